@@ -67,6 +67,7 @@ class TranscriptFrame(TranscriptionFrame):
 
     segment: int = 0
     confidence: float = 1.0
+    interruptible: bool = field(default=False, init=False)  # words must not vanish with a cancelled reply
 
 
 @dataclass
@@ -107,6 +108,7 @@ class UserTurnFrame(DataFrame):
     turn_id: int
     reply_id: int
     text: str
+    interruptible: bool = field(default=False, init=False)  # the words stay said
 
 
 @dataclass
@@ -117,11 +119,13 @@ class SayFrame(DataFrame):
         reply_id: The reply that the sentence is.
         text: What to say.
         remember: Whether the heard words belong in the conversation's history.
+        only_if_idle: Say it only if no reply is being synthesised (a filler before one).
     """
 
     reply_id: int
     text: str
     remember: bool = True
+    only_if_idle: bool = False
 
 
 @dataclass
@@ -273,10 +277,14 @@ class WordHeardFrame(SystemFrame):
     Parameters:
         reply_id: The reply.
         text: The word with its white space.
+        question: Whether the utterance that it belongs to ends as a question.
+        words_left: Words of that utterance that are still to come.
     """
 
     reply_id: int
     text: str
+    question: bool = False
+    words_left: int = 0
 
 
 @dataclass

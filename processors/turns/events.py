@@ -1,0 +1,321 @@
+"""What goes into the turn machine, and what comes out of it.
+
+Events are facts ("the user made a sound"), actions are orders ("pause the playout"). Both are frozen
+dataclasses without behaviour, so that a conversation can be written down, shuffled, replayed and compared.
+Times are never inside an event: the machine is told ``now`` beside it.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+# --- events: from the ear --------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SoundStarted:
+    """A first voiced window: perhaps speech, perhaps a cough. Only matters over the bot's voice."""
+
+
+@dataclass(frozen=True, slots=True)
+class SoundWindow:
+    """One 32 ms window of the sound that is being judged.
+
+    Attributes:
+        speech_prob: The VAD's probability (0 to 1).
+        level_dbfs: Root mean square level.
+    """
+
+    speech_prob: float
+    level_dbfs: float
+
+
+@dataclass(frozen=True, slots=True)
+class SoundEnded:
+    """The sound over the bot's voice has faded (a short hang-over, so that a resume comes soon)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStarted:
+    """The VAD is sure that somebody speaks."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechEnded:
+    """The VAD is sure that nobody speaks any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """The sound classifier's opinion of the sound so far.
+
+    Attributes:
+        score: Log-odds; above 0 speaks for an interruption.
+        elapsed_ms: How much of the sound it had heard.
+        sound_id: The sound that it heard: an opinion on an earlier one is stale.
+        cpu_ms: What it cost, for the decision card.
+    """
+
+    score: float
+    elapsed_ms: int
+    sound_id: int
+    cpu_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Recognised words of one segment of speech. Empty final text says: no words in that sound.
+
+    Attributes:
+        text: All words of the segment so far.
+        segment: Number of the segment; the same number replaces what was known of it.
+        final: False for an interim result.
+        confidence: Mean probability (0 to 1) of the words.
+    """
+
+    text: str
+    segment: int
+    final: bool
+    confidence: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class TurnScored:
+    """The turn detector's probability (0 to 1) that the last speech was complete."""
+
+    p_complete: float
+
+
+@dataclass(frozen=True, slots=True)
+class TextTyped:
+    """The client typed a text or pressed phone keys: always an interruption, always a whole turn."""
+
+    text: str
+
+
+# --- events: from the mouth ------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyPlaying:
+    """The first sample of a reply has been played."""
+
+    reply_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyPlayed:
+    """A reply is over at the ear.
+
+    Attributes:
+        reply_id: The reply.
+        heard: The words that were heard.
+        error: Why audio was missing, if it was.
+    """
+
+    reply_id: int
+    heard: str = ""
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyCommitted:
+    """History holds what was heard of the reply."""
+
+    reply_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class WordHeard:
+    """A word of the bot has begun to sound.
+
+    Attributes:
+        text: The word.
+        question: Whether the sentence that it belongs to is a question.
+        words_left: How many words of that sentence are still to come.
+    """
+
+    text: str
+    question: bool = False
+    words_left: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PlayoutStalled:
+    """The reply is unfinished and there is nothing to play (or there is again)."""
+
+    reply_id: int
+    stalled: bool
+
+
+# --- events: the call ------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ClientReady:
+    """The client can hear: the bot may greet."""
+
+
+@dataclass(frozen=True, slots=True)
+class HungUp:
+    """The call is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time has passed: deadlines that are due take effect."""
+
+
+Event = (
+    SoundStarted
+    | SoundWindow
+    | SoundEnded
+    | SpeechStarted
+    | SpeechEnded
+    | Scored
+    | Words
+    | TurnScored
+    | TextTyped
+    | ReplyPlaying
+    | ReplyPlayed
+    | ReplyCommitted
+    | WordHeard
+    | PlayoutStalled
+    | ClientReady
+    | HungUp
+    | Tick
+)
+
+
+# --- actions ---------------------------------------------------------------------------
+
+
+class Phrase(Enum):
+    """Sentences that the bot says of its own accord; their words are a setting."""
+
+    GREETING = "greeting"
+    REPEAT = "repeat"  # "I didn't catch that"
+    MOMENT = "moment"  # "One moment"
+    APOLOGY = "apology"  # "I can't answer right now"
+
+
+@dataclass(frozen=True, slots=True)
+class Duck:
+    """Lower the bot's voice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Silence the bot's voice at the next packet, or hold it back before its first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Go on at full voice, exactly where it stopped (or from the start of the cut word)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """End the current reply: stop its LLM and TTS, drop its audio, commit what was heard."""
+
+    reply_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class AskReply:
+    """The user's turn is over: get a reply to it.
+
+    Attributes:
+        turn_id: The turn; the same id again replaces the turn's text.
+        reply_id: The new reply.
+        text: All words of the turn.
+    """
+
+    turn_id: int
+    reply_id: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """Say a fixed sentence."""
+
+    reply_id: int
+    phrase: Phrase
+
+
+@dataclass(frozen=True, slots=True)
+class StartJudging:
+    """Collect the sound and score it."""
+
+    sound_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class StopJudging:
+    """No more scores are wanted."""
+
+
+@dataclass(frozen=True, slots=True)
+class DetectEndOfTurn:
+    """Ask the turn detector about the speech that just ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnnounceUserStarted:
+    """The user has the floor."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnnounceUserStopped:
+    """The user has given the floor away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backchannel:
+    """The user acknowledged without interrupting; not part of the conversation."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class PublishCard:
+    """A decision card is new, or its regret is now known.
+
+    Attributes:
+        card: Plain JSON-able values; see ``card.py``.
+    """
+
+    card: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class TellClient:
+    """Show the person on the line what is wrong; used when no voice can say it."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReportFault:
+    """A deadline had to repair something: to be counted and logged as an error."""
+
+    fault: str
+
+
+Action = (
+    Duck
+    | Pause
+    | Resume
+    | Cancel
+    | AskReply
+    | Say
+    | StartJudging
+    | StopJudging
+    | DetectEndOfTurn
+    | AnnounceUserStarted
+    | AnnounceUserStopped
+    | Backchannel
+    | PublishCard
+    | TellClient
+    | ReportFault
+)

@@ -1,0 +1,172 @@
+"""States, timers and parameters of the turn machine, and its transition table.
+
+The table is data: tests walk it, the diagram in the documentation is printed from it
+(``python -m processors.turns.diagram``), and ``machine.py`` applies it.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from processors.turns.endpoint import EndpointParams
+from processors.turns.events import (
+    ClientReady,
+    Event,
+    HungUp,
+    PlayoutStalled,
+    ReplyCommitted,
+    ReplyPlayed,
+    ReplyPlaying,
+    Scored,
+    SoundEnded,
+    SoundStarted,
+    SoundWindow,
+    SpeechEnded,
+    SpeechStarted,
+    TextTyped,
+    TurnScored,
+    Words,
+)
+from processors.turns.verdict.policy import VerdictParams
+
+
+class State(Enum):
+    """Who has the floor."""
+
+    LISTENING = "listening"
+    USER_SPEAKING = "user_speaking"
+    THINKING = "thinking"
+    SPEAKING = "speaking"
+    PAUSED = "paused"
+    CLOSING = "closing"
+
+
+class Timer(Enum):
+    """What the machine waits for; each has a deadline, and each deadline an outcome."""
+
+    END_OF_TURN = "end_of_turn"
+    TRANSCRIPT = "transcript"
+    ENDLESS_SPEECH = "endless_speech"
+    FILLER = "filler"
+    REPLY = "reply"
+    ESCALATE = "escalate"
+    VERDICT = "verdict"
+    COMMIT = "commit"
+    STALL = "stall"
+    REGRET = "regret"
+
+
+class InterruptionMode(Enum):
+    """What the first moment of a sound over the bot's voice does."""
+
+    DUCK = "duck"
+    PAUSE = "pause"
+    CANCEL = "cancel"
+    OFF = "off"
+
+
+@dataclass(frozen=True)
+class TurnParams:
+    """Times of the machine, in seconds, and how it treats sounds.
+
+    Attributes:
+        mode: What happens at the first moment of a sound over the bot's voice.
+        escalate_secs: A ducked voice falls silent when the sound is still undecided after this long.
+        verdict_secs: No pause stays undecided for longer.
+        transcript_secs: Words must have come this long after speech ended.
+        short_sound_secs: A sound up to this long adds no words to a turn that is complete without it.
+        short_transcript_secs: How long such a sound's words are waited for.
+        late_words_secs: Words that come later than this after their speech belong to nobody.
+        turn_score_secs: How long the end of a turn waits for the turn detector.
+        endless_speech_secs: Speech without an end and without words for this long is taken for noise.
+        lost_end_secs: After a final result and no further words for this long, a missed end is assumed.
+        filler_secs: A reply that is not heard after this long is covered by "one moment".
+        reply_secs: A reply that is not heard after this long is given up, with an apology.
+        phrase_secs: A fixed sentence that is not heard after this long cannot be spoken at all.
+        commit_secs: How long a new prompt waits for history to hold what was heard.
+        stall_secs: A reply that runs dry for this long is given up.
+        regret_secs: What the caller does in this time tells whether a verdict was right.
+        step_back: Resume from the start of the cut word instead of from the very next sample.
+    """
+
+    mode: InterruptionMode = InterruptionMode.DUCK
+    escalate_secs: float = 0.35
+    verdict_secs: float = 2.0
+    transcript_secs: float = 2.2
+    short_sound_secs: float = 0.5
+    short_transcript_secs: float = 0.2
+    late_words_secs: float = 3.0
+    turn_score_secs: float = 0.25
+    endless_speech_secs: float = 20.0
+    lost_end_secs: float = 2.5
+    filler_secs: float = 2.8
+    reply_secs: float = 12.0
+    phrase_secs: float = 2.8
+    commit_secs: float = 0.3
+    stall_secs: float = 2.5
+    regret_secs: float = 3.0
+    step_back: bool = False
+    endpoint: EndpointParams = EndpointParams()
+    verdict: VerdictParams = VerdictParams()
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One row of the table: the method that acts, and the states that it may lead to."""
+
+    act: str
+    leads_to: frozenset[State]
+
+
+def _rule(act: str, *leads_to: State) -> Rule:
+    return Rule(act, frozenset(leads_to))
+
+
+_L, _U, _T, _S, _P = State.LISTENING, State.USER_SPEAKING, State.THINKING, State.SPEAKING, State.PAUSED
+
+RULES: dict[tuple[State, type[Event] | Timer], Rule] = {
+    (_L, ClientReady): _rule("_greet", _T),
+    (_L, SpeechStarted): _rule("_user_takes_floor", _U),
+    (_L, Words): _rule("_words_without_speech", _L, _U),
+    (_L, TextTyped): _rule("_take_typed", _T, _U),
+    (_U, SpeechStarted): _rule("_user_goes_on", _U),
+    (_U, SpeechEnded): _rule("_await_words", _U),
+    (_U, Words): _rule("_gather_words", _U),
+    (_U, TurnScored): _rule("_rate_turn", _U),
+    (_U, TextTyped): _rule("_take_typed", _T, _U),
+    (_U, Timer.END_OF_TURN): _rule("_end_turn", _T, _L, _U),
+    (_U, Timer.TRANSCRIPT): _rule("_words_missing", _T, _L),
+    (_U, Timer.ENDLESS_SPEECH): _rule("_end_endless_speech", _T, _L, _U),
+    (_U, Timer.COMMIT): _rule("_ask_after_commit", _T),
+    (_U, ReplyCommitted): _rule("_ask_after_commit", _T),
+    (_T, SoundStarted): _rule("_pause", _P),
+    (_T, SpeechStarted): _rule("_pause", _P),
+    (_T, Words): _rule("_words_while_thinking", _T, _U),
+    (_T, TextTyped): _rule("_interrupt_by_text", _T, _U),
+    (_T, ReplyPlaying): _rule("_speak", _S),
+    (_T, ReplyPlayed): _rule("_reply_over", _T, _L, _U),
+    (_T, Timer.FILLER): _rule("_say_filler", _T),
+    (_T, Timer.REPLY): _rule("_reply_missing", _T, _L, _U),
+    (_S, SoundStarted): _rule("_pause", _P, _S),
+    (_S, SpeechStarted): _rule("_speech_over_voice", _P, _S, _U),
+    (_S, Words): _rule("_words_over_voice", _S, _U),
+    (_S, Scored): _rule("_judge_again", _S, _U),
+    (_S, TextTyped): _rule("_interrupt_by_text", _T, _U),
+    (_S, ReplyPlayed): _rule("_reply_over", _T, _L, _U),
+    (_S, PlayoutStalled): _rule("_note_stall", _S),
+    (_S, Timer.STALL): _rule("_give_up_stalled", _T),
+    (_P, SoundWindow): _rule("_judge_window", _P, _S, _T, _U),
+    (_P, SoundEnded): _rule("_judge", _P, _S, _T, _U),
+    (_P, SpeechEnded): _rule("_judge", _P, _S, _T, _U),
+    (_P, Scored): _rule("_judge", _P, _S, _T, _U),
+    (_P, Words): _rule("_judge", _P, _S, _T, _U),
+    (_P, TextTyped): _rule("_interrupt_by_text", _T, _U),
+    (_P, ReplyPlaying): _rule("_note_playing", _P),
+    (_P, ReplyPlayed): _rule("_drained", _U, _P, _T, _L),
+    (_P, Timer.ESCALATE): _rule("_escalate", _P),
+    (_P, Timer.VERDICT): _rule("_force_verdict", _S, _T, _U),
+}
+"""The transition table. Events and timers that are not named for a state are echoes there."""
+
+for _state in (_L, _U, _T, _S, _P):
+    RULES[(_state, HungUp)] = _rule("_close", State.CLOSING)
+    RULES[(_state, Timer.REGRET)] = _rule("_settle_regret", _state)

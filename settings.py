@@ -1,0 +1,188 @@
+"""Every setting of the bot: one typed tree, read from flags, environment and ``.env``, in this order.
+
+Field names are the environment variables in lower case. Units are in the names or in the descriptions.
+A wrong value stops the start with one line that names the variable and what it may be: :func:`load` raises
+:class:`SettingsError` with that line.
+"""
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from processors.turns.states import InterruptionMode
+
+ROOT = Path(__file__).resolve().parent
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong; the message says in one line what to set."""
+
+
+class SttProvider(Enum):
+    """Who turns speech into text."""
+
+    LOCAL = "local"
+
+
+class LlmProvider(Enum):
+    """Who thinks."""
+
+    LOCAL = "local"
+    SCRIPTED = "scripted"
+    OLLAMA = "ollama"
+
+
+class TtsProvider(Enum):
+    """Who turns text into speech."""
+
+    LOCAL = "local"
+
+
+class LogLevel(Enum):
+    """How much is logged."""
+
+    DEBUG = "DEBUG"
+    INFO = "INFO"
+    WARNING = "WARNING"
+    ERROR = "ERROR"
+
+
+class Settings(BaseSettings):
+    """The settings of one bot process."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", env_ignore_empty=True)
+
+    # providers
+    stt: SttProvider = Field(SttProvider.LOCAL, description="Speech to text.")
+    llm: LlmProvider = Field(LlmProvider.LOCAL, description="Language model.")
+    tts: TtsProvider = Field(TtsProvider.LOCAL, description="Text to speech.")
+
+    # server
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(7860, ge=0, le=65535, description="TCP port to listen on; 0 picks a free one.")
+    max_calls: int = Field(20, ge=1, le=10_000, description="Calls at once; further callers hear 'at capacity'.")
+    connect_timeout_secs: float = Field(
+        15.0, gt=0, le=120, description="Seconds until an offer that never connects is dropped."
+    )
+    ice_servers: Annotated[list[str], NoDecode] = Field(
+        default_factory=list,
+        description="STUN and TURN servers, comma separated: stun:HOST:PORT, turn:HOST:PORT.",
+    )
+    turn_username: str = Field("", description="User name for the TURN servers.")
+    turn_credential: SecretStr = Field(SecretStr(""), description="Password for the TURN servers.")
+
+    # conversation
+    history_turns: int = Field(20, ge=1, le=200, description="Turns of the conversation that the LLM is shown.")
+    system_prompt_file: Path | None = Field(None, description="File with the system prompt; default: built in.")
+    greeting: str = Field(
+        "Hello, this is the bank's help line. How can I help you?",
+        description="What the bot says first; empty: the caller speaks first.",
+    )
+
+    # turn-taking
+    interruption_mode: InterruptionMode = Field(
+        InterruptionMode.DUCK,
+        description="A sound over the bot's voice: duck (lower it, then decide), pause (silence it, then decide), "
+        "cancel (end the reply), off (only text and keys interrupt).",
+    )
+    interruption_sensitivity: float = Field(
+        0.5, ge=0, le=1, description="0: hardly anything interrupts; 1: nearly everything does."
+    )
+    interruption_min_ms: int = Field(
+        0,
+        ge=0,
+        le=2000,
+        description="Sounds shorter than this many milliseconds never interrupt by themselves.",
+    )
+    resume_at_word: bool = Field(
+        False, description="Resume at the start of the cut word instead of at the very next sample."
+    )
+    endpoint_max_ms: int = Field(
+        1600, ge=200, le=5000, description="Milliseconds of silence that end even an unfinished sentence."
+    )
+    vad_start_prob: float = Field(0.5, gt=0, lt=1, description="Speech probability that counts as voice.")
+    vad_stop_ms: int = Field(200, ge=64, le=2000, description="Milliseconds of silence that end speech.")
+    language: str = Field("en", pattern="^(en|de|es|fr|hi)$", description="Language of words and phrases.")
+
+    # local language model
+    llm_weights: Path | None = Field(None, description="GGUF file of the local model; default: found or fetched.")
+    llm_threads: int = Field(2, ge=1, le=64, description="CPU threads of the local model.")
+    llm_max_tokens: int = Field(160, ge=16, le=4096, description="Longest reply, in tokens.")
+    llm_first_token_secs: float = Field(8.0, gt=0, le=60, description="Seconds to wait for a first token.")
+    llm_next_token_secs: float = Field(4.0, gt=0, le=60, description="Seconds to wait between tokens.")
+    ollama_url: str = Field("http://127.0.0.1:11434/v1", description="Base URL of an OpenAI-compatible server.")
+    ollama_model: str = Field("llama3.2", description="Model name at that server.")
+    ollama_api_key: SecretStr = Field(SecretStr("none"), description="Key for that server, if it wants one.")
+    tts_first_byte_secs: float = Field(3.0, gt=0, le=30, description="Seconds to wait for a sentence's audio.")
+
+    # logs
+    log_level: LogLevel = Field(LogLevel.INFO, description="DEBUG, INFO, WARNING or ERROR.")
+    log_json: bool = Field(False, description="One JSON object per log line, for machines.")
+
+    def __init__(self, **values: Any) -> None:
+        servers = values.get("ice_servers")
+        if isinstance(servers, str):
+            values["ice_servers"] = [part.strip() for part in servers.split(",") if part.strip()]
+        super().__init__(**values)
+
+
+FLAGS = (
+    "stt",
+    "llm",
+    "tts",
+    "host",
+    "port",
+    "max_calls",
+    "history_turns",
+    "interruption_mode",
+    "log_level",
+)
+"""Settings that are also flags of ``serve``; every other one is set by environment or ``.env``."""
+
+
+def _allowed(name: str) -> str:
+    """What a setting may be, in words."""
+    field = Settings.model_fields[name]
+    annotation = field.annotation
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return "one of " + ", ".join(str(member.value) for member in annotation)
+    return field.description or ""
+
+
+def load(**overrides: Any) -> Settings:
+    """Read the settings; ``overrides`` (flags) win over the environment.
+
+    Raises:
+        SettingsError: One line: the variable, what was given, what it may be.
+    """
+    try:
+        return Settings(**{name: value for name, value in overrides.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        given = "" if "key" in name or "credential" in name else f" (given: {str(first.get('input'))[:60]!r})"
+        raise SettingsError(f"{name.upper()}: {first['msg'].lower()}{given}; it may be: {_allowed(name)}") from None
+
+
+def env_example() -> str:
+    """The text of ``.env.example``: every field with its meaning and default."""
+    lines = ["# Copy to .env and change what you need. Every line shows the default."]
+    for name, field in Settings.model_fields.items():
+        default = field.get_default(call_default_factory=True)
+        if isinstance(default, Enum):
+            default = default.value
+        elif isinstance(default, SecretStr):
+            default = default.get_secret_value()
+        elif isinstance(default, list):
+            default = ",".join(default)
+        elif isinstance(default, bool):
+            default = str(default).lower()
+        lines += ["", f"# {field.description}"]
+        annotation = field.annotation
+        if isinstance(annotation, type) and issubclass(annotation, Enum):
+            lines.append("# " + _allowed(name).capitalize() + ".")
+        lines.append(f"#{name.upper()}={'' if default is None else default}")
+    return "\n".join(lines) + "\n"
