@@ -1,0 +1,169 @@
+"""An asyncio event loop whose clock jumps to the next timer as soon as nothing else is to do.
+
+Whole conversations then run in the time that their computing takes, at exact and repeatable instants. Code under
+test needs no seam: while :func:`run` runs, ``time.time``, ``time.monotonic`` and ``time.perf_counter`` (and their
+``_ns`` forms) read the loop's clock too, because Pipecat and others read them beside ``loop.time()``.
+
+What stays real: ``datetime.now()``, ``time.sleep()``, names imported with ``from time import ...`` before, and other
+processes. The clock stands still while jobs run in an executor (they take no virtual time), and while somebody
+:meth:`holds <VirtualTimeLoop.hold>` it; a socket's peer that lives in another process is not waited for otherwise.
+"""
+
+import asyncio
+import contextlib
+import math
+import selectors
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import Executor
+from typing import Any, Final, TypeVar
+
+T = TypeVar("T")
+
+START_SECS: Final = 1_000.0
+"""The loop's first instant: not zero, so that a forgotten "unset" zero is never mistaken for now."""
+
+EPOCH_SECS: Final = 1_735_689_600.0
+"""The wall clock at the loop's first instant: 2025-01-01T00:00:00Z."""
+
+_TICKS_PER_SEC: Final = 1_000_000
+_NUDGE_SECS: Final = 1e-9
+_REMEMBERED_INSTANTS: Final = 4_096
+
+
+class ClockStuckError(RuntimeError):
+    """Nothing can ever happen again, or an executor job has not come back: the run would hang."""
+
+
+class _JumpingSelector(selectors.DefaultSelector):
+    """Polls for I/O; where a usual selector would sleep until a timer is due, moves the clock there instead.
+
+    The loop asks its selector to wait until the next timer, or without end when there is none:
+    the one public place where a loop is idle.
+    """
+
+    def __init__(self, stuck_after_secs: float) -> None:
+        super().__init__()
+        self.now = START_SECS
+        self.holders = 0
+        self._stuck_after_secs = stuck_after_secs
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        ready = super().select(0)
+        if ready or timeout == 0:
+            return ready
+        if timeout is not None and not self.holders:
+            self.now += timeout
+            return []
+        ready = super().select(self._stuck_after_secs)
+        if not ready:
+            waiting = f"{self.holders} jobs hold it" if self.holders else "no timer is set"
+            raise ClockStuckError(f"the virtual clock stood still for {self._stuck_after_secs} s: {waiting}")
+        return ready
+
+
+class VirtualTimeLoop(asyncio.SelectorEventLoop):
+    """The event loop; see the module's text.
+
+    Parameters:
+        stuck_after_secs: Real seconds of standing still after which the run is given up.
+    """
+
+    def __init__(self, *, stuck_after_secs: float = 60.0) -> None:
+        self._jumping = _JumpingSelector(stuck_after_secs)
+        self._timers_at: dict[int, int] = {}
+        self._timers_kept = _REMEMBERED_INSTANTS
+        super().__init__(self._jumping)
+
+    def time(self) -> float:
+        """Now, in virtual seconds."""
+        return self._jumping.now
+
+    def call_at(self, when: float, callback: Callable[..., object], *args: Any, **keywords: Any) -> asyncio.TimerHandle:
+        """As usual, but timers of the same microsecond run in the order in which they were set.
+
+        asyncio keeps timers in a heap, which forgets that order, so each further one is set a nanosecond later.
+        Instants lie on a grid of microseconds: two sums that mean the same instant differ in their last digits.
+        """
+        tick = math.ceil(when * _TICKS_PER_SEC - 0.01)
+        earlier = self._timers_at.get(tick, 0)
+        self._timers_at[tick] = earlier + 1
+        if len(self._timers_at) > self._timers_kept:
+            self._forget_past_instants()
+        return super().call_at(tick / _TICKS_PER_SEC + earlier * _NUDGE_SECS, callback, *args, **keywords)
+
+    def _forget_past_instants(self) -> None:
+        now = math.floor(self.time() * _TICKS_PER_SEC)
+        self._timers_at = {tick: timers for tick, timers in self._timers_at.items() if tick >= now}
+        self._timers_kept = max(_REMEMBERED_INSTANTS, 2 * len(self._timers_at))
+
+    def run_in_executor(self, executor: Executor | None, func: Callable[..., T], *args: Any) -> asyncio.Future[T]:
+        """As usual; the clock stands still until the job is done."""
+        future = super().run_in_executor(executor, func, *args)
+        self._jumping.holders += 1
+        future.add_done_callback(self._release)
+        return future
+
+    def _release(self, _future: asyncio.Future[Any]) -> None:
+        self._jumping.holders -= 1
+
+    async def shutdown_default_executor(self, *args: Any) -> None:
+        """As usual; Python 3.12 sets a timer beside it that must not jump ahead of the joining thread."""
+        with self.hold():
+            await super().shutdown_default_executor(*args)
+
+    @contextlib.contextmanager
+    def hold(self) -> Iterator[None]:
+        """Keep the clock still, for work that the loop does not see: own threads, other processes."""
+        self._jumping.holders += 1
+        try:
+            yield
+        finally:
+            self._jumping.holders -= 1
+
+
+@contextlib.contextmanager
+def clocks_of(loop: VirtualTimeLoop) -> Iterator[None]:
+    """Let the functions of :mod:`time` read the loop's clock; put them back at the end."""
+    now = loop.time
+    virtual: dict[str, Callable[[], float]] = {
+        "monotonic": now,
+        "monotonic_ns": lambda: round(now() * 1e9),
+        "perf_counter": now,
+        "perf_counter_ns": lambda: round(now() * 1e9),
+        "time": lambda: EPOCH_SECS + now() - START_SECS,
+        "time_ns": lambda: round(EPOCH_SECS) * 10**9 + round((now() - START_SECS) * 1e9),
+    }
+    real = {name: getattr(time, name) for name in virtual}
+    for name, function in virtual.items():
+        setattr(time, name, function)
+    try:
+        yield
+    finally:
+        for name, function in real.items():
+            setattr(time, name, function)
+
+
+def run(main: Coroutine[Any, Any, T], *, loop: VirtualTimeLoop | None = None, limit_secs: float = 3_600.0) -> T:
+    """Run a coroutine to its end in virtual time, as :func:`asyncio.run` does in real time.
+
+    Parameters:
+        main: What to run.
+        loop: The loop to use (and close); default: a new one.
+        limit_secs: Virtual seconds after which ``main`` is cancelled.
+
+    Returns:
+        What ``main`` returns.
+
+    Raises:
+        TimeoutError: ``main`` took longer than ``limit_secs``.
+        ClockStuckError: Nothing was left that could wake the loop.
+    """
+    chosen = loop or VirtualTimeLoop()
+
+    async def limited() -> T:
+        async with asyncio.timeout(limit_secs):
+            return await main
+
+    with clocks_of(chosen), asyncio.Runner(loop_factory=lambda: chosen) as runner:
+        return runner.run(limited())

@@ -1,0 +1,33 @@
+"""Fixtures and hooks that all tests share."""
+
+import inspect
+from collections.abc import Iterator
+
+import pytest
+
+from loadtest import virtual_time
+
+
+@pytest.fixture
+def virtual() -> Iterator[virtual_time.VirtualTimeLoop]:
+    """The loop that an ``async def`` test with this argument runs on: its clock jumps when nothing is to do.
+
+    Async fixtures run on pytest-asyncio's own loop, so such a test opens what it needs by ``async with``.
+    """
+    loop = virtual_time.VirtualTimeLoop()
+    yield loop
+    loop.close()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run an async test that asks for ``virtual`` in virtual time, past pytest-asyncio's loop."""
+    if "virtual" not in pyfuncitem.fixturenames:
+        return None
+    # pytest-asyncio has put a plain function around the coroutine function by now.
+    test = inspect.unwrap(pyfuncitem.obj, stop=inspect.iscoroutinefunction)
+    if not inspect.iscoroutinefunction(test):
+        return None
+    arguments = {name: pyfuncitem.funcargs[name] for name in inspect.signature(test).parameters}
+    virtual_time.run(test(**arguments), loop=pyfuncitem.funcargs["virtual"])
+    return True
