@@ -1,0 +1,227 @@
+"""Everything private to Pipecat, aiortc and aioice that Parley leans on, in one place.
+
+Each private name stands in :data:`PRIVATE_NAMES` or :data:`PRIVATE_INSTANCE_NAMES`. :func:`install` checks that the
+installed versions have them and stops the start with one plain sentence if not, rather than letting a call fail later;
+``tests/test_compat.py`` checks also that they still *mean* the same.
+"""
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable
+from types import MethodType
+from typing import Any, Final
+
+import aioice.ice
+from aiortc import RTCRtpReceiver
+from aiortc.rtcdtlstransport import RTCDtlsTransport
+from aiortc.rtcrtpparameters import RTCRtpReceiveParameters
+from aiortc.rtcrtpreceiver import StreamStatistics
+from aiortc.rtp import RtpPacket
+from pipecat.frames.frames import Frame, InputAudioRawFrame
+from pipecat.pipeline.worker_observer import WorkerObserver
+from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+from pipecat.utils.base_object import BaseObject
+
+FrameCallback = Callable[[FrameProcessor, Frame, FrameDirection], Awaitable[None]]
+
+# Names that the compiler mangles; read with getattr.
+_INPUT_QUEUE: Final = "_FrameProcessor__input_queue"
+_INPUT_TASK: Final = "_FrameProcessor__input_frame_task"
+_INPUT_PAUSED: Final = "_FrameProcessor__should_block_system_frames"
+_PROCESS: Final = "_FrameProcessor__process_frame"
+_RX_STARTED: Final = "_RTCRtpReceiver__started"
+_RX_CODECS: Final = "_RTCRtpReceiver__codecs"
+_RX_RTCP_TASK: Final = "_RTCRtpReceiver__rtcp_task"
+_RX_STREAMS: Final = "_RTCRtpReceiver__remote_streams"
+
+PRIVATE_NAMES: Final[tuple[tuple[Any, str, tuple[str, ...]], ...]] = (
+    (FrameProcessor, _PROCESS, ("self", "frame", "direction", "callback")),
+    (FrameProcessor, "queue_frame", ("self", "frame", "direction", "callback")),
+    (RTCRtpReceiver, "_run_rtcp", ("self",)),
+    (RTCRtpReceiver, "_handle_rtp_packet", ("self", "packet", "arrival_time_ms")),
+    (RTCRtpReceiver, "receive", ("self", "parameters")),
+    (RTCDtlsTransport, "_register_rtp_receiver", ("self", "receiver", "parameters")),
+    (StreamStatistics, "__init__", ("self", "clockrate")),
+    (StreamStatistics, "add", ("self", "packet")),
+    (aioice.ice, "get_host_addresses", ("use_ipv4", "use_ipv6")),
+)
+"""Owner, name and parameters of each function that is called, or replaced, though it is private."""
+
+PRIVATE_INSTANCE_NAMES: Final[tuple[tuple[type, tuple[str, ...]], ...]] = (
+    (FrameProcessor, (_INPUT_QUEUE, _INPUT_TASK, _INPUT_PAUSED, "_cancelling", "_next", "_setup")),
+    (BaseObject, ("_event_handlers",)),
+    (WorkerObserver, ("_proxies",)),
+    (RTCRtpReceiver, (_RX_STARTED, _RX_CODECS, _RX_RTCP_TASK, _RX_STREAMS, "_enabled")),
+    (asyncio.Queue, ("_unfinished_tasks",)),
+)
+"""Class and private attributes of its instances that are read or set."""
+
+
+class CompatError(RuntimeError):
+    """The installed Pipecat, aiortc or aioice is not one that Parley knows."""
+
+
+def install() -> None:
+    """Check the private names, and apply the one patch that holds for the whole process; idempotent.
+
+    The patch: aioice leaves the loopback address out of the ICE candidates, so that a browser on the same machine
+    connects only where some other interface is up. It is added after all the others.
+
+    Raises:
+        CompatError: A private name is gone or has another signature.
+    """
+    missing = missing_names()
+    if missing:
+        raise CompatError(
+            "the installed pipecat-ai, aiortc or aioice is not a version that Parley supports; changed: "
+            + ", ".join(missing)
+        )
+    if not hasattr(aioice.ice.get_host_addresses, "without_loopback"):
+        aioice.ice.get_host_addresses = _with_loopback(aioice.ice.get_host_addresses)
+
+
+def missing_names() -> list[str]:
+    """Private names that are gone, or functions among them whose parameters changed."""
+    missing = []
+    for owner, name, parameters in PRIVATE_NAMES:
+        function = getattr(owner, name, None)
+        if function is None or tuple(inspect.signature(function).parameters) != parameters:
+            missing.append(f"{owner.__name__}.{name}")
+    for owner, names in PRIVATE_INSTANCE_NAMES:
+        # Instances need an event loop or a live transport; what a constructor assigns can be read from its code.
+        assigned = vars(owner)["__init__"].__code__.co_names
+        missing += [f"{owner.__name__}.{name}" for name in names if name not in assigned]
+    return missing
+
+
+def _with_loopback(original: Callable[..., list[str]]) -> Callable[..., list[str]]:
+    def get_host_addresses(use_ipv4: bool, use_ipv6: bool) -> list[str]:
+        addresses = original(use_ipv4=use_ipv4, use_ipv6=use_ipv6)
+        if use_ipv4 and "127.0.0.1" not in addresses:
+            addresses.append("127.0.0.1")
+        return addresses
+
+    setattr(get_host_addresses, "without_loopback", original)  # noqa: B010 - functions have no such field
+    return get_host_addresses
+
+
+class InlineAudio(FrameProcessor):
+    """A processor that takes audio in the caller's task where that changes nothing but the cost.
+
+    Pipecat queues each frame for a task of the receiving processor; for 50 audio frames a second, at each processor
+    of each call, those hops cost more than the signal processing. Audio frames (:class:`InputAudioRawFrame` and its
+    subclasses, all system frames) are processed at once when this processor has started, is neither paused nor
+    cancelled, and nothing that came earlier waits in its input queue or is being processed from it. Frames that
+    arrive while an audio frame is being processed inline wait behind it, as they would in the queue.
+
+    So order, exceptions, interruptions, pauses, events and observers are as ever; what differs is that the pusher's
+    ``push_frame`` returns only when the audio has been processed. Whoever uses this must not wait long for anything
+    while it processes audio.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._audio_inline = False
+        self._behind_audio: list[tuple[Frame, FrameDirection, FrameCallback | None]] = []
+        self._inline_queue: asyncio.Queue[Any] = getattr(self, _INPUT_QUEUE)
+        self._inline_process: Callable[..., Awaitable[None]] = getattr(self, _PROCESS)
+
+    async def queue_frame(
+        self,
+        frame: Frame,
+        direction: FrameDirection = FrameDirection.DOWNSTREAM,
+        callback: FrameCallback | None = None,
+    ) -> None:
+        """Process an audio frame now if that is safe, else queue the frame as Pipecat does."""
+        if self._audio_inline:
+            self._behind_audio.append((frame, direction, callback))
+        elif isinstance(frame, InputAudioRawFrame) and self._nothing_ahead():
+            await self._process_inline(frame, direction, callback)
+        else:
+            await super().queue_frame(frame, direction, callback)
+
+    async def push_frame(
+        self, frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM
+    ) -> None:
+        """Push a frame; audio that nobody observes goes straight to the next processor's door."""
+        if (
+            isinstance(frame, InputAudioRawFrame)
+            and direction is FrameDirection.DOWNSTREAM
+            and self._next is not None
+            and self._push_is_unobserved()
+        ):
+            await self._next.queue_frame(frame, direction)
+        else:
+            await super().push_frame(frame, direction)
+
+    def _push_is_unobserved(self) -> bool:
+        observer = self._setup.observer if self._setup else None
+        events = self._event_handlers
+        return (
+            (observer is None or (type(observer) is WorkerObserver and not observer._proxies))
+            and not events["on_before_push_frame"].handlers
+            and not events["on_after_push_frame"].handlers
+        )
+
+    def _nothing_ahead(self) -> bool:
+        # The queue counts a frame as unfinished until its processing, not just its removal, is done.
+        return (
+            getattr(self._inline_queue, "_unfinished_tasks") == 0  # noqa: B009 - private to asyncio
+            and getattr(self, _INPUT_TASK) is not None
+            and not getattr(self, _INPUT_PAUSED)
+            and not self._cancelling
+        )
+
+    async def _process_inline(
+        self, frame: Frame, direction: FrameDirection, callback: FrameCallback | None
+    ) -> None:
+        self._audio_inline = True
+        try:
+            await self._inline_process(frame, direction, callback)
+        finally:
+            self._audio_inline = False
+            if self._behind_audio:
+                waiting, self._behind_audio = self._behind_audio, []
+                for item in waiting:
+                    await super().queue_frame(*item)  # never blocks: the queue is unbounded
+
+
+def take_audio(receiver: RTCRtpReceiver, on_packet: Callable[[RtpPacket], Awaitable[None]]) -> None:
+    """Hand a receiver's audio packets to ``on_packet``, past aiortc's jitter buffer and decoder thread.
+
+    aiortc holds four packets (80 ms) before it plays the first, stalls for 16 (320 ms) at each lost one, and decodes
+    in a thread for each call. Statistics and RTCP receiver reports stay aiortc's. The receiver's track gets no frames.
+
+    Parameters:
+        receiver: An audio receiver that has not been started. Taking it again only changes ``on_packet``.
+        on_packet: Awaited for each packet that carries a negotiated codec, in order of arrival, duplicates included.
+
+    Raises:
+        CompatError: The receiver has started, so that its thread runs already.
+    """
+    if getattr(receiver, _RX_STARTED) and "receive" not in vars(receiver):
+        raise CompatError("the receiver has started already")
+
+    async def receive(self: RTCRtpReceiver, parameters: RTCRtpReceiveParameters) -> None:
+        if getattr(self, _RX_STARTED):
+            return
+        codecs = getattr(self, _RX_CODECS)
+        for codec in parameters.codecs:
+            codecs[codec.payloadType] = codec
+        self.transport._register_rtp_receiver(self, parameters)
+        setattr(self, _RX_RTCP_TASK, asyncio.ensure_future(self._run_rtcp()))
+        setattr(self, _RX_STARTED, True)
+
+    async def handle(self: RTCRtpReceiver, packet: RtpPacket, arrival_time_ms: int) -> None:
+        codec = getattr(self, _RX_CODECS).get(packet.payload_type)
+        if codec is None or not self._enabled:
+            return
+        streams = getattr(self, _RX_STREAMS)
+        if packet.ssrc not in streams:
+            streams[packet.ssrc] = StreamStatistics(codec.clockRate)
+        streams[packet.ssrc].add(packet)
+        await on_packet(packet)
+
+    # On the instance, not the class: aiortc peers elsewhere in the process stay as they are.
+    setattr(receiver, "receive", MethodType(receive, receiver))  # noqa: B010
+    setattr(receiver, "_handle_rtp_packet", MethodType(handle, receiver))  # noqa: B010

@@ -1,0 +1,353 @@
+"""HTTP: signalling for calls, the page, and what the process can say about itself.
+
+The wire format of ``/api/offer`` is that of Pipecat's SmallWebRTC transport, so its clients work as they are.
+Every error is JSON ``{"code": a word for programs, "reason": a sentence for people}``.
+"""
+
+import asyncio
+import mimetypes
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Literal, Protocol, TypeVar
+
+from aiohttp import hdrs, web
+from aiortc import RTCIceServer
+from loguru import logger
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from transports.loop_lag import LoopLag
+from transports.sdp import OfferError, parse_candidate
+from transports.webrtc import WebRTCCall
+
+Body = TypeVar("Body", bound=BaseModel)
+
+MAX_BODY_BYTES: Final = 64 * 1024
+WEB_DIR: Final = Path(__file__).resolve().parent.parent / "web"
+
+HANG_UP_SECS: Final = 5.0
+"""How long a call's pipeline may go on after the call has closed, before it is cancelled."""
+
+_MIME_TYPES: Final = {
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".mjs": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".wasm": "application/wasm",
+    ".webmanifest": "application/manifest+json",
+    ".woff2": "font/woff2",
+}
+"""Spelt out because the system's own table differs between machines, and a module of the wrong type does not run."""
+
+_PAGE_HEADERS: Final = {
+    "Cache-Control": "no-cache",
+    "Content-Security-Policy": (
+        "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
+        "media-src 'self' blob:; worker-src 'self' blob:; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+class ServerSettings(Protocol):
+    """What the server needs to know."""
+
+    @property
+    def max_calls(self) -> int:
+        """Calls that the process takes at once."""
+        ...
+
+    @property
+    def ice_servers(self) -> Sequence[str | RTCIceServer]:
+        """STUN and TURN servers, as URLs where they need no credentials."""
+        ...
+
+    @property
+    def connect_timeout_secs(self) -> float:
+        """How long a peer may take to connect after its offer."""
+        ...
+
+    @property
+    def retry_after_secs(self) -> int:
+        """When a caller that was refused should try again."""
+        ...
+
+
+class Offer(BaseModel):
+    """Body of ``POST /api/offer``."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    sdp: str = Field(min_length=1)
+    type: Literal["offer"]
+    pc_id: str | None = None
+    restart_pc: bool | None = None
+    request_data: Any = Field(default=None, alias="requestData")
+
+
+class Candidate(BaseModel):
+    """A trickled ICE candidate; empty text says that no more are coming."""
+
+    candidate: str
+    sdp_mid: str | None = None
+    sdp_mline_index: int | None = None
+
+
+class Candidates(BaseModel):
+    """Body of ``PATCH /api/offer``."""
+
+    pc_id: str
+    candidates: list[Candidate] = Field(max_length=64)
+
+
+class ApiError(Exception):
+    """An answer that is an error.
+
+    Parameters:
+        status: HTTP status.
+        code: A word for programs.
+        reason: A sentence for people.
+        extra: Further fields of the body.
+        headers: Further headers.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        reason: str,
+        *,
+        extra: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.code = code
+        self.reason = reason
+        self.extra = extra or {}
+        self.headers = headers
+
+    def response(self) -> web.Response:
+        """The HTTP response."""
+        body = {"code": self.code, "reason": self.reason, **self.extra}
+        return web.json_response(body, status=self.status, headers=self.headers)
+
+
+class Calls:
+    """The calls of this process.
+
+    Parameters:
+        settings: Limits and timeouts.
+        start_call: Runs a call's pipeline from its first offer to its end.
+    """
+
+    def __init__(
+        self, settings: ServerSettings, start_call: Callable[[WebRTCCall], Awaitable[None]]
+    ) -> None:
+        self._settings = settings
+        self._start_call = start_call
+        self._calls: dict[WebRTCCall, asyncio.Task[None] | None] = {}
+
+    def __len__(self) -> int:
+        """Calls that take up a place, from their offer until all that they held is freed."""
+        return len(self._calls)
+
+    async def open(self, sdp: str) -> dict[str, str]:
+        """Answer a first offer and start its call.
+
+        Raises:
+            ApiError: The house is full.
+            OfferError: The offer cannot be answered.
+        """
+        if len(self._calls) >= self._settings.max_calls:
+            raise self._at_capacity()
+        call = WebRTCCall(
+            ice_servers=self._settings.ice_servers, connect_timeout_secs=self._settings.connect_timeout_secs
+        )
+        self._calls[call] = None  # before anything is awaited, so that the count holds
+        try:
+            answer = await call.answer(sdp)
+        except BaseException:
+            del self._calls[call]
+            raise
+        self._calls[call] = asyncio.create_task(self._run(call))
+        return {"sdp": answer.sdp, "type": answer.type, "pc_id": answer.pc_id}
+
+    async def renegotiate(self, pc_id: str, sdp: str, *, restart_pc: bool) -> dict[str, str]:
+        """Answer a later offer of a call.
+
+        Raises:
+            ApiError: There is no such call.
+            OfferError: The offer cannot be answered.
+        """
+        answer = await self.find(pc_id).answer(sdp, restart_pc=restart_pc)
+        return {"sdp": answer.sdp, "type": answer.type, "pc_id": answer.pc_id}
+
+    def find(self, pc_id: str) -> WebRTCCall:
+        """The call with this peer connection.
+
+        Raises:
+            ApiError: There is none.
+        """
+        for call in self._calls:
+            if pc_id and call.pc_id == pc_id:
+                return call
+        raise ApiError(404, "unknown_pc_id", "there is no call with this pc_id")
+
+    async def close(self) -> None:
+        """End all calls; returns when they are gone."""
+        tasks = [task for task in self._calls.values() if task is not None]
+        await asyncio.gather(*(call.close("the server stops") for call in list(self._calls)))
+        if tasks:
+            await asyncio.wait(tasks, timeout=2 * HANG_UP_SECS)
+
+    def _at_capacity(self) -> ApiError:
+        seconds = self._settings.retry_after_secs
+        return ApiError(
+            503,
+            "at_capacity",
+            "all lines are busy",
+            extra={"retry_after_secs": seconds, "queue_position": 1},
+            headers={"Retry-After": str(seconds)},
+        )
+
+    async def _run(self, call: WebRTCCall) -> None:
+        pipeline = asyncio.ensure_future(self._start_call(call))
+        closed = asyncio.create_task(call.closed.wait())
+        try:
+            await asyncio.wait({pipeline, closed}, return_when=asyncio.FIRST_COMPLETED)
+            await call.close("the pipeline ended")
+            await asyncio.wait({pipeline}, timeout=HANG_UP_SECS)
+            if not pipeline.done():
+                logger.warning(f"the pipeline of call {call.pc_id} went on after its end and is cancelled")
+                pipeline.cancel()
+                await asyncio.wait({pipeline}, timeout=HANG_UP_SECS)
+            if pipeline.done() and not pipeline.cancelled() and (error := pipeline.exception()) is not None:
+                logger.opt(exception=error).error(f"the pipeline of call {call.pc_id} failed")
+        finally:
+            closed.cancel()
+            del self._calls[call]
+
+
+def make_app(
+    settings: ServerSettings,
+    start_call: Callable[[WebRTCCall], Awaitable[None]],
+    *,
+    info: Callable[[], Mapping[str, Any]] = dict,
+    web_dir: Path = WEB_DIR,
+) -> web.Application:
+    """Make the web application.
+
+    Parameters:
+        settings: Limits and timeouts.
+        start_call: Runs a call's pipeline from its first offer to its end. The call is closed when it returns; when
+            the call closes first, it has a few seconds to return.
+        info: What ``GET /api/info`` says: the providers in use, warnings.
+        web_dir: The page's files.
+
+    Returns:
+        The application; on shutdown it ends all calls.
+    """
+    app = web.Application(middlewares=[_errors_as_json], client_max_size=MAX_BODY_BYTES)
+    calls = Calls(settings, start_call)
+    lag = LoopLag()
+
+    async def offer(request: web.Request) -> web.Response:
+        body = await _read(request, Offer)
+        if body.pc_id:
+            answer = await calls.renegotiate(body.pc_id, body.sdp, restart_pc=bool(body.restart_pc))
+        else:
+            answer = await calls.open(body.sdp)
+        return web.json_response(answer)
+
+    async def trickle(request: web.Request) -> web.Response:
+        body = await _read(request, Candidates)
+        call = calls.find(body.pc_id)
+        candidates = [parse_candidate(c.candidate, c.sdp_mid, c.sdp_mline_index) for c in body.candidates]
+        for candidate in candidates:
+            await call.add_candidate(candidate)
+        return web.json_response({"status": "success"})
+
+    async def health(_: web.Request) -> web.Response:
+        status = "ok" if len(calls) < settings.max_calls else "full"
+        return web.json_response({"status": status, "calls": len(calls), "max_calls": settings.max_calls})
+
+    async def about(_: web.Request) -> web.Response:
+        return web.json_response(dict(info()))
+
+    async def stats(request: web.Request) -> web.Response:
+        body = {"calls": len(calls), **lag.percentiles()}
+        if request.query.get("reset") == "1":
+            lag.reset()
+        return web.json_response(body)
+
+    async def page(request: web.Request) -> web.StreamResponse:
+        return _file(web_dir, request.match_info.get("path") or "index.html")
+
+    async def running(_: web.Application) -> Any:
+        lag.start()
+        yield
+        lag.stop()
+
+    async def hang_up(_: web.Application) -> None:
+        await calls.close()
+
+    app.cleanup_ctx.append(running)
+    app.on_shutdown.append(hang_up)
+    app.router.add_post("/api/offer", offer)
+    app.router.add_patch("/api/offer", trickle)
+    app.router.add_get("/api/info", about)
+    app.router.add_get("/health", health)
+    app.router.add_get("/stats", stats)
+    app.router.add_get("/{path:(?!api/).*}", page)
+    return app
+
+
+async def _read(request: web.Request, model: type[Body]) -> Body:
+    try:
+        return model.model_validate_json(await request.read())
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        if first["type"] == "json_invalid":
+            raise ApiError(400, "bad_json", "the body is not JSON") from None
+        where = ".".join(str(part) for part in first["loc"]) or "body"
+        raise ApiError(422, "bad_field", f"{where}: {first['msg']}") from None
+
+
+def _file(root: Path, name: str) -> web.FileResponse:
+    root = root.resolve()
+    try:
+        path = (root / name).resolve()
+        hidden = any(part.startswith(".") for part in Path(name).parts)
+        found = not hidden and path.is_relative_to(root) and path.is_file()
+    except (OSError, ValueError):  # a name that no file system takes
+        found = False
+    if not found:
+        raise ApiError(404, "not_found", "there is no such page")
+    guessed = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    content_type = _MIME_TYPES.get(path.suffix.lower(), guessed)
+    return web.FileResponse(path, headers={hdrs.CONTENT_TYPE: content_type, **_PAGE_HEADERS})
+
+
+@web.middleware
+async def _errors_as_json(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except ApiError as error:
+        return error.response()
+    except OfferError as error:
+        return ApiError(404 if error.code == "call_over" else 400, error.code, error.reason).response()
+    except web.HTTPRequestEntityTooLarge:
+        return ApiError(413, "too_large", f"the body is larger than {MAX_BODY_BYTES} bytes").response()
+    except web.HTTPMethodNotAllowed as error:
+        allow = {hdrs.ALLOW: error.headers[hdrs.ALLOW]}
+        return ApiError(405, "wrong_method", "this address does not take that method", headers=allow).response()
+    except web.HTTPException as error:
+        return ApiError(error.status, "http_error", error.reason.lower()).response()
+    except Exception:  # the boundary to the network: the caller learns that, not why, it failed
+        logger.exception(f"{request.method} {request.path} failed")
+        return ApiError(500, "internal", "something went wrong on our side").response()
