@@ -1,0 +1,64 @@
+/** The caller's side of the sound: a microphone, or silence for who types instead. */
+
+import { openMicrophone } from "./devices.js";
+
+export class Microphone {
+  #stream = null;
+  #onLost;
+  muted = false;
+  /** Whether silence stands in for a microphone. */
+  silent = false;
+
+  /** @param {() => void} onLost The device vanished (unplugged, or its permission was taken back). */
+  constructor(onLost) {
+    this.#onLost = onLost;
+  }
+
+  get stream() {
+    return this.#stream;
+  }
+
+  get track() {
+    return this.#stream?.getAudioTracks()[0] ?? null;
+  }
+
+  /**
+   * Listen through a device. The one that was used before is let go once the new one is open.
+   *
+   * @param {string} deviceId Empty for the system's choice.
+   * @throws {DOMException} See `explain` of `devices.js`.
+   */
+  async open(deviceId) {
+    this.#take(await openMicrophone(deviceId), false);
+    this.track.addEventListener("ended", this.#onLost);
+  }
+
+  /** Send silence: to the bot it is a microphone that hears nothing. @param {AudioContext} context */
+  useSilence(context) {
+    this.#take(context.createMediaStreamDestination().stream, true);
+  }
+
+  mute(muted) {
+    this.muted = muted;
+    if (this.track) this.track.enabled = !muted;
+  }
+
+  close() {
+    this.#release();
+    this.#stream = null;
+    this.muted = false;
+    this.silent = false;
+  }
+
+  #take(stream, silent) {
+    this.#release();
+    this.#stream = stream;
+    this.silent = silent;
+    this.mute(this.muted);
+  }
+
+  #release() {
+    this.track?.removeEventListener("ended", this.#onLost);
+    for (const track of this.#stream?.getTracks() ?? []) track.stop();
+  }
+}

@@ -1,0 +1,325 @@
+/** From the press on Talk to the end of the call: microphone, connection, voice, and what is sent. */
+
+import { Call } from "./call.js";
+import { Conversation } from "./conversation.js";
+import { explain, hasMicrophoneAccess } from "./devices.js";
+import { Meter, MeterLoop } from "./meters.js";
+import { Microphone } from "./microphone.js";
+import * as rtvi from "./rtvi.js";
+import { describe, WaitingLine } from "./waiting-line.js";
+import { keepScreenOn } from "./wake-lock.js";
+
+const TROUBLE = {
+  "no-answer": "The server does not answer.",
+  "no-path": "No way through for the sound was found. A firewall may be in between.",
+  lost: "The connection was lost.",
+};
+
+export class Session {
+  #parts;
+  #meters;
+  #line = new WaitingLine();
+  #mic = new Microphone(() => this.#microphoneLost());
+  #call = null;
+  #conversation = null;
+  /** Counts starts, so that one which was given up while it waited can tell. */
+  #generation = 0;
+  #channelOpen = false;
+  #audible = false;
+  #readySent = false;
+  #hasBeenConnected = false;
+  /** Texts and keys from before the bot could take them. */
+  #outbox = [];
+
+  /** Whether a call is going on, is being placed, or waits. */
+  active = false;
+  /** @type {RTCIceServer[]} */
+  iceServers = [];
+
+  /**
+   * @param {object} parts
+   * @param {import("./ui.js").Ui} parts.ui
+   * @param {import("./playback.js").Playback} parts.playback
+   * @param {import("./transcript.js").Transcript} parts.transcript
+   * @param {import("./panels.js").Decisions} parts.decisions
+   * @param {() => string} parts.microphoneId The chosen microphone; empty for the system's choice.
+   * @param {() => void} parts.onMicrophone A microphone was opened: devices may have got names.
+   */
+  constructor(parts) {
+    this.#parts = parts;
+    this.#meters = new MeterLoop((user, bot) => parts.ui.setLevels(user, bot));
+  }
+
+  /** Whether the bot can be spoken with now. */
+  get connected() {
+    return this.#readySent;
+  }
+
+  /**
+   * Place a call. Call it from a click or a key press, or browsers keep the sound back.
+   *
+   * @param {{typing?: boolean}} options With `typing` the microphone stays off.
+   */
+  async start({ typing = false } = {}) {
+    if (this.active) return;
+    this.active = true;
+    const generation = ++this.#generation;
+    const { ui, playback } = this.#parts;
+    ui.clearMessage();
+    ui.setInCall(true);
+    ui.setState(typing ? "connecting" : "asking");
+    // Not awaited: it resolves only once the sound hardware is up.
+    playback.context.resume();
+    const trouble = typing ? null : await this.#openMicrophone();
+    if (generation !== this.#generation) return;
+    if (trouble) {
+      this.#stop();
+      this.#showMicrophoneTrouble(trouble, () => this.start());
+      return;
+    }
+    if (typing) this.#mic.useSilence(playback.context);
+    this.#place();
+  }
+
+  hangUp() {
+    if (this.#call) this.#call.hangUp();
+    else if (this.active) this.#stop();
+  }
+
+  toggleMute() {
+    this.#mic.mute(!this.#mic.muted);
+    this.#showMute();
+    this.#parts.ui.announce(this.#mic.muted ? "Muted" : "Not muted");
+  }
+
+  /** The tap that lets the sound out. */
+  async hear() {
+    this.#audible = await this.#parts.playback.unlock();
+    this.#update();
+  }
+
+  /** A typed text. Without a call it starts one. @param {string} text */
+  sendText(text) {
+    this.#parts.transcript.typed(text);
+    this.#sendTurn(rtvi.sendText(text));
+    if (!this.active) this.start({ typing: true });
+    else if (this.#channelOpen && !this.#audible) this.hear();
+  }
+
+  /** A phone key. @param {string} key */
+  sendKey(key) {
+    if (!this.active) return;
+    this.#parts.transcript.keyPressed(key);
+    this.#sendTurn(rtvi.dtmf(key));
+  }
+
+  /** The choice of microphone changed. */
+  async changeMicrophone() {
+    if (!this.#call) return;
+    const trouble = await this.#openMicrophone();
+    if (trouble) this.#showMicrophoneTrouble(trouble, () => this.changeMicrophone());
+    else await this.#sendMicrophone();
+  }
+
+  /** @returns {Promise<string | null>} What is wrong, or null. */
+  async #openMicrophone() {
+    if (!hasMicrophoneAccess()) {
+      return "Browsers allow the microphone only on secure pages: https, or localhost. You can type instead.";
+    }
+    const generation = this.#generation;
+    try {
+      await this.#mic.open(this.#parts.microphoneId());
+    } catch (error) {
+      return explain(error);
+    }
+    if (generation !== this.#generation || !this.active) this.#mic.close();
+    this.#parts.onMicrophone();
+    return null;
+  }
+
+  async #microphoneLost() {
+    const trouble = await this.#openMicrophone();
+    if (!this.#call) return;
+    if (trouble) {
+      this.#mic.useSilence(this.#parts.playback.context);
+      this.#showMicrophoneTrouble(trouble, () => this.changeMicrophone());
+    }
+    await this.#sendMicrophone();
+  }
+
+  #showMicrophoneTrouble(text, tryAgain) {
+    const { ui } = this.#parts;
+    const actions = [{ label: "Try again", run: tryAgain }];
+    if (!this.active) actions.push({ label: "Type instead", run: () => this.#typeInstead() });
+    ui.showMessage({ topic: "microphone", tone: "error", text, actions });
+  }
+
+  #typeInstead() {
+    this.start({ typing: true });
+    this.#parts.ui.focusText();
+  }
+
+  async #sendMicrophone() {
+    if (!this.#mic.silent) this.#parts.ui.clearMessage("microphone");
+    this.#watchMicrophone();
+    await this.#call?.replaceTrack(this.#mic.track);
+  }
+
+  #watchMicrophone() {
+    this.#meters.watch("user", new Meter(this.#parts.playback.context, this.#mic.stream));
+    this.#showMute();
+  }
+
+  #showMute() {
+    this.#parts.ui.setMuted(this.#mic.muted, !this.#mic.silent);
+  }
+
+  #place() {
+    this.#watchMicrophone();
+    this.#meters.start();
+    keepScreenOn(true);
+    this.#hasBeenConnected = false;
+    this.#call = new Call({
+      track: this.#mic.track,
+      iceServers: this.iceServers,
+      onPhase: (phase, detail) => this.#phaseChanged(phase, detail ?? {}),
+      onTrack: (stream) => this.#voiceArrived(stream),
+      onText: (text) => this.#textArrived(text),
+    });
+    this.#call.run();
+  }
+
+  #phaseChanged(phase, detail) {
+    const { ui } = this.#parts;
+    this.#channelOpen = phase === "open";
+    this.#readySent = false;
+    switch (phase) {
+      case "connecting":
+      case "reconnecting":
+        this.#audible = false;
+        ui.setState(phase);
+        break;
+      case "open":
+        this.#opened();
+        break;
+      case "in-line":
+        this.#showLine(detail);
+        break;
+      case "retrying":
+        this.#showRetry(detail);
+        break;
+      case "over":
+        this.#over(detail);
+        break;
+    }
+  }
+
+  #opened() {
+    const { ui, transcript } = this.#parts;
+    this.#line.leave();
+    ui.clearMessage("server", "line");
+    ui.announce("Connected");
+    if (this.#hasBeenConnected) transcript.note("Connected again");
+    this.#hasBeenConnected = true;
+    this.#conversation = new Conversation({
+      ...this.#parts,
+      setState: (state) => ui.setState(state),
+      setTiming: (summary) => ui.setTiming(summary),
+      showError: (text) => this.#showError(text),
+    });
+    this.#update();
+  }
+
+  /** The bot's greeting waits for `client-ready`, which waits until it can be heard. */
+  #update() {
+    if (!this.#channelOpen || this.#readySent) return;
+    const { ui } = this.#parts;
+    if (!this.#audible) return ui.setState("held");
+    this.#readySent = true;
+    ui.setState("listening");
+    this.#call.send(rtvi.clientReady());
+    for (const text of this.#outbox.splice(0)) this.#sendTurn(text);
+  }
+
+  #sendTurn(text) {
+    if (!this.#readySent) return this.#outbox.push(text);
+    this.#call.send(text);
+    return this.#conversation.userSent(performance.now());
+  }
+
+  async #voiceArrived(stream) {
+    const { playback } = this.#parts;
+    this.#meters.watch("bot", new Meter(playback.context, stream));
+    this.#audible = await playback.play(stream);
+    this.#update();
+  }
+
+  #textArrived(text) {
+    const event = rtvi.parse(text);
+    if (event === null) return;
+    if (event.type === "signalling:peerLeft") this.#call.peerLeft();
+    else if (event.type === "signalling:renegotiate") this.#call.renegotiate();
+    else this.#conversation?.handle(event, performance.now());
+  }
+
+  #showLine({ position, secondsLeft }) {
+    const { ui } = this.#parts;
+    const text = describe(position);
+    ui.setState("waiting");
+    ui.showMessage({ topic: "line", tone: "info", text, secondsLeft });
+    this.#line.speak(text);
+  }
+
+  #showRetry({ cause, secondsLeft }) {
+    const { ui } = this.#parts;
+    this.#line.leave();
+    ui.setState("reconnecting");
+    ui.showMessage({
+      topic: "server",
+      tone: "error",
+      text: TROUBLE[cause] ?? TROUBLE.lost,
+      secondsLeft,
+      actions: [{ label: "Try now", run: () => this.#call?.tryNow() }],
+    });
+  }
+
+  #showError(text) {
+    const { ui } = this.#parts;
+    const actions = [{ label: "Dismiss", run: () => ui.clearMessage("error") }];
+    ui.showMessage({ topic: "error", tone: "error", text, actions });
+  }
+
+  #over({ cause, status }) {
+    const { ui, transcript } = this.#parts;
+    this.#stop();
+    ui.clearMessage("server", "line", "microphone");
+    if (this.#hasBeenConnected) transcript.note(cause === "peer-left" ? "Parley ended the call" : "Call ended");
+    if (cause === "refused") {
+      ui.showMessage({
+        topic: "server",
+        tone: "error",
+        text: `The server did not take the call (HTTP ${status}).`,
+        actions: [{ label: "Try again", run: () => this.start() }],
+      });
+    } else {
+      ui.announce("The call is over");
+    }
+  }
+
+  #stop() {
+    const { ui, playback } = this.#parts;
+    this.active = false;
+    this.#generation += 1;
+    this.#call = null;
+    this.#conversation = null;
+    this.#outbox = [];
+    this.#channelOpen = this.#readySent = false;
+    this.#line.leave();
+    this.#meters.stop();
+    this.#mic.close();
+    playback.stop();
+    keepScreenOn(false);
+    ui.setInCall(false);
+    ui.setState("idle");
+  }
+}

@@ -1,0 +1,87 @@
+/** The server's HTTP face: what it is made of, and the exchange of offer, answer and candidates. */
+
+const DEADLINE_MS = 10_000;
+
+/** The server answered, and the answer is no. */
+export class Refused extends Error {
+  /**
+   * @param {number} status HTTP status.
+   * @param {{code?: string, retry_after_secs?: number, queue_position?: number, error?: string}} body
+   *   The JSON of the answer, empty if it had none.
+   * @param {number | null} retryAfterSecs When to come back, if the server said so.
+   */
+  constructor(status, body, retryAfterSecs) {
+    super(`HTTP ${status}`);
+    this.status = status;
+    this.body = body;
+    this.retryAfterSecs = retryAfterSecs;
+  }
+}
+
+async function request(path, { method = "GET", json, signal } = {}) {
+  const abort = new AbortController();
+  const giveUp = () => abort.abort();
+  const deadline = setTimeout(giveUp, DEADLINE_MS);
+  signal?.addEventListener("abort", giveUp);
+  try {
+    return await answer(path, { method, json, signal: abort.signal });
+  } finally {
+    clearTimeout(deadline);
+    signal?.removeEventListener("abort", giveUp);
+  }
+}
+
+async function answer(path, { method, json, signal }) {
+  const response = await fetch(new URL(path, document.baseURI), {
+    method,
+    headers: json === undefined ? {} : { "content-type": "application/json" },
+    body: json === undefined ? undefined : JSON.stringify(json),
+    cache: "no-store",
+    signal,
+  });
+  const body = await response.json().catch(() => ({}));
+  if (!response.ok) {
+    const told = Number(body.retry_after_secs ?? response.headers.get("retry-after") ?? NaN);
+    throw new Refused(response.status, body, Number.isFinite(told) ? told : null);
+  }
+  return body;
+}
+
+/**
+ * What serves this page.
+ *
+ * @returns {Promise<{providers?: {stt: string, llm: string, tts: string}, warnings?: string[],
+ *   ice_servers?: RTCIceServer[]}>}
+ * @throws {Refused} The server said no. @throws {Error} It did not answer.
+ */
+export const fetchInfo = () => request("api/info");
+
+/**
+ * Send an offer.
+ *
+ * @param {{sdp: string, type: string, pc_id?: string, restart_pc?: boolean, requestData?: object}} offer
+ *   With the `pc_id` of an earlier answer it goes to that same call.
+ * @param {AbortSignal} signal Gives up.
+ * @returns {Promise<{sdp: string, type: RTCSdpType, pc_id: string}>}
+ * @throws {Refused} The server said no. @throws {Error} It did not answer.
+ */
+export const postOffer = (offer, signal) => request("api/offer", { method: "POST", json: offer, signal });
+
+/**
+ * Send network candidates that were found after the offer.
+ *
+ * @param {string} pcId The `pc_id` of the answer.
+ * @param {RTCIceCandidate[]} candidates In the order in which they were found.
+ */
+export const patchCandidates = (pcId, candidates) =>
+  request("api/offer", {
+    method: "PATCH",
+    json: {
+      pc_id: pcId,
+      candidates: candidates.map((found) => ({
+        candidate: found.candidate,
+        sdp_mid: found.sdpMid ?? "0",
+        sdp_mline_index: found.sdpMLineIndex ?? 0,
+      })),
+    },
+  });
