@@ -195,6 +195,7 @@ class Phrase(Enum):
     GREETING = "greeting"
     REPEAT = "repeat"  # "I didn't catch that"
     MOMENT = "moment"  # "One moment"
+    STILL = "still"  # "I'm still on it"
     APOLOGY = "apology"  # "I can't answer right now"
 
 

@@ -289,7 +289,7 @@ class InterruptionHandler(InlineAudio, FrameProcessor):
 
     def _say_frame(self, reply_id: int, phrase: Phrase) -> SayFrame:
         text = phrase_text(phrase, self._params.language, self._params.greeting)
-        filler = phrase is Phrase.MOMENT
+        filler = phrase in (Phrase.MOMENT, Phrase.STILL)
         return SayFrame(reply_id, text, remember=not filler, only_if_idle=filler)
 
     # --- what the ear remembers ----------------------------------------------------------

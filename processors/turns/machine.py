@@ -57,6 +57,9 @@ from processors.turns.states import RULES, InterruptionMode, State, Timer, TurnP
 from processors.turns.transcript import Transcript, normalised
 from processors.turns.verdict.policy import Verdict, VerdictPolicy
 
+MAX_DUE = 50
+"""Timers that may fall due at one instant; more would be a loop."""
+
 
 @dataclass
 class _Reply:
@@ -87,7 +90,7 @@ class TurnMachine:
         self._last_reply_id = 0
         self._reply: _Reply | None = None
         self._filler: _Reply | None = None
-        self._filler_said = False
+        self._fillers_said = 0
         self._speaking_id: int | None = None
         self._committing_id: int | None = None
         self._ask_waits = False
@@ -131,7 +134,7 @@ class TurnMachine:
     # --- the machinery -----------------------------------------------------------------
 
     def _fire_due_timers(self) -> None:
-        while True:
+        for _ in range(MAX_DUE):
             due = [(at, timer) for timer, at in self._timers.items() if at <= self._now]
             if not due:
                 return
@@ -140,6 +143,7 @@ class TurnMachine:
             if timer is Timer.COMMIT:
                 self._committing_id = None
             self._apply(timer, None)
+        raise AssertionError(f"timers without end: {self._timers}")
 
     def _apply(self, key: type[Event] | Timer, event: Event | None) -> None:
         rule = RULES.get((self.state, key))
@@ -148,7 +152,9 @@ class TurnMachine:
         before = self.state
         act: Callable[[Event | None], None] = getattr(self, rule.act)
         act(event)
-        assert self.state in rule.leads_to, f"{before.name} -{key}-> {self.state.name} is not in the table"
+        assert self.state is before or self.state in rule.leads_to, (
+            f"{before.name} -{key}-> {self.state.name} is not in the table"
+        )
 
     def _keep_books(self, event: Event) -> None:
         """Facts that hold whatever the state: who makes sound, which words are known, what was committed."""
@@ -158,9 +164,9 @@ class TurnMachine:
                 self._speech_started_at = self._now
                 self._words_missed = False
             case SpeechEnded():
-                if self._speech_on:
-                    self._speech_ended_at = self._now
-                self._speech_on = False
+                self._end_speech()
+            case TurnScored():
+                self._p_complete = event.p_complete
             case Words() if not self._belongs_to_nobody(event):
                 self._transcript.add(event)
             case SoundWindow() if self._sound is not None:
@@ -181,6 +187,19 @@ class TurnMachine:
                 self._timers.pop(Timer.COMMIT, None)
             case _:
                 pass
+
+    def _end_speech(self) -> None:
+        """Speech has ended; unless it was a cough after words that are settled, its end wants to be rated."""
+        self._speech_ended_at = self._now
+        self._speech_on = False
+        if self.state in (State.USER_SPEAKING, State.PAUSED) and not self._adds_nothing():
+            self._p_complete = None
+            self._do(DetectEndOfTurn())
+
+    def _adds_nothing(self) -> bool:
+        """Whether the last sound was too short to add to a turn that is complete without it."""
+        short = self._now - self._speech_started_at <= self.params.short_sound_secs
+        return short and self._transcript.is_settled() and bool(self._transcript.text())
 
     def _belongs_to_nobody(self, words: Words) -> bool:
         """Words whose speech was given up: in time they are still answered, later they are nobody's."""
@@ -203,7 +222,6 @@ class TurnMachine:
     def _user_takes_floor(self, _: Event | None = None) -> None:
         self._clear_waits()
         self.state = State.USER_SPEAKING
-        self._p_complete = None
         self._do(AnnounceUserStarted())
         if self._speech_on:
             self._set(Timer.ENDLESS_SPEECH, self.params.endless_speech_secs)
@@ -211,20 +229,21 @@ class TurnMachine:
             self._await_words()
 
     def _user_goes_on(self, _: Event | None) -> None:
+        if self._ask_waits:
+            self._ask_waits = False
+            self._do(AnnounceUserStarted())
         self._clear(Timer.END_OF_TURN, Timer.TRANSCRIPT)
         self._set(Timer.ENDLESS_SPEECH, self.params.endless_speech_secs)
 
     def _await_words(self, _: Event | None = None) -> None:
         """Speech has ended (or was none): its words, the turn detector and the silence decide what follows."""
         self._clear(Timer.ENDLESS_SPEECH)
-        self._p_complete = None
-        self._do(DetectEndOfTurn())
-        length = self._now - self._speech_started_at
-        adds_nothing = length <= self.params.short_sound_secs and self._transcript.is_settled()
-        if adds_nothing and self._transcript.text():
-            self._set(Timer.TRANSCRIPT, self.params.short_transcript_secs)
-        else:
-            self._set(Timer.TRANSCRIPT, self.params.transcript_secs)
+        if self._adds_nothing():
+            text = self._transcript.text()
+            secs = wait_ms(text, self._p_complete, self.params.endpoint) / 1000
+            self._set(Timer.END_OF_TURN, max(secs, self.params.short_transcript_secs))
+            return
+        self._set(Timer.TRANSCRIPT, self.params.transcript_secs)
         if self._transcript.is_settled() and self._transcript.text():
             self._arm_end_of_turn()
 
@@ -241,9 +260,7 @@ class TurnMachine:
             self._clear(Timer.END_OF_TURN)
             self._set(Timer.TRANSCRIPT, self.params.transcript_secs)
 
-    def _rate_turn(self, event: Event | None) -> None:
-        assert isinstance(event, TurnScored)
-        self._p_complete = event.p_complete
+    def _rate_turn(self, _: Event | None) -> None:
         if Timer.END_OF_TURN in self._timers:
             self._arm_end_of_turn()
 
@@ -328,20 +345,20 @@ class TurnMachine:
         self._asked_text = self._transcript.text()
         self._unanswered_cut = False
         self._reply = _Reply(self._new_reply_id())
-        self._filler_said = False
+        self._fillers_said = 0
         self._do(AskReply(self.turn_id, self._reply.reply_id, self._asked_text))
-        self._think()
         self._set(Timer.REPLY, self.params.reply_secs)
+        self._think()
 
     def _ask_after_commit(self, _: Event | None) -> None:
-        if self._ask_waits:
+        if self._ask_waits and self._committing_id is None:
             self._ask(announce=False)
-        else:
-            self.state = State.USER_SPEAKING
 
     def _think(self) -> None:
+        """Wait for the reply; a deadline that passed while something else was heard is due soon."""
         self.state = State.THINKING
-        if self._reply is not None and self._reply.phrase is None and not self._filler_said:
+        self._timers.setdefault(Timer.REPLY, self._now + self.params.overdue_secs)
+        if self._reply is not None and self._reply.phrase is None:
             self._set(Timer.FILLER, self.params.filler_secs)
 
     def _new_reply_id(self) -> int:
@@ -353,15 +370,19 @@ class TurnMachine:
 
     def _say(self, phrase: Phrase) -> None:
         self._clear_waits()
+        self._transcript.close()
+        self._turn_open = False
         self._reply = _Reply(self._new_reply_id(), phrase)
         self._do(Say(self._reply.reply_id, phrase))
         self.state = State.THINKING
         self._set(Timer.REPLY, self.params.phrase_secs)
 
     def _say_filler(self, _: Event | None) -> None:
-        self._filler_said = True
-        self._filler = _Reply(self._new_reply_id(), Phrase.MOMENT)
-        self._do(Say(self._filler.reply_id, Phrase.MOMENT))
+        phrase = Phrase.MOMENT if self._fillers_said == 0 else Phrase.STILL
+        self._fillers_said += 1
+        self._filler = _Reply(self._new_reply_id(), phrase)
+        self._do(Say(self._filler.reply_id, phrase))
+        self._set(Timer.FILLER, self.params.filler_secs)
 
     def _reply_missing(self, _: Event | None) -> None:
         """Nothing was heard within the deadline: say so, by voice if that works, else on the page."""
@@ -421,7 +442,7 @@ class TurnMachine:
         if self._filler is not None and event.reply_id == self._filler.reply_id:
             self._filler = None
             self._speaking_id = None
-            self.state = State.THINKING
+            self._think()
             return
         if self._reply is None or event.reply_id != self._reply.reply_id:
             return

@@ -79,7 +79,8 @@ class TurnParams:
         turn_score_secs: How long the end of a turn waits for the turn detector.
         endless_speech_secs: Speech without an end and without words for this long is taken for noise.
         lost_end_secs: After a final result and no further words for this long, a missed end is assumed.
-        filler_secs: A reply that is not heard after this long is covered by "one moment".
+        filler_secs: A reply that is not heard after this long is covered by "one moment"; again after as long.
+        overdue_secs: Grace for a reply whose deadline passed while something else was heard.
         reply_secs: A reply that is not heard after this long is given up, with an apology.
         phrase_secs: A fixed sentence that is not heard after this long cannot be spoken at all.
         commit_secs: How long a new prompt waits for history to hold what was heard.
@@ -93,12 +94,13 @@ class TurnParams:
     verdict_secs: float = 2.0
     transcript_secs: float = 2.2
     short_sound_secs: float = 0.5
-    short_transcript_secs: float = 0.2
+    short_transcript_secs: float = 0.12
     late_words_secs: float = 3.0
     turn_score_secs: float = 0.25
     endless_speech_secs: float = 20.0
     lost_end_secs: float = 2.5
     filler_secs: float = 2.8
+    overdue_secs: float = 1.0
     reply_secs: float = 12.0
     phrase_secs: float = 2.8
     commit_secs: float = 0.3
@@ -136,14 +138,14 @@ RULES: dict[tuple[State, type[Event] | Timer], Rule] = {
     (_U, Timer.END_OF_TURN): _rule("_end_turn", _T, _L, _U),
     (_U, Timer.TRANSCRIPT): _rule("_words_missing", _T, _L),
     (_U, Timer.ENDLESS_SPEECH): _rule("_end_endless_speech", _T, _L, _U),
-    (_U, Timer.COMMIT): _rule("_ask_after_commit", _T),
-    (_U, ReplyCommitted): _rule("_ask_after_commit", _T),
+    (_U, Timer.COMMIT): _rule("_ask_after_commit", _T, _U),
+    (_U, ReplyCommitted): _rule("_ask_after_commit", _T, _U),
     (_T, SoundStarted): _rule("_pause", _P),
     (_T, SpeechStarted): _rule("_pause", _P),
     (_T, Words): _rule("_words_while_thinking", _T, _U),
     (_T, TextTyped): _rule("_interrupt_by_text", _T, _U),
     (_T, ReplyPlaying): _rule("_speak", _S),
-    (_T, ReplyPlayed): _rule("_reply_over", _T, _L, _U),
+    (_T, ReplyPlayed): _rule("_reply_over", _L, _U),
     (_T, Timer.FILLER): _rule("_say_filler", _T),
     (_T, Timer.REPLY): _rule("_reply_missing", _T, _L, _U),
     (_S, SoundStarted): _rule("_pause", _P, _S),

@@ -1,0 +1,203 @@
+"""Faults that users of voice bots reported, as timelines in virtual time with their right values.
+
+Times are milliseconds. The world (``world.py``) plays LLM, voice and playout; speech reaches the machine as the VAD
+and the recogniser would tell it.
+"""
+
+import pytest
+
+from processors.turns import events as ev
+from processors.turns.events import Phrase
+from processors.turns.states import InterruptionMode, State, TurnParams
+from tests.processors.turns.world import Params, World, speech
+
+QUESTION = [*speech(0, 1200, "what is my balance"), (1450, ev.TurnScored(0.95))]
+ALL_MODES = [InterruptionMode.DUCK, InterruptionMode.PAUSE]
+
+
+def test_a_question_is_answered_once() -> None:
+    world = World().run(QUESTION, 8000)
+    assert [(ask.turn_id, ask.text) for ask in world.asked] == [(1, "what is my balance")]
+    assert world.completed == [1]
+    assert world.machine.state is State.LISTENING
+
+
+# --- 1: an acknowledgement never ends the reply ----------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ALL_MODES)
+@pytest.mark.parametrize(
+    ("text", "final_ms"), [("mhmm", 5100), ("mhmm", 4700), ("mhmm", 6900), ("", 5100), (None, None)]
+)
+def test_an_acknowledgement_resumes_the_same_reply(
+    mode: InterruptionMode, text: str | None, final_ms: int | None
+) -> None:
+    scene = QUESTION + speech(4400, 4750, text, final_ms=final_ms, segment=1)
+    world = World(Params(reply_ms=8000), TurnParams(mode=mode)).run(scene, 16_000)
+    assert world.completed == [1], "the reply ends by itself"
+    assert world.heard_ms[1] == 8000, "every sample once"
+    assert len(world.asked) == 1, "no user turn"
+    assert not world.actions(ev.Cancel)
+    resumed_at = world.actions(ev.Resume)[0][0]
+    assert resumed_at <= 4750 + 128 + 250
+    if mode is InterruptionMode.PAUSE:
+        assert world.actions(ev.Pause)[0][0] == 4432, "silent from the first voiced window"
+    else:
+        assert world.actions(ev.Duck)[0][0] == 4432
+
+
+# --- 3: a cough between question and answer ---------------------------------------------------
+
+
+@pytest.mark.parametrize("cough_ms", range(1300, 2600, 20))
+def test_a_cough_before_the_answer_does_not_kill_it(cough_ms: int) -> None:
+    scene = QUESTION + speech(cough_ms, cough_ms + 180, None)
+    world = World(Params(llm_ms=500, reply_ms=3000)).run(scene, 12_000)
+    plain = World(Params(llm_ms=500, reply_ms=3000)).run(QUESTION, 12_000)
+    assert len(world.completed) == 1
+    assert world.heard_ms[world.completed[0]] == 3000
+    assert [ask.text for ask in world.asked] == ["what is my balance"]
+    late_ms = world.sounded[0][0] - plain.sounded[0][0]
+    assert late_ms <= 180 + 250
+
+
+# --- 4: endless start-of-turn -------------------------------------------------------------------
+
+
+def test_turn_events_without_voice_or_text_cancel_nothing() -> None:
+    scene = [*QUESTION, *[(at, ev.Words("", 1 + index, False)) for index, at in enumerate((1800, 2100, 2400))]]
+    world = World().run(scene, 10_000)
+    assert not world.actions(ev.Cancel)
+    assert world.sounded[0][0] <= 1200 + 1500
+    assert len(world.asked) == 1
+
+
+# --- 8: a noise before the first sample -------------------------------------------------------
+
+
+def test_a_noise_before_the_first_sample_keeps_the_whole_reply() -> None:
+    scene = QUESTION + speech(1560, 1760, None)
+    world = World(Params(llm_ms=250, reply_ms=4000)).run(scene, 12_000)
+    assert world.heard_ms == {1: 4000}
+    assert world.sounded[0][0] <= 1760 + 128 + 250
+
+
+# --- 11: one sentence in two breaths ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("gap_ms", range(200, 2600, 100))
+def test_one_sentence_in_two_breaths_is_one_turn(gap_ms: int) -> None:
+    second_ms = 1200 + gap_ms
+    scene = speech(0, 1200, "I want to book") + speech(second_ms, second_ms + 1200, "a table for two", segment=1)
+    scene += [(1450, ev.TurnScored(0.2)), (second_ms + 1450, ev.TurnScored(0.95))]
+    world = World(Params(llm_ms=600, reply_ms=3000)).run(scene, 20_000)
+    assert len(world.completed) == 1, "one reply is heard to its end"
+    whole = [ask for ask in world.asked if ask.reply_id == world.completed[0]][0]
+    first_sounded = any(reply != whole.reply_id for _, _, reply, _ in world.sounded)
+    if first_sounded:
+        assert [ask.text for ask in world.asked] == ["I want to book", "a table for two"]
+        assert [ask.turn_id for ask in world.asked] == [1, 2]
+    else:
+        assert whole.text == "I want to book a table for two"
+        assert {ask.turn_id for ask in world.asked} == {1}
+
+
+# --- 12: the final comes late --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("final_ms", [2100, 3500, 4900, 6000, None])
+def test_a_late_final_is_answered_or_asked_for_again(final_ms: int | None) -> None:
+    scene = speech(800, 1800, None) + speech(8000, 9000, "second", segment=2)
+    if final_ms is not None:
+        scene.append((final_ms, ev.Words("what is my balance", 1, True)))
+    world = World(Params(reply_ms=1500)).run(scene, 14_000)
+    texts = [ask.text for ask in world.asked]
+    asked_to_repeat = [at for at, say in world.actions(ev.Say) if say.phrase is Phrase.REPEAT]
+    if final_ms is not None and final_ms < 5000:
+        assert texts == ["what is my balance", "second"]
+    else:
+        assert asked_to_repeat
+        assert asked_to_repeat[0] <= 2000 + 3000
+        assert texts[-1] == "second"
+    assert world.quiet_max_ms <= 3000
+
+
+# --- real interruptions -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ALL_MODES)
+@pytest.mark.parametrize("at_ms", range(2200, 5800, 300))
+def test_a_real_interruption_ends_the_reply_and_is_answered(mode: InterruptionMode, at_ms: int) -> None:
+    scene = QUESTION + speech(at_ms, at_ms + 900, "stop tell me about my card", segment=1)
+    scene.append((at_ms + 1150, ev.TurnScored(0.95)))
+    world = World(Params(reply_ms=4000), TurnParams(mode=mode)).run(scene, 20_000)
+    assert [ask.text for ask in world.asked] == ["what is my balance", "stop tell me about my card"]
+    assert world.completed == [2]
+    plain = World().run(QUESTION, 8000)
+    wait_ms = world.sounded[-1][0] - (at_ms + 900)
+    assert any(reply == 2 for _, _, reply, _ in world.sounded)
+    first_of_answer = min(start for start, _, reply, _ in world.sounded if reply == 2)
+    assert first_of_answer - (at_ms + 900) <= plain.sounded[0][0] - 1200 + 10, wait_ms
+
+
+def test_a_typed_text_interrupts_at_once_and_waits_for_history() -> None:
+    scene = [*QUESTION, (4000, ev.TextTyped("hello"))]
+    world = World(Params(reply_ms=8000, commit_ms=40)).run(scene, 16_000)
+    assert world.actions(ev.Cancel)[0][0] == 4000
+    assert world.actions(ev.AskReply)[1] == (4040, ev.AskReply(2, 2, "hello"))
+
+
+def test_a_commit_that_never_comes_delays_a_prompt_only_briefly() -> None:
+    scene = [*QUESTION, (4000, ev.TextTyped("hello"))]
+    world = World(Params(reply_ms=8000, commit_ms=None)).run(scene, 16_000)
+    assert world.actions(ev.AskReply)[1][0] == 4300
+
+
+def test_a_content_sound_that_was_let_go_still_cancels_by_its_words() -> None:
+    scene = QUESTION + speech(4000, 4300, "okay", segment=1)
+    scene += [(5000, ev.Words("okay stop there", 1, False)), (5200, ev.Words("okay stop there", 1, True))]
+    world = World(Params(reply_ms=8000)).run(scene, 20_000)
+    assert [ask.text for ask in world.asked][1:] == ["stop there"]
+    cards = [action.card for _, action in world.actions(ev.PublishCard)]
+    assert any(card["regret"] is True for card in cards)
+
+
+def test_a_cancel_without_words_asks_for_the_reply_again() -> None:
+    scene = QUESTION + [
+        (4032, ev.SoundStarted()),
+        (4064, ev.SpeechStarted()),
+        *[(at, ev.SoundWindow(0.95, -25.0)) for at in range(4065, 7000, 32)],
+        (7128, ev.SoundEnded()),
+        (7200, ev.SpeechEnded()),
+        (7300, ev.Words("", 1, True)),
+    ]
+    world = World(Params(reply_ms=8000)).run(scene, 20_000)
+    if world.actions(ev.Cancel):
+        assert [ask.text for ask in world.asked] == ["what is my balance", "what is my balance"]
+    assert world.completed, "never silence"
+    assert world.quiet_max_ms <= 3000
+
+
+# --- slow and dead vendors ------------------------------------------------------------------------
+
+
+def test_a_slow_reply_is_covered_by_fillers_and_then_given_up() -> None:
+    world = World(Params(llm_ms=None)).run(QUESTION, 30_000)
+    phrases = [say.phrase for _, say in world.actions(ev.Say)]
+    assert phrases[0] is Phrase.MOMENT
+    assert phrases[-1] is Phrase.APOLOGY
+    assert world.quiet_max_ms <= 3000
+    assert world.machine.state is State.LISTENING
+
+
+def test_a_dead_voice_is_told_on_the_page() -> None:
+    world = World(Params(llm_ms=None, phrase_ms=None)).run(QUESTION, 40_000)
+    assert world.actions(ev.TellClient)
+    assert world.machine.state is State.LISTENING
+
+
+def test_the_greeting_can_be_interrupted() -> None:
+    scene = [(0, ev.ClientReady()), *speech(600, 1500, "what is my balance"), (1750, ev.TurnScored(0.95))]
+    world = World(Params(phrase_length_ms=4000)).run(scene, 10_000)
+    assert [ask.text for ask in world.asked] == ["what is my balance"]
+    assert world.completed == [2]
