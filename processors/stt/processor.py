@@ -1,0 +1,79 @@
+"""The pipeline's speech-to-text node: feeds a recogniser, turns its transcripts into frames."""
+
+from loguru import logger
+from pipecat.frames.frames import (
+    CancelFrame,
+    EndFrame,
+    Frame,
+    StartFrame,
+    VADUserStartedSpeakingFrame,
+    VADUserStoppedSpeakingFrame,
+)
+from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+from pipecat.utils.time import time_now_iso8601
+
+from processors.compat import InlineAudio
+from processors.frames import AudioWindowFrame, CallErrorFrame, InterimTranscriptFrame, TranscriptFrame
+from processors.stt.base import Recogniser, RecogniserError, Transcript
+
+
+class STTProcessor(InlineAudio, FrameProcessor):
+    """Hears the audio that passes by.
+
+    Windows and VAD frames go on downstream at once; transcripts follow whenever the recogniser has them. What the
+    recogniser can't do the client is told, and the call goes on: text and keys still work.
+
+    Args:
+        recogniser: This call's recogniser; started with the pipeline, closed with it.
+    """
+
+    def __init__(self, recogniser: Recogniser) -> None:
+        super().__init__(name="stt")
+        self._recogniser = recogniser
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        """Feed the recogniser and pass the frame on."""
+        await super().process_frame(frame, direction)
+        match frame:
+            case AudioWindowFrame():
+                self._recogniser.feed(frame.audio, frame.speech_prob)
+            case VADUserStartedSpeakingFrame():
+                self._recogniser.speech_started()
+            case VADUserStoppedSpeakingFrame():
+                self._recogniser.speech_stopped()
+            case StartFrame():
+                await self.push_frame(frame, direction)
+                await self._start()
+                return
+            case EndFrame() | CancelFrame():
+                await self._recogniser.close()
+            case _:
+                pass
+        await self.push_frame(frame, direction)
+
+    async def cleanup(self) -> None:
+        """Close the recogniser, however the call ended."""
+        await super().cleanup()
+        await self._recogniser.close()
+
+    async def _start(self) -> None:
+        try:
+            await self._recogniser.start(self._take, self._report)
+        except RecogniserError as error:
+            await self._report(error)
+
+    async def _take(self, transcript: Transcript) -> None:
+        kind = TranscriptFrame if transcript.final else InterimTranscriptFrame
+        await self.push_frame(
+            kind(
+                transcript.text,
+                user_id="",
+                timestamp=time_now_iso8601(),
+                segment=transcript.segment,
+                confidence=transcript.confidence,
+            )
+        )
+
+    async def _report(self, error: RecogniserError) -> None:
+        logger.error("speech recognition: {} ({!r})", error, error.__cause__)
+        await self.push_frame(CallErrorFrame(str(error)))
