@@ -1,8 +1,8 @@
 """Word error rate of the local recogniser, clips straight into VAD and recogniser: ``python -m bench.wer --audio DIR``.
 
 Each clip is heard as in a call, window by window, between a second of room noise before and a second after; the
-recogniser is given the time that it wants (``bench.calls`` measures what real time does to it). Transcripts from
-labels and texts are scored apart from those that another recogniser wrote.
+recogniser is given the time that it wants, so that results do not depend on the machine. Transcripts from labels and
+texts are scored apart from those that another recogniser wrote.
 """
 
 import argparse
