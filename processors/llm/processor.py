@@ -1,0 +1,227 @@
+"""The node that thinks: asks the language model for each reply, and passes its text on as it comes."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import TypeVar
+
+from loguru import logger
+from pipecat.frames.frames import CancelFrame, EndFrame, Frame, InterruptionFrame, LLMTextFrame
+from pipecat.processors.aggregators.llm_context import LLMContext
+from pipecat.processors.frame_processor import FrameDirection
+
+from processors.context import Conversation, ReplyContextFrame
+from processors.frames import ReplyEndFrame, ReplyStartFrame
+from processors.llm.bare_calls import BareCallFilter
+from processors.llm.base import (
+    Delta,
+    Finish,
+    LanguageModel,
+    LanguageModelError,
+    Message,
+    TextDelta,
+    ToolCallDelta,
+    ToolSpec,
+)
+from processors.overtaking import OvertakingInterruptions
+from processors.tools.runner import ToolRunner
+
+T = TypeVar("T")
+
+CLOSE_SECS = 0.1
+"""How long an interruption waits for a stream to close; one that will not is left behind and can say nothing more."""
+
+
+@dataclass(frozen=True)
+class LLMParams:
+    """Limits of one reply.
+
+    Attributes:
+        first_token_secs: Seconds to wait for the first token of each round.
+        next_token_secs: Seconds to wait between tokens.
+        max_rounds: How often the model is asked for one reply; each round but the last may call tools.
+    """
+
+    first_token_secs: float = 8.0
+    next_token_secs: float = 4.0
+    max_rounds: int = 4
+
+
+class LLMProcessor(OvertakingInterruptions):
+    """Turns a :class:`ReplyContextFrame` into ``ReplyStartFrame, LLMTextFrame*, ReplyEndFrame``.
+
+    The reply runs in a task of its own, so that whatever else comes down the pipeline while the model thinks, such as
+    the bot's own "one moment", is passed on at once. The start frame is pushed with the first text, so that such a
+    sentence is not one *inside* the reply. An interruption ends the task, and so closes the stream; a newer prompt
+    does the same.
+
+    Args:
+        model: The model.
+        conversation: The call's conversation, for the prompts that follow tool calls.
+        tools: The call's tools, if it has any.
+        params: Limits.
+    """
+
+    def __init__(
+        self,
+        model: LanguageModel,
+        conversation: Conversation,
+        tools: ToolRunner | None = None,
+        params: LLMParams | None = None,
+    ) -> None:
+        super().__init__(name="llm")
+        self._model = model
+        self._conversation = conversation
+        self._tools = tools
+        self._params = params or LLMParams()
+        self._reply: _Reply | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._left_behind: set[asyncio.Task[None]] = set()
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        """Start a reply, end one, or pass the frame on."""
+        await super().process_frame(frame, direction)
+        match frame:
+            case ReplyContextFrame():
+                if not self.overtaken:
+                    await self._stop()
+                    self._begin(frame)
+                return
+            case InterruptionFrame():
+                await self._stop()
+                if self._tools is not None:
+                    self._tools.interrupted()
+            case CancelFrame():
+                await self._stop()
+            case EndFrame() if self._task is not None:
+                await asyncio.wait([self._task])  # its deadlines end it
+            case _:
+                pass
+        await self.push_frame(frame, direction)
+
+    async def cleanup(self) -> None:
+        """End the reply; let tools that change something finish."""
+        await super().cleanup()
+        await self._stop()
+        if self._tools is not None:
+            await self._tools.close()
+
+    def _begin(self, frame: ReplyContextFrame) -> None:
+        self._reply = _Reply(frame.reply_id, frame.turn_id)
+        self._task = asyncio.create_task(self._run(self._reply, frame.context), name=f"reply {frame.reply_id}")
+
+    async def _stop(self) -> None:
+        task, self._task, self._reply = self._task, None, None
+        if task is None or task.done():
+            return
+        task.cancel()
+        await asyncio.wait([task], timeout=CLOSE_SECS)
+        if not task.done():
+            logger.warning("{}: the stream of {} did not close", self._model.name, task.get_name())
+            self._left_behind.add(task)
+            task.add_done_callback(self._left_behind.discard)
+
+    async def _run(self, reply: "_Reply", context: LLMContext) -> None:
+        error: str | None = None
+        try:
+            await self._generate(reply, [dict(message) for message in context.get_messages()])  # pyright: ignore
+        except LanguageModelError as failure:
+            error = str(failure)
+        except Exception as failure:  # noqa: BLE001 - a boundary: no fault of a model may leave the caller in silence
+            logger.exception("{} failed", self._model.name)
+            error = type(failure).__name__
+        if error is not None:
+            logger.warning("{}: reply {}: {}", self._model.name, reply.reply_id, error)
+        if not reply.started:
+            await self._push(reply, ReplyStartFrame(reply_id=reply.reply_id))
+        await self._push(reply, ReplyEndFrame(reply_id=reply.reply_id, error=error))
+
+    async def _generate(self, reply: "_Reply", messages: Sequence[Message]) -> None:
+        """Ask; run the tools that are called for; ask again, until the model has nothing but words."""
+        specs = self._tools.specs if self._tools is not None else []
+        for rounds_left in range(self._params.max_rounds - 1, -1, -1):
+            calls = await self._round(reply, messages, specs if rounds_left else [])
+            if not calls:
+                if not reply.said.strip():
+                    raise LanguageModelError("the model said nothing", retryable=True)
+                return
+            if self._tools is None or not rounds_left:
+                break
+            await self._tools.run(reply.turn_id, calls)
+            messages = self._conversation.messages(said=reply.said)
+        raise LanguageModelError("the model calls tools without end", retryable=False)
+
+    async def _round(
+        self, reply: "_Reply", messages: Sequence[Message], tools: Sequence[ToolSpec]
+    ) -> list[ToolCallDelta]:
+        """Stream once: push the text, collect the calls.
+
+        Raises:
+            LanguageModelError: Too slow, broken off, or the model's own.
+        """
+        calls: list[ToolCallDelta] = []
+        bare = BareCallFilter() if self._tools is not None else None
+        async with aclosing(_as_generator(self._model.stream(messages, tools))) as stream:
+            wait_secs = self._params.first_token_secs
+            while True:
+                delta = await _within(anext(stream, None), wait_secs)
+                wait_secs = self._params.next_token_secs
+                match delta:
+                    case TextDelta(text):
+                        await self._say(reply, bare.feed(text) if bare is not None else text)
+                    case ToolCallDelta():
+                        calls.append(delta)
+                    case Finish(reason):
+                        break
+                    case None:
+                        raise LanguageModelError("the stream broke off", retryable=True)
+        if reason == "content_filter":
+            raise LanguageModelError("the model's filter held the answer back", retryable=False)
+        if bare is not None:
+            text, found = bare.finish()
+            await self._say(reply, text)
+            calls += found
+        return calls
+
+    async def _say(self, reply: "_Reply", text: str) -> None:
+        if not text:
+            return
+        if not reply.started:
+            await self._push(reply, ReplyStartFrame(reply_id=reply.reply_id))
+            reply.started = True
+        reply.said += text
+        await self._push(reply, LLMTextFrame(text))
+
+    async def _push(self, reply: "_Reply", frame: Frame) -> None:
+        """Push, unless the reply is over: a stream that swallows its cancellation must not be heard."""
+        if reply is not self._reply:
+            raise asyncio.CancelledError
+        await self.push_frame(frame)
+
+
+@dataclass(eq=False)
+class _Reply:
+    reply_id: int
+    turn_id: int
+    started: bool = False
+    said: str = ""
+
+
+async def _as_generator(deltas: AsyncIterator[Delta]) -> AsyncGenerator[Delta]:
+    """Give any iterator the ``aclose`` that a generator has."""
+    try:
+        async for delta in deltas:
+            yield delta
+    finally:
+        close = getattr(deltas, "aclose", None)
+        if close is not None:
+            await close()
+
+
+async def _within(waited: Awaitable[T], secs: float) -> T:
+    try:
+        async with asyncio.timeout(secs):
+            return await waited
+    except TimeoutError:
+        raise LanguageModelError(f"no token within {secs:g} s", retryable=True) from None
