@@ -11,7 +11,7 @@ from pipecat.frames.frames import CancelFrame, EndFrame, Frame, InterruptionFram
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.frame_processor import FrameDirection
 
-from processors.context import Conversation, ReplyContextFrame
+from processors.context import ReplyContextFrame
 from processors.frames import ReplyEndFrame, ReplyStartFrame
 from processors.llm.bare_calls import BareCallFilter
 from processors.llm.base import (
@@ -58,7 +58,6 @@ class LLMProcessor(OvertakingInterruptions):
 
     Args:
         model: The model.
-        conversation: The call's conversation, for the prompts that follow tool calls.
         tools: The call's tools, if it has any.
         params: Limits.
     """
@@ -66,13 +65,11 @@ class LLMProcessor(OvertakingInterruptions):
     def __init__(
         self,
         model: LanguageModel,
-        conversation: Conversation,
         tools: ToolRunner | None = None,
         params: LLMParams | None = None,
     ) -> None:
         super().__init__(name="llm")
         self._model = model
-        self._conversation = conversation
         self._tools = tools
         self._params = params or LLMParams()
         self._reply: _Reply | None = None
@@ -149,7 +146,7 @@ class LLMProcessor(OvertakingInterruptions):
             if self._tools is None or not rounds_left:
                 break
             await self._tools.run(reply.turn_id, calls)
-            messages = self._conversation.messages(said=reply.said)
+            messages = self._tools.conversation.messages(said=reply.said)
         raise LanguageModelError("the model calls tools without end", retryable=False)
 
     async def _round(

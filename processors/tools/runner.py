@@ -56,7 +56,7 @@ class ToolRunner:
 
     def __init__(self, tools: Sequence[Tool], conversation: Conversation) -> None:
         self._tools = {tool.name: tool for tool in tools}
-        self._conversation = conversation
+        self.conversation = conversation
         self._lookups: set[_Run] = set()
         self._effects: deque[_Run] = deque(maxlen=REMEMBERED_EFFECTS)
         self._recorders: set[asyncio.Task[None]] = set()
@@ -106,11 +106,11 @@ class ToolRunner:
         self._calls += 1
         # An id of our own: the models' ids are empty, or repeat ("call_0") from one reply to the next.
         call_id = f"call_{self._calls}"
-        self._conversation.tool_call(turn_id, call_id, call.name, call.arguments)
+        self.conversation.tool_call(turn_id, call_id, call.name, call.arguments)
         try:
             tool, arguments = self._check(call)
         except ToolError as error:
-            self._conversation.tool_result(call_id, f"error: {error}")
+            self.conversation.tool_result(call_id, f"error: {error}")
             return None
         run = self._find(tool, arguments, turn_id) or self._begin(tool, arguments, turn_id)
         recorder = asyncio.create_task(self._record(call_id, run), name=f"tool {tool.name}")
@@ -169,4 +169,4 @@ class ToolRunner:
         except Exception as error:  # noqa: BLE001 - a boundary: whatever a tool raises, its call needs an output
             logger.exception("tool {} failed", run.tool.name)
             output = f"error: {type(error).__name__}"
-        self._conversation.tool_result(call_id, output)
+        self.conversation.tool_result(call_id, output)

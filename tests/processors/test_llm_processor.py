@@ -1,0 +1,279 @@
+"""The thinking node: one reply at a time, deadlines, interruptions, and what it says when a model fails."""
+
+import asyncio
+
+import pytest
+from pipecat.frames.frames import EndFrame, LLMTextFrame
+from pipecat.processors.aggregators.llm_context import LLMContext
+
+from processors.context import Conversation, ReplyContextFrame
+from processors.frames import ReplyEndFrame, ReplyStartFrame, SayFrame
+from processors.llm.base import Finish, LanguageModelError, ToolCallDelta
+from processors.llm.processor import LLMParams, LLMProcessor
+from processors.tools.base import Tool
+from processors.tools.runner import ToolRunner
+from tests.processors.chain import running
+from tests.processors.models import STOP, ScriptModel
+
+
+def prompt(reply_id, text="Hi"):
+    return ReplyContextFrame(LLMContext([{"role": "user", "content": text}]), reply_id=reply_id, turn_id=1)
+
+
+def texts(chain):
+    return [frame.text for frame in chain.down(LLMTextFrame)]
+
+
+def shape(chain):
+    """The frames of replies as short words."""
+    out = []
+    for frame in chain.down(ReplyStartFrame, LLMTextFrame, ReplyEndFrame):
+        match frame:
+            case ReplyStartFrame():
+                out.append(f"start {frame.reply_id}")
+            case LLMTextFrame():
+                out.append(frame.text)
+            case ReplyEndFrame():
+                out.append(f"end {frame.reply_id}" + (f": {frame.error}" if frame.error else ""))
+    return out
+
+
+async def test_a_reply_streams_through(virtual):
+    model = ScriptModel(["Good ", "morning.", STOP])
+    async with running(LLMProcessor(model)) as chain:
+        await chain.push(prompt(3))
+        await chain.until(ReplyEndFrame)
+        assert shape(chain) == ["start 3", "Good ", "morning.", "end 3"]
+    assert model.prompts == [[{"role": "user", "content": "Hi"}]]
+
+
+async def test_text_is_passed_on_when_it_comes(virtual):
+    model = ScriptModel([1.0, "Good ", 2.0, "morning.", STOP])
+    async with running(LLMProcessor(model)) as chain:
+        began = virtual.time()
+        await chain.push(prompt(1))
+        await chain.until(ReplyEndFrame)
+        at = [chain.at(frame) - began for frame in chain.down(LLMTextFrame)]
+        assert at == [pytest.approx(1.0, abs=0.01), pytest.approx(3.0, abs=0.01)]
+
+
+@pytest.mark.parametrize("cut_at", [0.05, 0.5, 1.0, 1.5, 2.5])
+async def test_an_interruption_closes_the_stream_at_once_and_nothing_of_it_comes_later(virtual, cut_at):
+    model = ScriptModel([1.0, "one ", 1.0, "two ", 1.0, "three", STOP])
+    async with running(LLMProcessor(model)) as chain:
+        await chain.push(prompt(1))
+        await asyncio.sleep(cut_at)
+        before = shape(chain)
+        cut = virtual.time()
+        await chain.interrupt()
+        await asyncio.sleep(5)
+        assert shape(chain) == before
+        assert "end 1" not in before
+        assert len(model.closed_at) == 1
+        assert model.closed_at[0] - cut < 0.1
+
+
+async def test_a_stream_that_will_not_close_is_left_behind_and_cannot_speak(virtual):
+    class Stubborn(ScriptModel):
+        async def stream(self, messages, tools=()):
+            async for delta in super().stream(messages, tools):
+                try:
+                    await asyncio.sleep(0.5)
+                except asyncio.CancelledError:
+                    await asyncio.sleep(3)
+                yield delta
+
+    async with running(LLMProcessor(Stubborn(["dead ", "dead ", STOP], ["alive", STOP]))) as chain:
+        await chain.push(prompt(1))
+        await asyncio.sleep(0.25)
+        cut = virtual.time()
+        await chain.interrupt()
+        await chain.push(prompt(2))
+        end = await chain.until(ReplyEndFrame)
+        assert end.reply_id == 2
+        assert chain.at(end) - cut < 0.1 + 1.0 + 0.05
+        await asyncio.sleep(5)
+        assert shape(chain) == ["start 2", "alive", "end 2"]
+
+
+async def test_a_newer_prompt_replaces_the_reply(virtual):
+    model = ScriptModel([1.0, "old", STOP], [1.0, "new", STOP])
+    async with running(LLMProcessor(model)) as chain:
+        await chain.push(prompt(1))
+        await asyncio.sleep(0.5)
+        await chain.push(prompt(2))
+        await chain.until(ReplyEndFrame)
+        assert shape(chain) == ["start 2", "new", "end 2"]
+
+
+async def test_a_prompt_that_an_interruption_overtook_is_not_asked(virtual):
+    model = ScriptModel(["new", STOP])
+    async with running(LLMProcessor(model)) as chain:
+        await chain.push(prompt(1, "old"))
+        await chain.interrupt()
+        await chain.push(prompt(2, "new"))
+        await chain.until(ReplyEndFrame)
+        assert [messages[0]["content"] for messages in model.prompts] == ["new"]
+        assert shape(chain) == ["start 2", "new", "end 2"]
+
+
+async def test_the_bots_own_sentence_passes_while_the_model_thinks_and_stands_outside_the_reply(virtual):
+    model = ScriptModel([3.0, "Here.", STOP])
+    async with running(LLMProcessor(model)) as chain:
+        began = virtual.time()
+        await chain.push(prompt(1))
+        await asyncio.sleep(1)
+        await chain.push(SayFrame(reply_id=2, text="One moment.", remember=False))
+        await chain.until(ReplyEndFrame)
+        say = chain.down(SayFrame)[0]
+        assert chain.at(say) - began < 1.1
+        assert chain.at(say) < chain.at(chain.down(ReplyStartFrame)[0])
+
+
+@pytest.mark.parametrize(
+    ("steps", "error", "after_secs"),
+    [
+        ([9.0, "late", STOP], "no token within 8 s", 8.0),
+        (["one ", 5.0, "two", STOP], "no token within 4 s", 4.0),
+        (["one "], "the stream broke off", 0.0),
+        ([], "the stream broke off", 0.0),
+        ([STOP], "the model said nothing", 0.0),
+        (["  ", STOP], "the model said nothing", 0.0),
+        ([LanguageModelError("HTTP 429: slow down", retryable=True)], "HTTP 429: slow down", 0.0),
+        (["one ", ValueError("a bug")], "ValueError", 0.0),
+        ([Finish("content_filter")], "the model's filter held the answer back", 0.0),
+    ],
+)
+async def test_every_fault_ends_the_reply_with_its_reason(virtual, steps, error, after_secs):
+    async with running(LLMProcessor(ScriptModel(steps))) as chain:
+        began = virtual.time()
+        await chain.push(prompt(1))
+        end = await chain.until(ReplyEndFrame, timeout_secs=20)
+        assert end.error == error
+        assert chain.at(end) - began == pytest.approx(after_secs, abs=0.02)
+        said = [step for step in steps[:1] if isinstance(step, str)]
+        assert shape(chain) == ["start 1", *said, f"end 1: {error}"]
+
+
+async def test_a_reply_cut_by_its_length_is_a_reply(virtual):
+    async with running(LLMProcessor(ScriptModel(["and so on", Finish("length")]))) as chain:
+        await chain.push(prompt(1))
+        assert (await chain.until(ReplyEndFrame)).error is None
+
+
+async def test_the_end_of_the_call_waits_for_the_reply(virtual):
+    async with running(LLMProcessor(ScriptModel([1.0, "Goodbye.", STOP]))) as chain:
+        await chain.push(prompt(1), EndFrame())
+        await chain.until(EndFrame)
+        assert shape(chain) == ["start 1", "Goodbye.", "end 1"]
+
+
+async def test_nothing_runs_on_after_the_call(virtual):
+    model = ScriptModel([60.0, "late", STOP])
+    before = asyncio.all_tasks()
+    async with running(LLMProcessor(model, params=LLMParams(first_token_secs=100))) as chain:
+        await chain.push(prompt(1))
+        await asyncio.sleep(0.1)
+    await asyncio.sleep(0.01)
+    assert asyncio.all_tasks() == before
+    assert len(model.closed_at) == 1
+
+
+# --- tools -------------------------------------------------------------------
+
+
+def look(results):
+    async def run(arguments):
+        await asyncio.sleep(0.5)
+        return results[arguments["what"]]
+
+    schema = {"type": "object", "properties": {"what": {"type": "string"}}, "required": ["what"]}
+    return Tool("look", "Look something up.", schema, run)
+
+
+def with_tools(model, *tools, params=None):
+    conversation = Conversation("Be brief.")
+    conversation.user_turn(1, "Hi")
+    return LLMProcessor(model, ToolRunner(tools, conversation), params), conversation
+
+
+CALL = ToolCallDelta("", "look", '{"what": "hours"}')
+
+
+async def test_a_tool_runs_and_the_model_is_asked_again_with_its_result(virtual):
+    model = ScriptModel(["Let me see. ", CALL, Finish("tool_calls")], ["Nine to five.", STOP])
+    llm, _ = with_tools(model, look({"hours": "9-17"}))
+    async with running(llm) as chain:
+        began = virtual.time()
+        await chain.push(prompt(1))
+        end = await chain.until(ReplyEndFrame)
+        assert chain.at(end) - began == pytest.approx(0.5, abs=0.02)
+        assert shape(chain) == ["start 1", "Let me see. ", "Nine to five.", "end 1"]
+    asked = model.prompts[1]
+    assert asked[2]["content"] == "Let me see."
+    assert asked[2]["tool_calls"][0]["function"] == {"name": "look", "arguments": '{"what": "hours"}'}
+    assert asked[3] == {"role": "tool", "tool_call_id": asked[2]["tool_calls"][0]["id"], "content": "9-17"}
+
+
+async def test_a_call_that_is_written_as_text_is_run_and_not_spoken(virtual):
+    model = ScriptModel(['{"na', 'me": "look", "arguments": {"what"', ': "hours"}}', STOP], ["Nine to five.", STOP])
+    llm, _ = with_tools(model, look({"hours": "9-17"}))
+    async with running(llm) as chain:
+        await chain.push(prompt(1))
+        await chain.until(ReplyEndFrame)
+        assert shape(chain) == ["start 1", "Nine to five.", "end 1"]
+    assert model.prompts[1][-1]["content"] == "9-17"
+
+
+async def test_a_model_that_calls_without_end_is_stopped_after_four_rounds(virtual):
+    model = ScriptModel(respond=lambda messages: [CALL, Finish("tool_calls")])
+    llm, _ = with_tools(model, look({"hours": "9-17"}))
+    async with running(llm) as chain:
+        await chain.push(prompt(1))
+        end = await chain.until(ReplyEndFrame)
+        assert end.error == "the model calls tools without end"
+    assert model.offered == [["look"], ["look"], ["look"], []]
+
+
+# --- scenario 14: a booking that is interrupted ------------------------------
+
+
+def booking_model(messages):
+    """Books on the first turn; calls again if the prompt does not show the booking; else tells of it."""
+    outputs = [message["content"] for message in messages if message["role"] == "tool"]
+    if not outputs or outputs[-1] == "cancelled":
+        return [0.3, ToolCallDelta("call_0", "book", '{"people": 4}'), Finish("tool_calls")]
+    if "six" in str(messages[-1]["content"]):
+        return [0.3, f"Known so far: {outputs[-1]}.", STOP]
+    return [0.3, *[f"word{n} " for n in range(20)], STOP]
+
+
+@pytest.mark.parametrize("cut_at_ms", range(300, 4_000, 100))
+async def test_a_booking_is_made_once_whenever_the_user_interrupts(virtual, cut_at_ms):
+    booked = []
+
+    async def book(arguments):
+        await asyncio.sleep(2.0)
+        booked.append(arguments)
+        return "booked, number 17"
+
+    schema = {"type": "object", "properties": {"people": {"type": "integer"}}, "required": ["people"]}
+    model = ScriptModel(respond=booking_model)
+    llm, conversation = with_tools(model, Tool("book", "Book a table.", schema, book, effect=True))
+    async with running(llm) as chain:
+        await chain.push(prompt(1))
+        await asyncio.sleep(cut_at_ms / 1000 + 0.01)
+        await chain.interrupt()
+        conversation.user_turn(2, "make it six people")
+        frame = ReplyContextFrame(LLMContext(conversation.messages()), reply_id=2, turn_id=2)
+        await chain.push(frame)
+        await asyncio.sleep(5)
+        assert [end.reply_id for end in chain.down(ReplyEndFrame)][-1] == 2
+        expected = "still running" if cut_at_ms < 2_300 else "booked, number 17"
+        assert f"Known so far: {expected}." in texts(chain)
+    assert booked == [{"people": 4}]
+    messages = conversation.messages()
+    calls = [message["tool_calls"][0]["id"] for message in messages if "tool_calls" in message]
+    outputs = {message["tool_call_id"]: message["content"] for message in messages if message["role"] == "tool"}
+    assert list(outputs) == calls
+    assert set(outputs.values()) == {"booked, number 17"}
