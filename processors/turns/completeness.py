@@ -116,7 +116,7 @@ GERMAN = Cues(
         "in, an, auf, aus, nach, vor, über, unter, als, wie, so, noch, auch, nur, sehr, dann, also, was, wo, hat, wird"
     ),
     finished=_set(
-        "ja, nein, doch, okay, ok, gut, genau, richtig, stimmt, danke, bitte, stopp, halt, tschüss, nein danke, ja bitte"
+        "ja, nein, doch, okay, ok, gut, genau, richtig, stimmt, danke, bitte, stopp, halt, tschüss, nein danke"
     ),
     closing=_set("danke, bitte, vielen dank, danke schön, das war's, auf wiederhören"),
     digits=_set("null, eins, zwei, zwo, drei, vier, fünf, sechs, sieben, acht, neun, doppel, komma, strich, punkt"),
