@@ -152,6 +152,21 @@ def _allowed(name: str) -> str:
     return field.description or ""
 
 
+def metavar(name: str) -> str:
+    """What stands for a flag's value in ``--help``."""
+    annotation = Settings.model_fields[name].annotation
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return "|".join(str(member.value) for member in annotation)
+    return name.rsplit("_", 1)[-1].upper()
+
+
+def help_text(name: str) -> str:
+    """A flag's line in ``--help``: what it is, and the default."""
+    field = Settings.model_fields[name]
+    default = field.get_default()
+    return f"{field.description} Default: {default.value if isinstance(default, Enum) else default}."
+
+
 def load(**overrides: Any) -> Settings:
     """Read the settings; ``overrides`` (flags) win over the environment.
 

@@ -140,9 +140,7 @@ class InlineAudio(FrameProcessor):
         else:
             await super().queue_frame(frame, direction, callback)
 
-    async def push_frame(
-        self, frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM
-    ) -> None:
+    async def push_frame(self, frame: Frame, direction: FrameDirection = FrameDirection.DOWNSTREAM) -> None:
         """Push a frame; audio that nobody observes goes straight to the next processor's door."""
         if (
             isinstance(frame, InputAudioRawFrame)
@@ -172,9 +170,7 @@ class InlineAudio(FrameProcessor):
             and not self._cancelling
         )
 
-    async def _process_inline(
-        self, frame: Frame, direction: FrameDirection, callback: FrameCallback | None
-    ) -> None:
+    async def _process_inline(self, frame: Frame, direction: FrameDirection, callback: FrameCallback | None) -> None:
         self._audio_inline = True
         try:
             await self._inline_process(frame, direction, callback)

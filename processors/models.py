@@ -16,7 +16,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache, partial
@@ -226,6 +226,22 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
+class _Lane(Executor):
+    """The pool as asyncio wants it: whatever is submitted here has one urgency."""
+
+    def __init__(self, pool: HeavyPool, urgency: Urgency) -> None:
+        self._pool = pool
+        self._urgency = urgency
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> "Future[T]":
+        return self._pool.submit(self._urgency, partial(fn, *args, **kwargs))
+
+
+@cache
+def _lane(urgency: Urgency) -> Executor:
+    return _Lane(heavy_pool(), urgency)
+
+
 @cache
 def heavy_pool() -> HeavyPool:
     """The process's one pool for heavy inference."""
@@ -234,4 +250,4 @@ def heavy_pool() -> HeavyPool:
 
 async def run_heavy(fn: Callable[..., T], *args: Any, urgency: Urgency = Urgency.PARTIAL) -> T:
     """Run ``fn(*args)`` on the shared threads and wait for its result without blocking the event loop."""
-    return await asyncio.wrap_future(heavy_pool().submit(urgency, fn, *args))
+    return await asyncio.get_running_loop().run_in_executor(_lane(urgency), fn, *args)

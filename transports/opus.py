@@ -111,9 +111,7 @@ class OpusEncoder:
         self._lib = libopus()
         self._encoder: int | None = None
         error = ctypes.c_int(0)
-        self._encoder = self._lib.opus_encoder_create(
-            sample_rate_hz, 1, int(application), ctypes.byref(error)
-        )
+        self._encoder = self._lib.opus_encoder_create(sample_rate_hz, 1, int(application), ctypes.byref(error))
         _checked(error.value)
         for request, value in ((_SET_BITRATE, bitrate_bps), (_SET_COMPLEXITY, complexity)):
             _checked(self._lib.opus_encoder_ctl(self._encoder, request, ctypes.c_int(value)))

@@ -1,7 +1,7 @@
 """What is accepted of a peer's session description, and what is added to ours.
 
-aiortc parses SDP (RFC 8866) but trusts it: what it does not check fails later, in a task that nobody awaits. So an offer
-is checked here before a peer connection is made for it.
+aiortc parses SDP (RFC 8866) but trusts it: what it does not check fails later, in a task that nobody awaits. So an
+offer is checked here before a peer connection is made for it.
 """
 
 from typing import Final

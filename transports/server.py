@@ -6,7 +6,7 @@ Every error is JSON ``{"code": a word for programs, "reason": a sentence for peo
 
 import asyncio
 import mimetypes
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol, TypeVar
 
@@ -143,9 +143,7 @@ class Calls:
         start_call: Runs a call's pipeline from its first offer to its end.
     """
 
-    def __init__(
-        self, settings: ServerSettings, start_call: Callable[[WebRTCCall], Awaitable[None]]
-    ) -> None:
+    def __init__(self, settings: ServerSettings, start_call: Callable[[WebRTCCall], Awaitable[None]]) -> None:
         self._settings = settings
         self._start_call = start_call
         self._calls: dict[WebRTCCall, asyncio.Task[None] | None] = {}
@@ -286,7 +284,7 @@ def make_app(
     async def page(request: web.Request) -> web.StreamResponse:
         return _file(web_dir, request.match_info.get("path") or "index.html")
 
-    async def running(_: web.Application) -> Any:
+    async def running(_: web.Application) -> AsyncIterator[None]:
         lag.start()
         yield
         lag.stop()
@@ -321,11 +319,10 @@ def _file(root: Path, name: str) -> web.FileResponse:
     try:
         path = (root / name).resolve()
         hidden = any(part.startswith(".") for part in Path(name).parts)
-        found = not hidden and path.is_relative_to(root) and path.is_file()
-    except (OSError, ValueError):  # a name that no file system takes
-        found = False
-    if not found:
-        raise ApiError(404, "not_found", "there is no such page")
+        if hidden or not path.is_relative_to(root) or not path.is_file():
+            raise ValueError(name)
+    except (OSError, ValueError):  # also a name that no file system takes
+        raise ApiError(404, "not_found", "there is no such page") from None
     guessed = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     content_type = _MIME_TYPES.get(path.suffix.lower(), guessed)
     return web.FileResponse(path, headers={hdrs.CONTENT_TYPE: content_type, **_PAGE_HEADERS})
@@ -344,7 +341,7 @@ async def _errors_as_json(
     except web.HTTPRequestEntityTooLarge:
         return ApiError(413, "too_large", f"the body is larger than {MAX_BODY_BYTES} bytes").response()
     except web.HTTPMethodNotAllowed as error:
-        allow = {hdrs.ALLOW: error.headers[hdrs.ALLOW]}
+        allow = {"Allow": error.headers[hdrs.ALLOW]}
         return ApiError(405, "wrong_method", "this address does not take that method", headers=allow).response()
     except web.HTTPException as error:
         return ApiError(error.status, "http_error", error.reason.lower()).response()

@@ -79,9 +79,7 @@ class CallInput(FrameProcessor):
     async def hear(self, pcm: bytes) -> None:
         """Push 20 ms of 16 kHz mono 16-bit PCM."""
         if self._running:
-            await self.push_frame(
-                InputAudioRawFrame(audio=pcm, sample_rate=INPUT_SAMPLE_RATE_HZ, num_channels=1)
-            )
+            await self.push_frame(InputAudioRawFrame(audio=pcm, sample_rate=INPUT_SAMPLE_RATE_HZ, num_channels=1))
 
 
 class _Peer(SmallWebRTCConnection):
@@ -261,9 +259,7 @@ class WebRTCCall:
         self.connected.clear()
         self._receiver = AudioReceiver()
         self._steady = False
-        peer = self._peer = _Peer(
-            self._ice_servers, PlayoutTrack(self._output.pull, self._encoder), self._on_packet
-        )
+        peer = self._peer = _Peer(self._ice_servers, PlayoutTrack(self._output.pull, self._encoder), self._on_packet)
         peer.voice.once("ended", lambda: self._on_voice_ended(peer))
         peer.pc.once("datachannel", self._on_data_channel)
         peer.add_event_handler("connected", self._on_connected)

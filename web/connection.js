@@ -7,6 +7,8 @@ const DISCONNECTED_GRACE_MS = 3_000;
 const OPEN_DEADLINE_MS = 15_000;
 /** The server takes a client that has not pinged for 3 s as gone. */
 const PING_INTERVAL_MS = 1_000;
+/** The bot sends 50 packets a second, in silence too. Browsers themselves notice only after some 10 s. */
+const SILENT_SERVER_MS = 4_000;
 const CANDIDATE_BATCH_MS = 50;
 
 export class Connection {
@@ -18,6 +20,8 @@ export class Connection {
   #graceTimer = 0;
   #deadlineTimer = 0;
   #pingTimer = 0;
+  #received = 0;
+  #heardAtMs = 0;
   #finish;
   #handlers;
   #requestData;
@@ -119,9 +123,25 @@ export class Connection {
   #channelOpened() {
     this.opened = true;
     clearTimeout(this.#deadlineTimer);
-    this.send("ping");
-    this.#pingTimer = setInterval(() => this.send("ping"), PING_INTERVAL_MS);
+    this.#heardAtMs = performance.now();
+    this.#pingTimer = setInterval(() => this.#keepAlive(), PING_INTERVAL_MS);
+    this.#keepAlive();
     this.#handlers.onOpen();
+  }
+
+  async #keepAlive() {
+    this.send("ping");
+    const reports = await this.#pc.getStats();
+    const transport = [...reports.values()].find((report) => report.type === "transport");
+    // A browser that does not count has only its own, slower notice.
+    if (transport?.bytesReceived === undefined) return;
+    const nowMs = performance.now();
+    if (transport.bytesReceived !== this.#received) {
+      this.#received = transport.bytesReceived;
+      this.#heardAtMs = nowMs;
+    } else if (nowMs - this.#heardAtMs >= SILENT_SERVER_MS) {
+      this.#end("lost");
+    }
   }
 
   #connectionChanged() {

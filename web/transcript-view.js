@@ -8,6 +8,7 @@ export class TranscriptView {
   #scroller;
   #empty;
   #elements = new Map();
+  #follows = true;
 
   /**
    * @param {HTMLElement} list Holds the entries.
@@ -18,12 +19,16 @@ export class TranscriptView {
     this.#list = list;
     this.#scroller = scroller;
     this.#empty = empty;
+    scroller.addEventListener("scroll", () => {
+      const { scrollTop, scrollHeight, clientHeight } = scroller;
+      this.#follows = scrollHeight - scrollTop - clientHeight < FOLLOW_PX;
+    });
+    // A message above it, or a phone's keyboard below, takes room from the box.
+    new ResizeObserver(() => this.#follow()).observe(scroller);
   }
 
   /** @param {import("./transcript.js").Entry} entry @param {"set" | "removed"} change */
   update(entry, change) {
-    const { scrollTop, scrollHeight, clientHeight } = this.#scroller;
-    const follows = scrollHeight - scrollTop - clientHeight < FOLLOW_PX;
     if (change === "removed") {
       this.#elements.get(entry.id)?.remove();
       this.#elements.delete(entry.id);
@@ -31,13 +36,11 @@ export class TranscriptView {
       this.#draw(entry);
     }
     this.#empty.hidden = this.#elements.size > 0;
-    if (follows) this.#scroller.scrollTop = this.#scroller.scrollHeight;
+    this.#follow();
   }
 
-  clear() {
-    this.#elements.clear();
-    this.#list.replaceChildren();
-    this.#empty.hidden = false;
+  #follow() {
+    if (this.#follows) this.#scroller.scrollTop = this.#scroller.scrollHeight;
   }
 
   #draw(entry) {

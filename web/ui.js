@@ -26,9 +26,8 @@ export class Ui {
   #els = Object.fromEntries(
     [
       "state", "hint", "timing", "providers", "talk", "mute", "mute-label", "hangup", "hangup-label",
-      "tap-to-hear", "user-label", "user-level", "bot-level", "message", "message-text",
-      "message-countdown", "message-actions", "warnings", "composer", "text-input", "mic-select",
-      "speaker-select", "devices-hint", "announcer",
+      "tap-to-hear", "user-label", "message", "message-text", "message-countdown", "message-actions",
+      "warnings", "composer", "text-input", "mic-select", "speaker-select", "devices-hint", "announcer",
     ].map((id) => [id, find(id)]),
   );
 
@@ -67,7 +66,7 @@ export class Ui {
     this.#els.state.textContent = title;
     this.#els.hint.textContent = hint;
     this.#els["tap-to-hear"].hidden = state !== "held";
-    this.#els["hangup-label"].textContent = state === "waiting" ? "Leave the line" : "Hang up";
+    this.#els["hangup-label"].textContent = state === "waiting" ? "Leave line" : "Hang up";
   }
 
   /** Show the controls that a call has, or those that start one. Focus stays on what replaces it. */

@@ -27,7 +27,7 @@ class Answer:
     """One prepared answer.
 
     Attributes:
-        topic: Name of the topic, which a follow-up ("and the savings?") goes back to.
+        topic: Name of the topic.
         any_of: Groups of keywords: each inner tuple matches if all its words were said.
         text: What to say.
     """
@@ -50,6 +50,11 @@ ANSWERS: tuple[Answer, ...] = (
         "who",
         (("who", "are", "you"), ("your", "name"), ("robot",), ("human",), ("real", "person"), ("machine",)),
         "I'm Parley, an automatic voice, not a person. I answer for a sample bank, with sample accounts.",
+    ),
+    Answer(
+        "new account",
+        (("open", "account"), ("new", "account")),
+        "I can't open an account on this line, but any branch can. Shall I tell you when they're open?",
     ),
     Answer(
         "hours",
@@ -129,8 +134,7 @@ def answer(said: Sequence[str], replies: Sequence[str]) -> str:
     topic = _topic(words)
     account = _account(words)
     if topic is None and account is not None:
-        # "And the savings?": which account is new, what about it was said before.
-        topic = next((old for text in reversed(said[:-1]) if (old := _topic(_words(text)))), "balance")
+        topic = "balance"  # "and the savings?": all that differs by account
     if topic == "balance":
         return BALANCES[account or _last_account(said[:-1])]
     return next((prepared.text for prepared in ANSWERS if prepared.topic == topic), UNKNOWN)

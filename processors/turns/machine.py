@@ -54,7 +54,7 @@ from processors.turns.events import (
 )
 from processors.turns.sound import Sound
 from processors.turns.states import RULES, InterruptionMode, State, Timer, TurnParams
-from processors.turns.transcript import Transcript, normalised
+from processors.turns.transcript import Transcript, beyond, normalised
 from processors.turns.verdict.policy import Verdict, VerdictPolicy
 
 MAX_DUE = 50
@@ -169,6 +169,8 @@ class TurnMachine:
                 self._p_complete = event.p_complete
             case Words() if not self._belongs_to_nobody(event):
                 self._transcript.add(event)
+                if self._sound is not None:
+                    self._sound.has_words_since |= event.final
             case SoundWindow() if self._sound is not None:
                 self._sound.add_window(event)
             case SoundEnded() if self._sound is not None and self._sound.ended_at is None:
@@ -531,8 +533,14 @@ class TurnMachine:
         decision = self._policy.decide(self._evidence(self._sound))
         if decision.verdict is Verdict.CANCEL:
             self._verdict_cancel(decision.reason, decision.confidence)
-        elif decision.verdict is Verdict.RESUME:
+        elif decision.verdict is Verdict.RESUME and not self._waits_for_words(self._sound):
             self._verdict_resume(decision.reason, decision.confidence)
+
+    def _waits_for_words(self, sound: Sound) -> bool:
+        """Before the first sample a wait costs little, and a longer sound is likely to be the turn's second half."""
+        if self._speaking_id is not None or sound.voiced_ms < self.params.short_sound_secs * 1000:
+            return False
+        return not (self._transcript.is_settled() and sound.has_words_since)
 
     def _force_verdict(self, _: Event | None) -> None:
         assert self._sound is not None
@@ -545,7 +553,7 @@ class TurnMachine:
     def _evidence(self, sound: Sound):  # noqa: ANN202 - the policy's own Evidence
         text = self._transcript.text()
         if self._turn_open:
-            text = self._policy.beyond(text, self._asked_text)
+            text = beyond(text, self._asked_text)
         return sound.evidence(
             now=self._now,
             text=text,
@@ -568,7 +576,7 @@ class TurnMachine:
         self._clear(Timer.ESCALATE, Timer.VERDICT)
         said = self._transcript.text()
         if self._turn_open:
-            said = self._policy.beyond(said, self._asked_text)
+            said = beyond(said, self._asked_text)
             self._asked_text = self._transcript.text() or self._asked_text
         else:
             self._transcript.close()

@@ -25,6 +25,12 @@ class Sound:
     prob_sum: float = 0.0
     max_prob: float = 0.0
     max_level_dbfs: float = -100.0
+    has_words_since: bool = False
+
+    @property
+    def voiced_ms(self) -> int:
+        """How much of the sound was voice, in milliseconds."""
+        return self.voiced_windows * WINDOW_MS
 
     def add_window(self, window: SoundWindow) -> None:
         """Take one more 32 ms window."""
@@ -46,7 +52,7 @@ class Sound:
         return Evidence(
             elapsed_ms=round((now - self.started_at) * 1000),
             sound_ended=self.ended_at is not None,
-            voiced_ms=self.voiced_windows * WINDOW_MS,
+            voiced_ms=self.voiced_ms,
             max_prob=self.max_prob,
             mean_prob=self.prob_sum / self.windows if self.windows else 0.0,
             level_dbfs=self.max_level_dbfs,

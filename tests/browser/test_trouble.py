@@ -113,7 +113,7 @@ async def test_a_full_house_is_told_aloud_and_the_caller_gets_in_by_itself(brows
         await expect(v.part("message")).to_contain_text("You are number 2 in line.")
         await expect(v.part("message")).to_contain_text("Trying again in 1 s.")
         assert await v.state() == "waiting"
-        await expect(v.part("hangup")).to_have_text("Leave the line")
+        await expect(v.part("hangup")).to_have_text("Leave line")
         await bot.message("client-ready")
         await expect(v.part("message")).to_be_hidden()
         said = "All lines are busy. You are number {} in line. You will be connected by itself."

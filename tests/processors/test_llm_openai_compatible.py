@@ -131,7 +131,8 @@ async def test_closing_the_stream_closes_the_connection():
 
 
 @pytest.mark.parametrize(
-    ("status", "retryable"), [(429, True), (408, True), (500, True), (503, True), (400, False), (401, False), (404, False)]
+    ("status", "retryable"),
+    [(429, True), (408, True), (500, True), (503, True), (400, False), (401, False), (404, False)],
 )
 async def test_a_refusal_names_its_status_and_is_tried_once(status, retryable):
     async with serving() as (server, model):

@@ -1,0 +1,172 @@
+"""Parley: a voice bot that people talk to from a browser, and can interrupt.
+
+``python bot.py serve`` starts it, ``python bot.py check`` tells what works. The graph of a call is the list in
+:func:`build_pipeline`.
+"""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Sequence
+
+import uvloop
+from aiohttp import web
+from loguru import logger
+from pipecat.pipeline.pipeline import Pipeline
+from pipecat.pipeline.worker import PipelineParams, PipelineWorker
+from pipecat.workers.runner import WorkerRunner
+
+import settings as settings_module
+from processors import compat
+from transports.call_log import CallLog, log_to_terminal
+from processors.check import check
+from processors.context import ContextPair, Conversation
+from processors.llm.processor import LLMProcessor
+from processors.services import Services
+from processors.stt.processor import STTProcessor
+from processors.tts.processor import TTSProcessor
+from processors.turns.handler import InterruptionHandler
+from processors.turns.machine import TurnMachine
+from processors.vad import VADProcessor
+from settings import Settings, SettingsError
+from transports.server import make_app
+from transports.webrtc import WebRTCCall
+
+
+def build_pipeline(call: WebRTCCall, services: Services, log: CallLog) -> Pipeline:
+    """The graph of one call. Frames flow down the list; pause, resume and cancel go down it too."""
+    conversation = Conversation(services.system_prompt, services.settings.history_turns)
+    context = ContextPair(conversation)
+    interruptions = InterruptionHandler(
+        TurnMachine(services.turn_params),
+        detect_end_of_turn=services.detect_end_of_turn,
+        judge=services.judge,
+        params=services.handler_params,
+        on_fault=log.fault,
+    )
+    llm = LLMProcessor(services.language_model, params=services.llm_params)
+    tts = TTSProcessor(services.voice, params=services.tts_params)
+    output = call.output()
+    log.watch(interruptions, llm, tts, output)
+    return Pipeline(
+        [
+            call.input(),  # WebRTC audio and the client's messages -> InputAudioRawFrame, UserTextFrame
+            VADProcessor(services.vad_params),  # Silero -> AudioWindowFrame, VADUserStarted/StoppedSpeakingFrame
+            STTProcessor(services.recogniser()),  # -> InterimTranscriptFrame, TranscriptFrame
+            interruptions,  # who has the floor -> pause, resume, InterruptionFrame, UserTurnFrame
+            context.user(),  # the last turns -> ReplyContextFrame
+            llm,  # -> LLMTextFrame
+            tts,  # -> UtteranceAudioFrame, WordTimesFrame
+            output,  # plays, pauses, resumes, cancels; tells what was really heard
+            context.assistant(),  # remembers what was heard, and only that
+        ]
+    )
+
+
+async def run_call(call: WebRTCCall, services: Services) -> None:
+    """Run a call's pipeline until the call closes."""
+    log = CallLog(call)
+    worker = PipelineWorker(
+        build_pipeline(call, services, log),
+        params=PipelineParams(audio_in_sample_rate=16_000, audio_out_sample_rate=24_000),
+        enable_rtvi=False,
+        enable_turn_tracking=False,
+        idle_timeout_secs=None,
+    )
+    # A runner of its own for each call: one call's end never ends another.
+    runner = WorkerRunner(handle_sigint=False)
+    await runner.add_workers(worker)
+    running = asyncio.create_task(runner.run())
+    closed = asyncio.create_task(call.closed.wait())
+    try:
+        await asyncio.wait({running, closed}, return_when=asyncio.FIRST_COMPLETED)
+        await worker.cancel()
+        await running
+    finally:
+        closed.cancel()
+        log.close()
+
+
+async def serve(settings: Settings) -> None:
+    """Load the models, then take calls until told to stop."""
+    compat.install()
+    services = await Services.load(settings)
+
+    async def start_call(call: WebRTCCall) -> None:
+        await run_call(call, services)
+
+    runner = web.AppRunner(make_app(services.server_settings, start_call, info=services.info), access_log=None)
+    await runner.setup()
+    site = web.TCPSite(runner, settings.host, settings.port, reuse_address=True)
+    try:
+        await site.start()
+        port = runner.addresses[0][1]
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        logger.info("{}", services.summary())
+        print(f"Parley is ready: http://{host}:{port}", flush=True)
+        await _until_stopped()
+        logger.info("stopping")
+    finally:
+        await runner.cleanup()
+        await services.close()
+
+
+async def _until_stopped() -> None:
+    import signal
+
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, stopped.set)
+    await stopped.wait()
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    top = argparse.ArgumentParser(
+        prog="bot.py",
+        description="Parley: a voice bot that people talk to from a browser, and can interrupt.",
+        epilog="Every setting can stand in the environment or in .env: see .env.example.",
+    )
+    commands = top.add_subparsers(dest="command", required=True)
+    serve_command = commands.add_parser("serve", help="take calls at http://HOST:PORT")
+    check_command = commands.add_parser(
+        "check", help="tell which providers are set up, and time one sentence through all of them"
+    )
+    for command in (serve_command, check_command):
+        for name in settings_module.FLAGS:
+            command.add_argument(
+                f"--{name.replace('_', '-')}",
+                dest=name,
+                metavar=settings_module.metavar(name),
+                help=settings_module.help_text(name),
+            )
+        command.add_argument("--log-json", action="store_const", const=True, help="one JSON object per log line")
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns the process's exit code."""
+    options = vars(parser().parse_args(arguments))
+    command = options.pop("command")
+    try:
+        settings = settings_module.load(**options)
+    except SettingsError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    log_to_terminal(settings.log_level.value, as_json=settings.log_json)
+    try:
+        if command == "check":
+            return uvloop.run(check(settings))
+        uvloop.run(serve(settings))
+    except SettingsError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"error: cannot listen on {settings.host}:{settings.port}: {error.strerror}; set PORT", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,52 @@
+"""Prints the turn machine's diagram (Mermaid) and table from its transition table.
+
+``python -m processors.turns.diagram`` writes ``docs/turn-machine.md``; a test keeps that file true.
+"""
+
+from pathlib import Path
+
+from processors.turns.machine import TurnMachine
+from processors.turns.states import RULES, State, Timer
+
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "turn-machine.md"
+
+HEAD = """# The turn machine
+
+Printed from the transition table in `processors/turns/states.py` by `python -m processors.turns.diagram`; do not edit.
+
+Events are facts from the ear, the mouth and the client; names in small letters behind a clock are timers. A pair of
+state and event that is not here is an echo and changes nothing. Each rule may also leave the state as it is.
+"""
+
+
+def _name(key: object) -> str:
+    return f"⏱ {key.value}" if isinstance(key, Timer) else getattr(key, "__name__", str(key))
+
+
+def document() -> str:
+    """The whole document: a diagram and one table for each state."""
+    lines = [HEAD, "```mermaid", "stateDiagram-v2", "    [*] --> listening"]
+    arrows: dict[tuple[State, State], list[str]] = {}
+    for (state, key), rule in RULES.items():
+        for target in rule.leads_to:
+            if target is not state and target is not State.CLOSING:
+                arrows.setdefault((state, target), []).append(_name(key))
+    order = list(State)
+    for (state, target), names in sorted(arrows.items(), key=lambda arrow: [order.index(end) for end in arrow[0]]):
+        lines.append(f"    {state.value} --> {target.value}: {', '.join(names)}")
+    lines += ["```", ""]
+    for state in State:
+        rows = [(key, rule) for (owner, key), rule in RULES.items() if owner is state]
+        if not rows:
+            continue
+        lines += [f"## {state.value}", "", "| event | what happens | may lead to |", "|---|---|---|"]
+        for key, rule in rows:
+            summary = (getattr(TurnMachine, rule.act).__doc__ or rule.act.strip("_").replace("_", " ")).splitlines()[0]
+            targets = ", ".join(target.value for target in State if target in rule.leads_to)
+            lines.append(f"| {_name(key)} | {summary} | {targets} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    DOCUMENT.write_text(document(), encoding="utf-8")
