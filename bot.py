@@ -18,7 +18,6 @@ from pipecat.workers.runner import WorkerRunner
 
 import settings as settings_module
 from processors import compat
-from transports.call_log import CallLog, log_to_terminal
 from processors.check import check
 from processors.context import ContextPair, Conversation
 from processors.llm.processor import LLMProcessor
@@ -29,11 +28,13 @@ from processors.turns.handler import InterruptionHandler
 from processors.turns.machine import TurnMachine
 from processors.vad import VADProcessor
 from settings import Settings, SettingsError
+from transports.call import Call
+from transports.call_log import CallLog, log_to_terminal
 from transports.server import make_app
 from transports.webrtc import WebRTCCall
 
 
-def build_pipeline(call: WebRTCCall, services: Services, log: CallLog) -> Pipeline:
+def build_pipeline(call: Call, services: Services, log: CallLog) -> Pipeline:
     """The graph of one call. Frames flow down the list; pause, resume and cancel go down it too."""
     conversation = Conversation(services.system_prompt, services.settings.history_turns)
     context = ContextPair(conversation)
@@ -63,7 +64,7 @@ def build_pipeline(call: WebRTCCall, services: Services, log: CallLog) -> Pipeli
     )
 
 
-async def run_call(call: WebRTCCall, services: Services) -> None:
+async def run_call(call: Call, services: Services) -> None:
     """Run a call's pipeline until the call closes."""
     log = CallLog(call)
     worker = PipelineWorker(

@@ -5,8 +5,9 @@ test needs no seam: while :func:`run` runs, ``time.time``, ``time.monotonic`` an
 ``_ns`` forms) read the loop's clock too, because Pipecat and others read them beside ``loop.time()``.
 
 What stays real: ``datetime.now()``, ``time.sleep()``, names imported with ``from time import ...`` before, and other
-processes. The clock stands still while jobs run in an executor (they take no virtual time), and while somebody
-:meth:`holds <VirtualTimeLoop.hold>` it; a socket's peer that lives in another process is not waited for otherwise.
+processes. The clock stands still while jobs run in an executor, and while somebody :meth:`holds
+<VirtualTimeLoop.hold>` it; a socket's peer that lives in another process is not waited for otherwise. A job takes no
+virtual time, unless the loop charges for it.
 """
 
 import asyncio
@@ -67,9 +68,12 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
     Parameters:
         stuck_after_secs: Real seconds of standing still after which the run is given up.
+        charge_jobs: Virtual seconds that pass for each second of CPU that a job in an executor takes. 1: models answer
+            as late as they would on an idle machine; 0: at once, so that instants are exactly repeatable.
     """
 
-    def __init__(self, *, stuck_after_secs: float = 60.0) -> None:
+    def __init__(self, *, stuck_after_secs: float = 60.0, charge_jobs: float = 0.0) -> None:
+        self._charge_jobs = charge_jobs
         self._jumping = _JumpingSelector(stuck_after_secs)
         self._timers_at: dict[int, int] = {}
         self._timers_kept = _REMEMBERED_INSTANTS
@@ -98,11 +102,33 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         self._timers_kept = max(_REMEMBERED_INSTANTS, 2 * len(self._timers_at))
 
     def run_in_executor(self, executor: Executor | None, func: Callable[..., T], *args: Any) -> asyncio.Future[T]:
-        """As usual; the clock stands still until the job is done."""
-        future = super().run_in_executor(executor, func, *args)
+        """As usual; the clock stands still until the job is done, and then its time is charged."""
+        job: asyncio.Future[Any] = super().run_in_executor(executor, _timed, func, args)
         self._jumping.holders += 1
-        future.add_done_callback(self._release)
-        return future
+        job.add_done_callback(self._release)
+        answer: asyncio.Future[T] = self.create_future()
+        answer.add_done_callback(lambda _: job.cancel())
+        job.add_done_callback(lambda done: self._deliver(done, answer))
+        return answer
+
+    def _deliver(self, job: asyncio.Future[tuple[Any, BaseException | None, float]], answer: asyncio.Future[Any]) -> None:
+        if job.cancelled():
+            answer.cancel()
+            return
+        result, error, cpu_secs = job.result()
+
+        def deliver() -> None:
+            if answer.done():
+                return
+            if error is None:
+                answer.set_result(result)
+            else:
+                answer.set_exception(error)
+
+        if self._charge_jobs:
+            self.call_later(cpu_secs * self._charge_jobs, deliver)
+        else:
+            deliver()
 
     def _release(self, _future: asyncio.Future[Any]) -> None:
         self._jumping.holders -= 1
@@ -120,6 +146,16 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
             yield
         finally:
             self._jumping.holders -= 1
+
+
+def _timed(func: Callable[..., T], args: tuple[Any, ...]) -> tuple[T | None, BaseException | None, float]:
+    """Run a job; returns its result or its error, and the CPU seconds that it took."""
+    began = time.thread_time()
+    try:
+        result, error = func(*args), None
+    except BaseException as failure:  # noqa: BLE001 - handed on to whoever awaits the job
+        result, error = None, failure
+    return result, error, time.thread_time() - began
 
 
 @contextlib.contextmanager

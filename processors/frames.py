@@ -337,7 +337,13 @@ class ReplyCommittedFrame(SystemFrame):
 
 @dataclass
 class ClientReadyFrame(SystemFrame):
-    """The client can hear: the bot may greet."""
+    """The client can hear: the bot may greet.
+
+    Parameters:
+        message_id: Identifier of the client's message, which the answer to it repeats.
+    """
+
+    message_id: str = ""
 
 
 @dataclass

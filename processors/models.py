@@ -82,6 +82,9 @@ MOONSHINE_TOKENS = ModelFile(
     install="moonshine-voice==0.1.0",
 )
 
+MODEL_FILES = (SILERO_VAD, SMART_TURN, MOONSHINE_ENCODER, MOONSHINE_DECODER, MOONSHINE_TOKENS)
+"""All model files that packages bring."""
+
 
 # --- files and sessions ----------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from pipecat.processors.frame_processor import FrameProcessor
 from processors.frames import DecisionCardFrame, ReplyPlayedFrame
 from processors.turn_clock import TurnClock, TurnTimes
 from transports import rtvi
-from transports.webrtc import WebRTCCall
+from transports.call import Call
 
 TEXT_CHARS = 80
 """Longest text in a log line."""
@@ -38,7 +38,7 @@ class CallLog:
         call: The call; messages to the client go over its data channel.
     """
 
-    def __init__(self, call: WebRTCCall) -> None:
+    def __init__(self, call: Call) -> None:
         self._call = call
         self._clock = TurnClock(self._on_answer, self._on_reply_over)
         self._turns = 0
@@ -72,7 +72,7 @@ class CallLog:
         self._turns += 1
         answer_ms = times.answer_ms()
         if answer_ms is not None:
-            self._call.send_message(rtvi.time_to_answer(times.turn_id, answer_ms, times.stages_ms()))
+            self._call.send_message(rtvi.time_to_answer(times.turn_id, answer_ms, times.stages_ms(), times.reply_id))
 
     def _on_reply_over(self, times: TurnTimes, played: ReplyPlayedFrame) -> None:
         stages = " ".join(f"{name}={ms}" for name, ms in times.stages_ms().items())

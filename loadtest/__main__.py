@@ -1,0 +1,21 @@
+"""``python -m loadtest``: measures of the bot as its callers meet it."""
+
+import argparse
+import sys
+
+from loadtest import interruptions
+
+
+def main() -> int:
+    """Run the command that was named; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m loadtest", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    command = commands.add_parser("interruptions", help="play clips over the speaking bot, and tell what it did")
+    interruptions.add_arguments(command)
+    command.set_defaults(main=interruptions.main)
+    options = parser.parse_args()
+    return options.main(options)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,187 @@
+"""A call without a network: the pipeline's two ends held together by a 20 ms beat of the event loop's clock.
+
+Everything between the microphone's samples and the loudspeaker's is the product; only WebRTC is left out. In virtual
+time (:mod:`loadtest.virtual_time`) a call takes as long as its computing.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from pipecat.frames.frames import Frame
+from pipecat.processors.frame_processor import FrameProcessor
+
+import bot
+from loadtest.audio import Samples
+from processors.frames import INPUT_SAMPLE_RATE_HZ, OUTPUT_SAMPLE_RATE_HZ, ClientReadyFrame, UserTextFrame
+from processors.services import Services
+from transports.output import PlayoutOutput
+from transports.playout import PlayoutEngine
+from transports.webrtc import CallInput
+
+BEAT_SECS: Final = 0.02
+IN_SAMPLES: Final = INPUT_SAMPLE_RATE_HZ // 50
+OUT_SAMPLES: Final = OUTPUT_SAMPLE_RATE_HZ // 50
+
+ROOM_RMS: Final = 12.0
+"""A quiet room through a microphone: about -69 dBFS."""
+
+LOUD_RMS: Final = 300.0
+"""The level that counts as sound: -41 dBFS."""
+
+
+class Beat(NamedTuple):
+    """What the playout did in one beat of 20 ms.
+
+    Attributes:
+        content: Samples of the reply that were played; the rest was silence, or a fade.
+        position: Samples of replies that had left, or were dropped, after it.
+        pending: Samples that were waiting after it.
+        ducked: Whether the voice was lowered.
+    """
+
+    content: int
+    position: int
+    pending: int
+    ducked: bool
+
+    @property
+    def held_back(self) -> bool:
+        """Whether there was something to play and it was not played."""
+        return self.content == 0 and self.pending > 0
+
+
+class InProcessCall:
+    """One call; :func:`calling` runs it.
+
+    Attributes:
+        beats: What the playout did in each beat.
+        heard: What the bot played: 24 kHz int16, one entry for each beat.
+        states: When the turn machine changed its state: (seconds since the call began, name).
+        messages: What the client was told: (seconds, type, data); a ``server-message`` has the type that it carries.
+    """
+
+    def __init__(self) -> None:
+        self.closed = asyncio.Event()
+        self.pc_id = "in-process"
+        self.heard: list[bytes] = []
+        self.beats: list[Beat] = []
+        self.states: list[tuple[float, str]] = [(0.0, "listening")]
+        self.messages: list[tuple[float, str, dict[str, Any]]] = []
+        self._input = CallInput()
+        self._engine = PlayoutEngine(sample_rate_hz=OUTPUT_SAMPLE_RATE_HZ)
+        self._output = PlayoutOutput(self.send_message, self._engine)
+        self._room = np.random.default_rng(seed=1)
+        self._saying = np.empty(0, np.int16)
+        self._changed = asyncio.Event()
+
+    @property
+    def now(self) -> float:
+        """Seconds of audio that have passed since the call began."""
+        return len(self.heard) * BEAT_SECS
+
+    def input(self) -> FrameProcessor:
+        """The pipeline's first node."""
+        return self._input
+
+    def output(self) -> PlayoutOutput:
+        """The pipeline's mouth."""
+        return self._output
+
+    def send_message(self, message: dict[str, Any]) -> None:
+        """Note what the client is told."""
+        data = message.get("data") or {}
+        type_ = str(data["type"] if message["type"] == "server-message" else message["type"])
+        self.messages.append((self.now, type_, data))
+        if type_ == "turn-state":
+            self.states.append((self.now, str(data["state"])))
+        self._changed.set()
+
+    def told(self, type_: str) -> list[dict[str, Any]]:
+        """Data of all messages of a type."""
+        return [data for _, told, data in self.messages if told == type_]
+
+    @property
+    def state(self) -> str:
+        """The turn machine's state."""
+        return self.states[-1][1]
+
+    # --- the caller ------------------------------------------------------------------------
+
+    def say(self, samples: Samples) -> tuple[float, float]:
+        """Say 16 kHz samples from the next beat on.
+
+        Returns:
+            When they begin and end, in seconds of the call.
+        """
+        self._saying = np.concatenate([self._saying, samples])
+        return self.now, self.now + len(self._saying) / INPUT_SAMPLE_RATE_HZ
+
+    async def type(self, text: str) -> None:
+        """Type a text."""
+        await self.take(UserTextFrame(text))
+
+    async def take(self, frame: Frame) -> None:
+        """Send the frame that some message of the client's would stand for."""
+        await self._input.take(frame)
+
+    async def listen(self, secs: float) -> None:
+        """Let time pass."""
+        until = self.now + secs
+        while self.now < until - BEAT_SECS / 2:
+            await asyncio.sleep(BEAT_SECS)
+
+    async def until_state(self, *states: str, timeout_secs: float = 15.0) -> None:
+        """Wait for the turn machine to be in one of some states.
+
+        Raises:
+            TimeoutError: It is in another.
+        """
+        async with asyncio.timeout(timeout_secs):
+            while self.state not in states:
+                self._changed.clear()
+                await self._changed.wait()
+
+    def levels(self, from_secs: float = 0.0) -> np.ndarray:
+        """Root mean square of each 20 ms that the bot played from a time on."""
+        blocks = self.heard[round(from_secs / BEAT_SECS) :]
+        samples = np.frombuffer(b"".join(blocks), np.int16).astype(np.float32).reshape(-1, OUT_SAMPLES)
+        return np.sqrt(np.mean(samples**2, axis=1))
+
+    # --- the beat --------------------------------------------------------------------------
+
+    async def beat_on(self) -> None:
+        """Play and record until cancelled, without drift."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        while True:
+            await self._input.hear(self._next_packet())
+            self.heard.append(self._output.pull(OUT_SAMPLES))
+            engine = self._engine
+            self.beats.append(Beat(engine.last_content[1], engine.played, engine.pending, engine.ducked))
+            await asyncio.sleep(began + self.now - loop.time())
+
+    def _next_packet(self) -> bytes:
+        packet = self._room.standard_normal(IN_SAMPLES) * ROOM_RMS
+        said, self._saying = self._saying[:IN_SAMPLES], self._saying[IN_SAMPLES:]
+        packet[: len(said)] += said
+        return np.clip(packet, -32768, 32767).astype(np.int16).tobytes()
+
+
+@asynccontextmanager
+async def calling(services: Services) -> AsyncIterator[InProcessCall]:
+    """Run a call's real pipeline around the block."""
+    call = InProcessCall()
+    pipeline = asyncio.create_task(bot.run_call(call, services))
+    beat = asyncio.create_task(call.beat_on())
+    try:
+        await call.listen(0.1)
+        await call.take(ClientReadyFrame())
+        yield call
+    finally:
+        call.closed.set()
+        async with asyncio.timeout(10):
+            await pipeline
+        beat.cancel()

@@ -1,0 +1,370 @@
+"""``python -m loadtest interruptions``: every clip of a folder is played over the speaking bot, and what it did is told.
+
+The call is the product's real pipeline without a network, in virtual time, so that a figure is the same on a busy
+machine: what a model's inference takes in CPU time is charged to the clock.
+"""
+
+import argparse
+import json
+import logging
+import multiprocessing
+import sys
+from collections.abc import AsyncIterator, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import soxr
+from loguru import logger
+from tqdm import tqdm
+
+from loadtest import virtual_time
+from loadtest.audio import Samples, load_wav
+from loadtest.audio import SAMPLE_RATE_HZ as CLIP_RATE_HZ
+from loadtest.in_process import BEAT_SECS, LOUD_RMS, Beat, InProcessCall, calling
+from processors import compat
+from processors.frames import INPUT_SAMPLE_RATE_HZ
+from processors.llm.base import Delta, Finish, Message, TextDelta, ToolSpec
+from processors.models import usable_cores
+from processors.services import Services
+from settings import LlmProvider, Settings, TtsProvider
+
+BEFORE_SECS: Final = 2.0
+"""How long the bot has been speaking when the clip begins."""
+
+AFTER_SECS: Final = 5.0
+"""How long the call goes on after the clip."""
+
+FLOWING_SECS: Final = 1.0
+"""A bot that speaks has sent sound within this time: its own pauses between sentences are shorter."""
+
+MONOLOGUE: Final = (
+    "Our branches are open from Monday to Friday, from nine in the morning until five in the afternoon, and on the "
+    "first Saturday of every month from ten until one. The telephone line is open day and night, also on holidays. "
+    "If you have lost a card, you can block it on this line at any time, and a new one is sent to you within five "
+    "working days. Statements are sent by e-mail at the end of each month, and older ones can be ordered for the last "
+    "ten years. Transfers within the country arrive on the next working day, and transfers to other countries take "
+    "between two and four days, depending on the bank that receives them. A savings account can be opened in any "
+    "branch, and you need nothing but your identity card and about twenty minutes of your time."
+)
+"""What the bot says when it is spoken over; nothing in it is a question."""
+
+
+class Talker:
+    """A :class:`~processors.llm.base.LanguageModel` that holds its monologue, and then answers with one word."""
+
+    name = "talker"
+
+    async def warm(self, system_prompt: str) -> None:
+        """Nothing to warm."""
+
+    async def stream(self, messages: Sequence[Message], tools: Sequence[ToolSpec] = ()) -> AsyncIterator[Delta]:
+        """The monologue first, then "All right."."""
+        answered = any(message["role"] == "assistant" for message in messages)
+        yield TextDelta("All right." if answered else MONOLOGUE)
+        yield Finish("stop")
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+
+@dataclass
+class Row:
+    """What one clip did.
+
+    Attributes:
+        file: The clip.
+        class_: Its class.
+        outcome: ``kept_talking`` (never silent for it), ``resumed`` (paused, then went on) or ``cancelled``.
+        stuck: Whether the bot neither spoke nor listened in the end.
+        samples_lost: Samples of the reply that were skipped (or, below 0, repeated) without a cut.
+        stop_ms: From the clip's first loud sample to the bot's silence; None if it was never silent.
+        verdict_ms: From the clip's first loud sample to the first cancel; None without one.
+        gap_ms: How long the voice was silent in all, if it went on.
+        full_voice_ms: From the clip's last loud sample to the bot's full voice, if it went on; 0 if it had it then.
+        cards: The decision cards, in their last version.
+    """
+
+    file: str
+    class_: str
+    outcome: str
+    stuck: bool
+    samples_lost: int
+    stop_ms: int | None
+    verdict_ms: int | None
+    gap_ms: int
+    full_voice_ms: int | None
+    cards: list[dict[str, Any]] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values; ``card`` is the last of ``cards``."""
+        row = asdict(self)
+        row["class"] = row.pop("class_")
+        row["card"] = self.cards[-1] if self.cards else None
+        return row
+
+
+# --- one clip ----------------------------------------------------------------------------
+
+
+async def play_over(call: InProcessCall, samples: Samples) -> tuple[float, float]:
+    """Have the bot speak, play the clip over it, and let the call go on for a while.
+
+    Returns:
+        First and last loud sample of the clip, in seconds of the call.
+    """
+    await call.type("Tell me all about it.")
+    await call.until_state("speaking")
+    await call.listen(BEFORE_SECS)
+    start, end = call.say(samples)
+    first, last = loud_span(samples)
+    await call.listen(end - start + AFTER_SECS)
+    return start + first, start + last
+
+
+def loud_span(samples: Samples) -> tuple[float, float]:
+    """Seconds of the first and last 10 ms of 16 kHz samples that are loud; the whole clip if none are."""
+    block = INPUT_SAMPLE_RATE_HZ // 100
+    blocks = samples[: len(samples) // block * block].astype(np.float32).reshape(-1, block)
+    loud = np.flatnonzero(np.sqrt(np.mean(blocks**2, axis=1)) >= LOUD_RMS)
+    if not len(loud):
+        return 0.0, len(samples) / INPUT_SAMPLE_RATE_HZ
+    return loud[0] / 100, (loud[-1] + 1) / 100
+
+
+def judge_call(call: InProcessCall, first: float, last: float, file: str, class_: str) -> Row:
+    """What a clip from ``first`` to ``last`` (seconds of the call) did to the bot."""
+    cards: dict[int, dict[str, Any]] = {}
+    for card in (data["card"] for data in call.told("decision-card")):
+        cards[card["sound_id"]] = card
+    cut_secs = next((at for at, type_, data in call.messages if type_ == "reply-played" and data["cut"]), None)
+    from_beat = round(first / BEAT_SECS)
+    beats = call.beats[from_beat:] if cut_secs is None else call.beats[from_beat : round(cut_secs / BEAT_SECS)]
+    held = [index for index, beat in enumerate(beats) if beat.held_back]
+    if cut_secs is not None:
+        outcome = "cancelled"
+        silent_secs = held_since(held, len(beats)) * BEAT_SECS
+    else:
+        outcome = "resumed" if held else "kept_talking"
+        silent_secs = held[0] * BEAT_SECS if held else None
+    return Row(
+        file=file,
+        class_=class_,
+        outcome=outcome,
+        stuck=is_stuck(call),
+        samples_lost=samples_lost(beats),
+        stop_ms=None if silent_secs is None else round(1000 * (from_beat * BEAT_SECS + silent_secs - first)),
+        verdict_ms=None if cut_secs is None else round(1000 * (cut_secs - first)),
+        gap_ms=0 if outcome == "cancelled" else round(1000 * len(held) * BEAT_SECS),
+        full_voice_ms=None if outcome == "cancelled" else full_voice_ms(call.beats, last),
+        cards=list(cards.values()),
+    )
+
+
+def held_since(held: Sequence[int], end: int) -> int:
+    """The first of the run of held-back beats that ends at ``end``; ``end`` itself if there is none."""
+    since = end
+    for index in reversed(held):
+        if index != since - 1:
+            break
+        since = index
+    return since
+
+
+def samples_lost(beats: Sequence[Beat]) -> int:
+    """How many more samples the playout went on than it played."""
+    if not beats:
+        return 0
+    return (beats[-1].position - beats[0].position) - sum(beat.content for beat in beats[1:])
+
+
+def full_voice_ms(beats: Sequence[Beat], last: float) -> int:
+    """From ``last`` to the end of the last beat that was lowered or held back, if that was later."""
+    impaired = [index for index, beat in enumerate(beats) if beat.ducked or beat.held_back]
+    if not impaired:
+        return 0
+    return max(0, round(1000 * ((impaired[-1] + 1) * BEAT_SECS - last)))
+
+
+def is_stuck(call: InProcessCall) -> bool:
+    """Whether the bot, at the end, neither listens nor is heard."""
+    heard = any(beat.content for beat in call.beats[-round(FLOWING_SECS / BEAT_SECS) :])
+    return call.state != "listening" and not heard
+
+
+# --- all clips ---------------------------------------------------------------------------
+
+
+class ManifestError(Exception):
+    """The folder cannot be used; one line that says why."""
+
+
+def read_manifest(path: Path) -> list[tuple[Path, str, str]]:
+    """Clips of a folder (its ``manifest.jsonl``), or of a JSON lines file: (path, name, class).
+
+    Raises:
+        ManifestError: There is none, or a line of it cannot be used.
+    """
+    manifest = path / "manifest.jsonl" if path.is_dir() else path
+    if not manifest.is_file():
+        raise ManifestError(f"{manifest} does not exist; --audio takes a folder with a manifest.jsonl, or a .jsonl file")
+    clips = []
+    for number, line in enumerate(manifest.read_text(encoding="utf-8").splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            entry = json.loads(line)
+            name, class_ = str(entry["file"]), str(entry["class"])
+        except (ValueError, KeyError, TypeError):
+            raise ManifestError(f'{manifest}, line {number}: not an object with "file" and "class"') from None
+        if not (manifest.parent / name).is_file():
+            raise ManifestError(f"{manifest}, line {number}: {manifest.parent / name} does not exist")
+        clips.append((manifest.parent / name, name, class_))
+    if not clips:
+        raise ManifestError(f"{manifest} lists no clips")
+    return clips
+
+
+@cache
+def _worker_services(mode: str, sensitivity: float) -> tuple[Settings, list[Services]]:
+    logger.remove()
+    logging.disable(logging.WARNING)
+    compat.install()
+    settings = Settings(
+        llm=LlmProvider.SCRIPTED,
+        tts=TtsProvider.LOCAL,
+        greeting="",
+        interruption_mode=mode,  # pyright: ignore[reportArgumentType] - validated
+        interruption_sensitivity=sensitivity,
+    )
+    return settings, []
+
+
+def run_clip(path: Path, file: str, class_: str, mode: str, sensitivity: float) -> Row:
+    """Play one clip over the bot, in a call of its own; blocks, for the seconds of CPU that it takes."""
+    settings, loaded = _worker_services(mode, sensitivity)
+    samples = soxr.resample(load_wav(path), CLIP_RATE_HZ, INPUT_SAMPLE_RATE_HZ)
+
+    async def scene() -> Row:
+        if not loaded:
+            loaded.append(await Services.load(settings))
+            loaded[0].language_model = Talker()
+        async with calling(loaded[0]) as call:
+            first, last = await play_over(call, samples)
+            return judge_call(call, first, last, file, class_)
+
+    return virtual_time.run(scene(), loop=virtual_time.VirtualTimeLoop(charge_jobs=1.0))
+
+
+def run_all(clips: Sequence[tuple[Path, str, str]], mode: str, sensitivity: float, jobs: int) -> list[Row]:
+    """Play all clips, ``jobs`` at a time, with a progress bar on a terminal."""
+    bar = tqdm(total=len(clips), unit="clip", disable=None)
+    context = multiprocessing.get_context("spawn")
+    with bar, ProcessPoolExecutor(jobs, mp_context=context) as pool:
+        futures = [pool.submit(run_clip, path, name, class_, mode, sensitivity) for path, name, class_ in clips]
+        for future in futures:
+            future.add_done_callback(lambda _: bar.update())
+        return [future.result() for future in futures]
+
+
+# --- the tables --------------------------------------------------------------------------
+
+
+def percentile(values: Iterable[float | None], percent: float) -> float | None:
+    """A percentile of the values that are there; None without any."""
+    known = [value for value in values if value is not None]
+    return round(float(np.percentile(known, percent)), 1) if known else None
+
+
+def summary(rows: Sequence[Row]) -> dict[str, Any]:
+    """Figures of one class."""
+    went_on = [row for row in rows if row.outcome != "cancelled"]
+    cancelled = [row for row in rows if row.outcome == "cancelled"]
+    gaps = [row.gap_ms for row in went_on if row.outcome == "resumed"]
+    return {
+        "clips": len(rows),
+        "kept_talking": sum(row.outcome == "kept_talking" for row in rows),
+        "resumed": sum(row.outcome == "resumed" for row in rows),
+        "cancelled": len(cancelled),
+        "stuck": sum(row.stuck for row in rows),
+        "samples_lost": sum(abs(row.samples_lost) for row in rows),
+        "stop_ms_p50": percentile((row.stop_ms for row in rows), 50),
+        "stop_ms_p95": percentile((row.stop_ms for row in rows), 95),
+        "gap_ms_p50": percentile(gaps, 50),
+        "gap_ms_p95": percentile(gaps, 95),
+        "gap_ms_mean": round(float(np.mean(gaps)), 1) if gaps else None,
+        "gap_ms_p90": percentile(gaps, 90),
+        "verdict_ms_p50": percentile((row.verdict_ms for row in cancelled), 50),
+        "full_voice_ms_p95": percentile((row.full_voice_ms for row in went_on), 95),
+    }
+
+
+def report(rows: Sequence[Row]) -> dict[str, Any]:
+    """All figures, as ``--json`` writes them."""
+    classes = sorted({row.class_ for row in rows})
+    return {
+        "classes": {name: summary([row for row in rows if row.class_ == name]) for name in classes},
+        "clips": [row.as_dict() for row in rows],
+    }
+
+
+def table(figures: dict[str, dict[str, Any]]) -> str:
+    """The classes' figures as text."""
+    columns = {
+        "clips": "clips",
+        "kept_talking": "kept talking",
+        "resumed": "resumed",
+        "cancelled": "cancelled",
+        "stuck": "stuck",
+        "samples_lost": "samples lost",
+        "stop_ms_p50": "stop p50",
+        "stop_ms_p95": "p95",
+        "verdict_ms_p50": "verdict p50",
+        "gap_ms_mean": "gap mean",
+        "gap_ms_p90": "p90",
+        "full_voice_ms_p95": "full voice p95",
+    }
+    lines = [["class", *columns.values()]]
+    for name, values in figures.items():
+        lines.append([name, *("-" if values[key] is None else f"{values[key]:.0f}" for key in columns)])
+    widths = [max(len(line[index]) for line in lines) for index in range(len(lines[0]))]
+    return "\n".join("  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    command.add_argument(
+        "--audio", type=Path, required=True, metavar="DIR", help="folder with a manifest.jsonl, or a .jsonl file itself"
+    )
+    command.add_argument("--json", type=Path, metavar="FILE", help="write all figures and decision cards to this file")
+    command.add_argument("--mode", choices=["duck", "pause", "cancel", "off"], default="duck", help="default: duck")
+    command.add_argument("--sensitivity", type=float, default=0.5, help="0 to 1; default: 0.5")
+    command.add_argument("--class", dest="class_", metavar="CLASS", help="only clips of this class")
+    command.add_argument("--jobs", type=int, default=usable_cores(), help="processes; default: one per core")
+    command.add_argument("--verbose", action="store_true", help="a line for each clip")
+
+
+def main(options: argparse.Namespace) -> int:
+    """Run the command; returns the exit code."""
+    try:
+        clips = read_manifest(options.audio)
+    except ManifestError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    if options.class_:
+        clips = [clip for clip in clips if clip[2] == options.class_]
+    rows = run_all(clips, options.mode, options.sensitivity, max(1, min(options.jobs, len(clips))))
+    if options.verbose:
+        for row in rows:
+            card = row.cards[-1] if row.cards else {}
+            print(f"{row.class_:13} {row.outcome:13} {row.file}: {card.get('reason', '')} {card.get('text', '')!r}")
+    figures = report(rows)
+    print(table(figures["classes"]))
+    print("\nAll times in ms. stop, verdict: from the clip's first loud sample. gap: silence of the voice for clips that")
+    print("were let pass, of those that had any. full voice: from the clip's last loud sample.")
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=1), encoding="utf-8")
+    return 1 if any(row.stuck for row in rows) else 0

@@ -1,0 +1,234 @@
+"""Everything that calls share: providers and models, made once from the settings."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aiortc import RTCIceServer
+from loguru import logger
+
+from processors.llm.base import LanguageModel, LanguageModelError
+from processors.llm.local import LocalModel
+from processors.llm.openai_compatible import OpenAICompatibleModel
+from processors.llm.processor import LLMParams
+from processors.llm.scripted import ScriptedModel
+from processors.models import ModelError
+from processors.prompt import system_prompt
+from processors.stt import moonshine_model
+from processors.stt.base import Recogniser
+from processors.stt.moonshine import MoonshineRecogniser
+from processors.tts.base import Voice
+from processors.tts.local import HibariVoice
+from processors.tts.processor import TTSParams
+from processors.turns import smart_turn
+from processors.turns.endpoint import EndpointParams
+from processors.turns.handler import HandlerParams, SoundJudge, TurnDetector
+from processors.turns.phrases import phrase_text
+from processors.turns.events import Phrase
+from processors.turns.states import InterruptionMode, TurnParams
+from processors.turns.verdict import model as sound_model
+from processors.turns.verdict.policy import VerdictParams
+from processors.vad import SileroStream, SpeechGateParams
+from settings import LlmProvider, Settings, SettingsError, SttProvider, TtsProvider
+
+
+@dataclass(frozen=True)
+class ServerLimits:
+    """What the HTTP server needs to know; see :class:`transports.server.ServerSettings`."""
+
+    max_calls: int
+    ice_servers: Sequence[str | RTCIceServer]
+    connect_timeout_secs: float
+    retry_after_secs: int = 5
+
+
+class Services:
+    """The providers that the settings name, ready for calls. Made by :meth:`load`.
+
+    Args:
+        settings: The settings.
+        prompt: The system prompt.
+        language_model: Who thinks.
+        voice: Who speaks.
+        warnings: What a person on the page should know: one sentence each.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        prompt: str,
+        language_model: LanguageModel,
+        voice: Voice,
+        warnings: Sequence[str] = (),
+    ) -> None:
+        self.settings = settings
+        self.system_prompt = prompt
+        self.language_model = language_model
+        self.voice = voice
+        self.warnings = list(warnings)
+
+    @classmethod
+    async def load(cls, settings: Settings) -> "Services":
+        """Load the models and warm the providers up.
+
+        A language model that cannot be had is replaced by the scripted one, with a warning; ears and voice cannot be.
+
+        Raises:
+            SettingsError: Something that the bot cannot do without is missing; says what to do.
+        """
+        prompt = system_prompt(settings)
+        voice = make_voice(settings)
+        warnings: list[str] = []
+        try:
+            await asyncio.to_thread(_load_ears, settings)
+            await voice.load()
+        except ModelError as error:
+            raise SettingsError(str(error)) from None
+        model = make_language_model(settings)
+        try:
+            await model.warm(prompt)
+        except LanguageModelError as error:
+            if settings.llm is not LlmProvider.LOCAL:
+                # A server that is down now may be up when the first caller asks.
+                logger.warning("LLM {}: {}", model.name, error)
+                warnings.append("The language model does not answer yet.")
+            else:
+                logger.warning("LLM local: {}; the scripted responder answers instead", error)
+                warnings.append("No language model: its weights could not be had, so a small scripted responder answers.")
+                await model.close()
+                model = ScriptedModel()
+        services = cls(settings, prompt, model, voice, warnings)
+        await services._rehearse()
+        return services
+
+    async def _rehearse(self) -> None:
+        """Speak the sentences that nobody should wait for once, so that the voice remembers them."""
+        language = self.settings.language
+        phrases = [phrase_text(phrase, language, self.settings.greeting) for phrase in Phrase]
+        await self.voice.rehearse([text for text in phrases if text])
+
+    # --- what each call gets -----------------------------------------------------------
+
+    def recogniser(self) -> Recogniser:
+        """A recogniser for one call."""
+        match self.settings.stt:
+            case SttProvider.LOCAL:
+                return MoonshineRecogniser()
+
+    @property
+    def turn_params(self) -> TurnParams:
+        """Times and rules of the turn machine."""
+        settings = self.settings
+        return TurnParams(
+            mode=settings.interruption_mode,
+            step_back=settings.resume_at_word,
+            endpoint=EndpointParams(
+                vad_stop_ms=settings.vad_stop_ms,
+                unfinished_ms=settings.endpoint_max_ms,
+                silence_limit_ms=settings.endpoint_max_ms + settings.vad_stop_ms,
+                language=settings.language,
+            ),
+            verdict=VerdictParams.tuned(
+                sensitivity=settings.interruption_sensitivity,
+                min_ms=settings.interruption_min_ms,
+                language=settings.language,
+            ),
+        )
+
+    @property
+    def handler_params(self) -> HandlerParams:
+        """Fixed sentences."""
+        return HandlerParams(language=self.settings.language, greeting=self.settings.greeting)
+
+    @property
+    def detect_end_of_turn(self) -> TurnDetector:
+        """The turn detector."""
+        return smart_turn.p_complete
+
+    @property
+    def judge(self) -> SoundJudge | None:
+        """The sound judge; None where sounds never interrupt."""
+        return None if self.settings.interruption_mode is InterruptionMode.OFF else sound_model.judge
+
+    @property
+    def vad_params(self) -> SpeechGateParams:
+        """When speech starts and stops."""
+        return SpeechGateParams(start_prob=self.settings.vad_start_prob, stop_ms=self.settings.vad_stop_ms)
+
+    @property
+    def llm_params(self) -> LLMParams:
+        """Deadlines of the language model."""
+        return LLMParams(self.settings.llm_first_token_secs, self.settings.llm_next_token_secs)
+
+    @property
+    def tts_params(self) -> TTSParams:
+        """Deadlines of the voice."""
+        return TTSParams(first_audio_secs=self.settings.tts_first_byte_secs)
+
+    # --- about the process ---------------------------------------------------------------
+
+    @property
+    def server_settings(self) -> ServerLimits:
+        """Limits of the HTTP server."""
+        settings = self.settings
+        credential = settings.turn_credential.get_secret_value()
+        servers = [
+            RTCIceServer(urls=url, username=settings.turn_username, credential=credential)
+            if url.startswith("turn") and settings.turn_username
+            else url
+            for url in settings.ice_servers
+        ]
+        return ServerLimits(settings.max_calls, servers, settings.connect_timeout_secs)
+
+    def info(self) -> dict[str, Any]:
+        """What the page shows: providers in use, warnings."""
+        return {"providers": self.providers(), "warnings": self.warnings}
+
+    def providers(self) -> dict[str, str]:
+        """Names of the providers by role."""
+        return {"stt": self.settings.stt.value, "llm": self.language_model.name, "tts": self.voice.name}
+
+    def summary(self) -> str:
+        """One line for the log."""
+        named = ", ".join(f"{role} {name}" for role, name in self.providers().items())
+        return f"{named}; at most {self.settings.max_calls} calls"
+
+    async def close(self) -> None:
+        """Free what the providers hold."""
+        await self.language_model.close()
+        await self.voice.close()
+
+
+def make_language_model(settings: Settings) -> LanguageModel:
+    """The language model that the settings name, not warmed up."""
+    match settings.llm:
+        case LlmProvider.SCRIPTED:
+            return ScriptedModel()
+        case LlmProvider.LOCAL:
+            return LocalModel(
+                settings.llm_weights, threads=settings.llm_threads, max_tokens=settings.llm_max_tokens
+            )
+        case LlmProvider.OLLAMA:
+            return OpenAICompatibleModel(
+                settings.ollama_url,
+                settings.ollama_model,
+                settings.ollama_api_key,
+                max_tokens=settings.llm_max_tokens,
+            )
+
+
+def make_voice(settings: Settings) -> Voice:
+    """The voice that the settings name, not loaded."""
+    match settings.tts:
+        case TtsProvider.LOCAL:
+            return HibariVoice()
+
+
+def _load_ears(settings: Settings) -> None:
+    """Load what listens, so that the first caller does not wait for it."""
+    SileroStream().speech_prob(bytes(1024))
+    smart_turn.load()
+    sound_model.load()
+    if settings.stt is SttProvider.LOCAL:
+        moonshine_model.load()

@@ -1,0 +1,349 @@
+"""The pipeline's mouth: what is told is what was played."""
+
+import asyncio
+
+import numpy as np
+import pytest
+from pipecat.frames.frames import EndFrame, InterruptionFrame
+from pipecat.processors.frame_processor import FrameDirection
+
+from processors.frames import (
+    PlayoutDuckFrame,
+    PlayoutPauseFrame,
+    PlayoutResumeFrame,
+    PlayoutStalledFrame,
+    ReplyEndFrame,
+    ReplyPlayedFrame,
+    ReplyPlayingFrame,
+    ReplyStartFrame,
+    UtteranceAudioFrame,
+    UtteranceEndFrame,
+    UtteranceStartFrame,
+    Word,
+    WordHeardFrame,
+    WordTimesFrame,
+)
+from tests.processors.chain import running
+from transports.output import PlayoutOutput
+
+RATE = 24_000
+PACKET = 480
+
+
+def tone(samples: int, seed: int = 0) -> bytes:
+    return np.random.default_rng(seed).integers(1000, 20000, samples, dtype=np.int16).tobytes()
+
+
+def audio(utterance_id: int, pcm: bytes) -> UtteranceAudioFrame:
+    return UtteranceAudioFrame(pcm, RATE, 1, utterance_id=utterance_id)
+
+
+def spoken(reply_id, utterance_id, words, *, secs=0.2, end=True, remember=True):
+    """Frames of a reply of one utterance whose words start ``secs`` apart."""
+    text = "".join(words)
+    pcm = tone(round(secs * RATE) * len(words), utterance_id)
+    times = [Word(word, index * secs) for index, word in enumerate(words)]
+    frames = [
+        ReplyStartFrame(reply_id=reply_id, remember=remember),
+        UtteranceStartFrame(reply_id, utterance_id, text),
+        audio(utterance_id, pcm),
+        WordTimesFrame(utterance_id, times),
+        UtteranceEndFrame(utterance_id),
+    ]
+    return [*frames, ReplyEndFrame(reply_id=reply_id)] if end else frames, pcm
+
+
+class Ear:
+    """The track: pulls packets, and keeps them."""
+
+    def __init__(self, output):
+        self.output = output
+        self.pcm = b""
+
+    async def hear(self, packets: int) -> bytes:
+        heard = b""
+        for _ in range(packets):
+            heard += self.output.pull(PACKET)
+            await asyncio.sleep(0.001)
+        self.pcm += heard
+        return heard
+
+
+def make():
+    sent = []
+    output = PlayoutOutput(sent.append)
+    return output, Ear(output), sent
+
+
+async def settle():
+    for _ in range(3):
+        await asyncio.sleep(0.001)
+
+
+async def test_plays_the_very_bytes_and_tells_words_when_they_sound():
+    output, ear, _ = make()
+    async with running(output) as chain:
+        frames, pcm = spoken(1, 1, ["One ", "two ", "three."])
+        await chain.push(*frames)
+        await settle()
+        assert chain.up(ReplyPlayingFrame) == []
+        await ear.hear(1)
+        await settle()
+        assert [f.reply_id for f in chain.up(ReplyPlayingFrame)] == [1]
+        assert [f.text for f in chain.up(WordHeardFrame)] == ["One "]
+        await ear.hear(9)
+        assert [f.text for f in chain.up(WordHeardFrame)] == ["One "]
+        await ear.hear(1)
+        await settle()
+        assert [f.text for f in chain.up(WordHeardFrame)] == ["One ", "two "]
+        await ear.hear(19)
+        await settle()
+        assert ear.pcm == pcm
+        (played,) = chain.down(ReplyPlayedFrame)
+        assert (played.reply_id, played.heard, played.unheard, played.cut, played.error) == (
+            1,
+            "One two three.",
+            "",
+            False,
+            None,
+        )
+        assert [f.reply_id for f in chain.up(ReplyPlayedFrame)] == [1]
+        assert await ear.hear(2) == bytes(2 * 2 * PACKET)
+
+
+async def test_questions_and_words_left_are_told():
+    output, ear, _ = make()
+    async with running(output) as chain:
+        frames, _ = spoken(1, 1, ["Which ", "account?"])
+        await chain.push(*frames)
+        await settle()
+        await ear.hear(20)
+        await settle()
+        assert [(f.question, f.words_left) for f in chain.up(WordHeardFrame)] == [(True, 1), (True, 0)]
+
+
+async def test_pause_is_silent_at_the_next_packet_and_resume_loses_nothing():
+    output, ear, _ = make()
+    async with running(output) as chain:
+        frames, pcm = spoken(1, 1, ["One ", "two "], secs=0.4)
+        await chain.push(*frames)
+        await settle()
+        await ear.hear(7)
+        await chain.push(PlayoutPauseFrame())
+        await settle()
+        paused = await ear.hear(20)
+        fade_bytes = 2 * RATE * 5 // 1000
+        assert paused[fade_bytes:] == bytes(len(paused) - fade_bytes)
+        await chain.push(PlayoutResumeFrame())
+        await settle()
+        resumed = await ear.hear(34)
+        rest = pcm[7 * 2 * PACKET :]
+        assert rest in resumed
+        await settle()
+        assert chain.down(ReplyPlayedFrame)[0].heard == "One two "
+
+
+async def test_step_back_repeats_the_cut_word_and_no_word_is_told_twice():
+    output, ear, _ = make()
+    async with running(output) as chain:
+        frames, pcm = spoken(1, 1, ["One ", "two "], secs=0.4)
+        await chain.push(*frames)
+        await settle()
+        await ear.hear(25)
+        await chain.push(PlayoutPauseFrame())
+        await settle()
+        await ear.hear(2)
+        await chain.push(PlayoutResumeFrame(step_back=True))
+        await settle()
+        assert pcm[2 * round(0.4 * RATE) :] in await ear.hear(25)
+        assert [f.text for f in chain.up(WordHeardFrame)] == ["One ", "two "]
+
+
+async def test_duck_lowers_and_resume_restores():
+    output, ear, _ = make()
+    async with running(output) as chain:
+        frames, _ = spoken(1, 1, ["One "], secs=2)
+        await chain.push(*frames)
+        await settle()
+        loud = np.frombuffer(await ear.hear(5), np.int16).astype(float)
+        await chain.push(PlayoutDuckFrame())
+        await settle()
+        await ear.hear(2)
+        low = np.frombuffer(await ear.hear(5), np.int16).astype(float)
+        await chain.push(PlayoutResumeFrame())
+        await settle()
+        await ear.hear(2)
+        again = np.frombuffer(await ear.hear(5), np.int16).astype(float)
+        level = [np.sqrt(np.mean(part**2)) for part in (loud, low, again)]
+        assert 20 * np.log10(level[1] / level[0]) == pytest.approx(-15, abs=0.5)
+        assert level[2] == pytest.approx(level[0], rel=0.05)
+
+
+async def test_an_interruption_commits_the_heard_words_before_it_goes_on():
+    output, ear, _ = make()
+    async with running(output) as chain:
+        frames, _ = spoken(1, 1, ["One ", "two ", "three."], end=False)
+        await chain.push(*frames)
+        await settle()
+        await ear.hear(12)
+        await chain.interrupt()
+        await settle()
+        order = [type(f).__name__ for f in chain.down(ReplyPlayedFrame, InterruptionFrame)]
+        assert order == ["ReplyPlayedFrame", "InterruptionFrame"]
+        (played,) = chain.down(ReplyPlayedFrame)
+        assert (played.heard, played.unheard, played.cut) == ("One two ", "three.", True)
+        after = await ear.hear(3)
+        assert after[2 * RATE * 5 // 1000 :] == bytes(len(after) - 2 * RATE * 5 // 1000)
+
+
+async def test_frames_of_a_cut_reply_are_not_played():
+    output, ear, _ = make()
+    async with running(output) as chain:
+        frames, _ = spoken(1, 1, ["One "], end=False)
+        await chain.push(*frames)
+        await settle()
+        await ear.hear(2)
+        await chain.interrupt()
+        await settle()
+        await ear.hear(1)
+        await chain.push(audio(1, tone(4800)), UtteranceStartFrame(1, 2, "More. "), audio(2, tone(4800)))
+        await chain.push(UtteranceEndFrame(2), ReplyEndFrame(reply_id=1))
+        await settle()
+        assert await ear.hear(5) == bytes(5 * 2 * PACKET)
+        assert len(chain.down(ReplyPlayedFrame)) == 1
+        frames, pcm = spoken(2, 3, ["New."])
+        await chain.push(*frames)
+        await settle()
+        assert await ear.hear(10) == pcm
+
+
+async def test_held_before_its_first_sample():
+    output, ear, _ = make()
+    async with running(output) as chain:
+        await chain.push(PlayoutPauseFrame())
+        frames, pcm = spoken(1, 1, ["One "])
+        await chain.push(*frames)
+        await settle()
+        assert await ear.hear(5) == bytes(5 * 2 * PACKET)
+        assert chain.up(ReplyPlayingFrame) == []
+        await chain.push(PlayoutResumeFrame())
+        await settle()
+        assert pcm in await ear.hear(12)
+
+
+async def test_a_reply_without_audio_is_over_at_once_with_its_error():
+    output, _, _ = make()
+    async with running(output) as chain:
+        await chain.push(ReplyStartFrame(reply_id=4), ReplyEndFrame(reply_id=4, error="no voice"))
+        played = await chain.until(ReplyPlayedFrame)
+        assert (played.reply_id, played.heard, played.error) == (4, "", "no voice")
+
+
+async def test_words_of_a_failed_utterance_stay_unheard():
+    output, ear, _ = make()
+    async with running(output) as chain:
+        await chain.push(ReplyStartFrame(reply_id=1))
+        await chain.push(UtteranceStartFrame(1, 1, "First. "), audio(1, tone(4800)), UtteranceEndFrame(1))
+        await chain.push(UtteranceStartFrame(1, 2, "Lost. "), WordTimesFrame(2, [Word("Lost. ", 0.0)]))
+        await chain.push(UtteranceEndFrame(2, error="stalled"))
+        await chain.push(UtteranceStartFrame(1, 3, "Third."), audio(3, tone(4800)), UtteranceEndFrame(3))
+        await chain.push(ReplyEndFrame(reply_id=1))
+        await settle()
+        await ear.hear(21)
+        await settle()
+        (played,) = chain.down(ReplyPlayedFrame)
+        assert (played.heard, played.unheard, played.error) == ("First. Third.", "Lost. ", "stalled")
+
+
+async def test_without_word_times_they_are_estimated():
+    output, ear, _ = make()
+    async with running(output) as chain:
+        await chain.push(ReplyStartFrame(reply_id=1), UtteranceStartFrame(1, 1, "one two three four"))
+        await chain.push(audio(1, tone(RATE)), UtteranceEndFrame(1), ReplyEndFrame(reply_id=1))
+        await settle()
+        await ear.hear(26)
+        await chain.interrupt()
+        await settle()
+        heard = chain.down(ReplyPlayedFrame)[0].heard.split()
+        assert 1 <= len(heard) <= 3
+        assert heard == "one two three four".split()[: len(heard)]
+
+
+async def test_word_times_beyond_the_audio_still_count():
+    output, ear, _ = make()
+    async with running(output) as chain:
+        await chain.push(ReplyStartFrame(reply_id=1), UtteranceStartFrame(1, 1, "one two"))
+        await chain.push(WordTimesFrame(1, [Word("one ", 0.0), Word("two", 9.0)]), audio(1, tone(4800)))
+        await chain.push(UtteranceEndFrame(1), ReplyEndFrame(reply_id=1))
+        await settle()
+        await ear.hear(12)
+        await settle()
+        assert chain.down(ReplyPlayedFrame)[0].heard == "one two"
+
+
+async def test_stall_is_told_after_half_a_second_and_taken_back():
+    output, ear, _ = make()
+    async with running(output) as chain:
+        await chain.push(ReplyStartFrame(reply_id=1), UtteranceStartFrame(1, 1, "one two"), audio(1, tone(4800)))
+        await settle()
+        await ear.hear(10 + 24)
+        assert chain.up(PlayoutStalledFrame) == []
+        await ear.hear(1)
+        await settle()
+        assert [(f.reply_id, f.stalled) for f in chain.up(PlayoutStalledFrame)] == [(1, True)]
+        await chain.push(audio(1, tone(4800)))
+        await settle()
+        await ear.hear(1)
+        await settle()
+        assert [f.stalled for f in chain.up(PlayoutStalledFrame)] == [True, False]
+
+
+async def test_a_pause_is_no_stall():
+    output, ear, _ = make()
+    async with running(output) as chain:
+        await chain.push(ReplyStartFrame(reply_id=1), UtteranceStartFrame(1, 1, "one two"), audio(1, tone(4800)))
+        await settle()
+        await ear.hear(2)
+        await chain.push(PlayoutPauseFrame())
+        await settle()
+        await ear.hear(60)
+        assert chain.up(PlayoutStalledFrame) == []
+
+
+async def test_replies_follow_each_other_and_are_told_apart():
+    output, ear, sent = make()
+    async with running(output) as chain:
+        first, pcm1 = spoken(1, 1, ["One. "], remember=False)
+        second, pcm2 = spoken(2, 2, ["Two. "])
+        await chain.push(*first, *second)
+        await settle()
+        assert await ear.hear(20) == pcm1 + pcm2
+        await settle()
+        assert [(f.reply_id, f.heard, f.remember) for f in chain.down(ReplyPlayedFrame)] == [
+            (1, "One. ", False),
+            (2, "Two. ", True),
+        ]
+        types = [m["data"]["type"] if m["type"] == "server-message" else m["type"] for m in sent]
+        one = ["bot-started-speaking", "word-heard", "bot-tts-text", "reply-played", "bot-stopped-speaking"]
+        assert types == one * 2
+
+
+async def test_the_end_of_a_call_waits_until_the_reply_is_heard():
+    output, ear, _ = make()
+    async with running(output) as chain:
+        frames, _ = spoken(1, 1, ["Goodbye."])
+        await chain.push(*frames, EndFrame())
+        await settle()
+        assert chain.down(EndFrame) == []
+        await ear.hear(10)
+        await chain.until(EndFrame)
+        assert chain.down(ReplyPlayedFrame)[0].heard == "Goodbye."
+
+
+async def test_frames_from_below_pass():
+    output, _, _ = make()
+    async with running(output) as chain:
+        frame = PlayoutPauseFrame()
+        await output.queue_frame(frame, FrameDirection.UPSTREAM)
+        await settle()
+        assert chain.up(PlayoutPauseFrame) == [frame]

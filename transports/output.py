@@ -1,0 +1,379 @@
+"""The pipeline's mouth: plays what the TTS makes, pauses and resumes it to the sample, and tells what was really heard.
+
+:class:`PlayoutOutput` feeds the pure :class:`~transports.playout.PlayoutEngine` and releases words, starts and ends
+when their sample leaves, not when it was made. The transport's track pulls from it at the pace of RTP.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from pipecat.frames.frames import CancelFrame, EndFrame, Frame, InterruptionFrame, StartFrame
+from pipecat.processors.frame_processor import FrameDirection
+
+from processors.frames import (
+    OUTPUT_SAMPLE_RATE_HZ,
+    PlayoutDuckFrame,
+    PlayoutPauseFrame,
+    PlayoutResumeFrame,
+    PlayoutStalledFrame,
+    ReplyEndFrame,
+    ReplyPlayedFrame,
+    ReplyPlayingFrame,
+    ReplyStartFrame,
+    UtteranceAudioFrame,
+    UtteranceEndFrame,
+    UtteranceStartFrame,
+    WordHeardFrame,
+    WordTimesFrame,
+)
+from processors.overtaking import OvertakingInterruptions
+from processors.tts.word_times import estimate
+from transports import rtvi
+from transports.playout import PlayoutEngine
+
+STALL_SECS: Final = 0.5
+"""An unfinished reply with nothing to play for this long has stalled."""
+
+END_GRACE_SECS: Final = 2.0
+"""How much longer than its audio lasts the end of a call waits for a reply to be heard."""
+
+
+@dataclass(eq=False)
+class _Utterance:
+    reply: "_Reply"
+    utterance_id: int
+    text: str
+    base: int
+    words: deque[tuple[int, str]] = field(default_factory=deque)
+    """Words (position, text) whose sample has not been pushed yet."""
+
+    told: int = 0
+    """Words that the TTS has given."""
+
+    words_heard: int = 0
+    heard: str = ""
+
+    @property
+    def unheard(self) -> str:
+        """What of the text has not sounded: the words, joined, are the text."""
+        return self.text[len(self.heard) :]
+
+
+@dataclass(eq=False)
+class _Reply:
+    reply_id: int
+    remember: bool
+    has_audio: bool = False
+    playing: bool = False
+    ended: bool = False
+    over: bool = False
+    error: str | None = None
+    utterances: list[_Utterance] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Begins:
+    reply: _Reply
+
+
+@dataclass(frozen=True)
+class _WordSounds:
+    utterance: _Utterance
+    position: int
+    text: str
+
+
+@dataclass(frozen=True)
+class _Ends:
+    reply: _Reply
+
+
+class PlayoutOutput(OvertakingInterruptions):
+    """The last node before the context: what passes here is what the person hears.
+
+    Args:
+        send_message: Sends the client a message; see :mod:`transports.rtvi`.
+        engine: The playout; 24 kHz mono.
+    """
+
+    def __init__(
+        self, send_message: Callable[[dict[str, Any]], None], engine: PlayoutEngine | None = None
+    ) -> None:
+        super().__init__(name="output")
+        self._send = send_message
+        self._engine = engine or PlayoutEngine(sample_rate_hz=OUTPUT_SAMPLE_RATE_HZ)
+        self._replies: dict[int, _Reply] = {}
+        self._utterances: dict[int, _Utterance] = {}
+        self._open: _Reply | None = None
+        self._last_word_position: int | None = None
+        self._dry_samples = 0
+        self._stalled = False
+        self._due: deque[object] = deque()
+        self._due_came = asyncio.Event()
+        self._telling = asyncio.Lock()
+        self._teller: asyncio.Task[None] | None = None
+        self._all_played = asyncio.Event()
+        self._all_played.set()
+
+    # --- the track's side ------------------------------------------------------------------
+
+    def pull(self, samples: int) -> bytes:
+        """The next samples for the track: 24 kHz 16-bit mono PCM, silence where there is nothing to say."""
+        pcm = self._engine.pull(samples)
+        due = self._engine.take_due()
+        for item in due:
+            self._note(item)
+        if self._open is not None:
+            self._watch_for_stall(samples)
+        if due:
+            self._due_came.set()
+        return pcm
+
+    def _note(self, item: object) -> None:
+        """Book what was heard at once, so that a cut in the next instant tells it right; frames follow."""
+        match item:
+            case _Begins(reply) if not reply.over:
+                reply.playing = True
+            case _WordSounds(utterance, position, text) if not utterance.reply.over:
+                utterance.heard += text
+                utterance.words_heard += 1
+                self._last_word_position = position
+            case _Ends(reply) if not reply.over:
+                self._forget(reply)
+            case _:
+                return
+        self._due.append(item)
+
+    def _watch_for_stall(self, samples: int) -> None:
+        reply = self._open
+        assert reply is not None
+        if self._engine.paused or not reply.playing:
+            return
+        if self._engine.pending:
+            self._dry_samples = 0
+            if self._stalled:
+                self._stalled = False
+                self._due.append(PlayoutStalledFrame(reply.reply_id, False))
+                self._due_came.set()
+            return
+        self._dry_samples += samples
+        if not self._stalled and self._dry_samples >= STALL_SECS * OUTPUT_SAMPLE_RATE_HZ:
+            self._stalled = True
+            self._due.append(PlayoutStalledFrame(reply.reply_id, True))
+            self._due_came.set()
+
+    # --- the pipeline's side ---------------------------------------------------------------
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        """Take what is to be played; obey pause, resume and cancel; tell the client what passes."""
+        await super().process_frame(frame, direction)
+        if direction is FrameDirection.UPSTREAM:
+            await self.push_frame(frame, direction)
+            return
+        match frame:
+            case StartFrame():
+                self._teller = self.create_task(self._tell_for_ever())
+            case ReplyStartFrame() | UtteranceStartFrame() | UtteranceAudioFrame() | WordTimesFrame():
+                if not self.overtaken:
+                    self._take(frame)
+                return
+            case UtteranceEndFrame() | ReplyEndFrame():
+                if not self.overtaken:
+                    self._take(frame)
+                return
+            case PlayoutDuckFrame():
+                self._engine.duck()
+                return
+            case PlayoutPauseFrame():
+                self._engine.pause()
+                return
+            case PlayoutResumeFrame():
+                self._engine.resume(step_back_to=self._last_word_position if frame.step_back else None)
+                self._engine.unduck()
+                return
+            case InterruptionFrame():
+                await self._cut()
+            case EndFrame():
+                await self._play_out()
+            case CancelFrame():
+                self._cancel_replies()
+            case _:
+                pass
+        for message in rtvi.messages(frame):
+            self._send(message)
+        await self.push_frame(frame, direction)
+
+    async def cleanup(self) -> None:
+        """Stop telling."""
+        await super().cleanup()
+        if self._teller is not None:
+            await self.cancel_task(self._teller)
+            self._teller = None
+
+    def _take(self, frame: Frame) -> None:
+        match frame:
+            case ReplyStartFrame():
+                self._open = _Reply(frame.reply_id, frame.remember)
+                self._replies[frame.reply_id] = self._open
+                self._all_played.clear()
+                self._dry_samples = 0
+                self._stalled = False
+            case UtteranceStartFrame():
+                reply = self._replies.get(frame.reply_id)
+                if reply is not None and not reply.ended:
+                    utterance = _Utterance(reply, frame.utterance_id, frame.text, self._engine.pushed)
+                    reply.utterances.append(utterance)
+                    self._utterances[frame.utterance_id] = utterance
+            case UtteranceAudioFrame():
+                utterance = self._utterances.get(frame.utterance_id)
+                if utterance is not None:
+                    self._push(utterance, frame.audio)
+            case WordTimesFrame():
+                utterance = self._utterances.get(frame.utterance_id)
+                if utterance is not None:
+                    self._add_words(utterance, [(word.start_secs, word.text) for word in frame.words])
+            case UtteranceEndFrame():
+                utterance = self._utterances.pop(frame.utterance_id, None)
+                if utterance is not None:
+                    self._end_utterance(utterance, frame.error)
+            case ReplyEndFrame():
+                reply = self._replies.get(frame.reply_id)
+                if reply is not None and not reply.ended:
+                    self._end_reply(reply, frame.error)
+            case _:
+                raise AssertionError(f"{frame} is nothing to play")
+
+    def _push(self, utterance: _Utterance, pcm: bytes) -> None:
+        reply = utterance.reply
+        if pcm and not reply.has_audio:
+            reply.has_audio = True
+            self._engine.mark(self._engine.pushed, _Begins(reply))
+        self._engine.push(pcm)
+        self._mark_words(utterance)
+
+    def _add_words(self, utterance: _Utterance, words: list[tuple[float, str]]) -> None:
+        for start_secs, text in words:
+            position = utterance.base + round(start_secs * OUTPUT_SAMPLE_RATE_HZ)
+            utterance.words.append((position, text))
+        utterance.told += len(words)
+        self._mark_words(utterance)
+
+    def _mark_words(self, utterance: _Utterance) -> None:
+        """Mark the words whose sample is there; the others wait, for it may never come."""
+        while utterance.words and utterance.words[0][0] < self._engine.pushed:
+            position, text = utterance.words.popleft()
+            self._engine.mark(position, _WordSounds(utterance, position, text))
+
+    def _end_utterance(self, utterance: _Utterance, error: str | None) -> None:
+        pushed = self._engine.pushed
+        if error is not None:
+            utterance.reply.error = utterance.reply.error or error
+            return
+        if not utterance.told and pushed > utterance.base:
+            words = estimate(utterance.text, (pushed - utterance.base) / OUTPUT_SAMPLE_RATE_HZ)
+            self._add_words(utterance, [(word.start_secs, word.text) for word in words])
+        if pushed == utterance.base:
+            # A text without sound (an emoji): it counts as said when its place is reached.
+            self._engine.mark_tail(_WordSounds(utterance, pushed, utterance.text))
+        for _, text in utterance.words:
+            # A time beyond the audio's end is a vendor's slip: the word was spoken all the same.
+            self._engine.mark(max(utterance.base, pushed - 1), _WordSounds(utterance, pushed - 1, text))
+        utterance.words.clear()
+
+    def _end_reply(self, reply: _Reply, error: str | None) -> None:
+        reply.ended = True
+        reply.error = error or reply.error
+        if self._open is reply:
+            self._open = None
+        self._engine.mark_tail(_Ends(reply))
+        if not self._engine.pending:
+            for item in self._engine.take_due():
+                self._note(item)
+            self._due_came.set()
+
+    def _forget(self, reply: _Reply) -> None:
+        reply.over = True
+        self._replies.pop(reply.reply_id, None)
+        if not self._replies:
+            self._all_played.set()
+
+    # --- telling what was heard ------------------------------------------------------------
+
+    async def _tell_for_ever(self) -> None:
+        while True:
+            await self._due_came.wait()
+            self._due_came.clear()
+            await self._tell()
+
+    async def _tell(self) -> None:
+        async with self._telling:
+            while self._due:
+                await self._tell_one(self._due.popleft())
+
+    async def _tell_one(self, item: object) -> None:
+        match item:
+            case _Begins(reply):
+                await self._announce(ReplyPlayingFrame, reply_id=reply.reply_id)
+            case _WordSounds(utterance, _, text):
+                question = utterance.text.rstrip().endswith(("?", "？"))
+                left = max(0, len(utterance.text.split()) - utterance.words_heard)
+                await self._announce(
+                    WordHeardFrame, reply_id=utterance.reply.reply_id, text=text, question=question, words_left=left
+                )
+                if utterance.words_heard == 1:
+                    self._send(rtvi.utterance_heard(utterance.text))
+            case _Ends(reply):
+                await self._announce_played(reply, cut=False)
+            case PlayoutStalledFrame():
+                await self.push_frame(item, FrameDirection.UPSTREAM)
+            case _:
+                raise AssertionError(f"{item} is nothing to tell")
+
+    async def _announce(self, frame_type: type[Frame], **fields: Any) -> None:
+        for message in rtvi.messages(frame_type(**fields)):
+            self._send(message)
+        await self.broadcast_frame(frame_type, **fields)
+
+    async def _announce_played(self, reply: _Reply, *, cut: bool) -> None:
+        await self._announce(
+            ReplyPlayedFrame,
+            reply_id=reply.reply_id,
+            heard="".join(utterance.heard for utterance in reply.utterances),
+            unheard="".join(utterance.unheard for utterance in reply.utterances),
+            cut=cut,
+            error=reply.error,
+            remember=reply.remember,
+        )
+
+    # --- ends ------------------------------------------------------------------------------
+
+    async def _cut(self) -> None:
+        """An interruption: silence at the next packet, and the heard words committed before anybody goes on."""
+        cut = self._cancel_replies()
+        await self._tell()
+        for reply in cut:
+            await self._announce_played(reply, cut=True)
+
+    def _cancel_replies(self) -> list[_Reply]:
+        self._engine.cancel()
+        cut = list(self._replies.values())
+        for reply in cut:
+            self._forget(reply)
+        self._utterances.clear()
+        self._open = None
+        self._last_word_position = None
+        self._stalled = False
+        return cut
+
+    async def _play_out(self) -> None:
+        """The call ends: what has been said is still heard."""
+        last_secs = self._engine.pending / OUTPUT_SAMPLE_RATE_HZ + END_GRACE_SECS
+        try:
+            async with asyncio.timeout(last_secs):
+                await self._all_played.wait()
+        except TimeoutError:
+            self._cancel_replies()
+        await self._tell()

@@ -1,0 +1,148 @@
+"""RTVI, Pipecat's client protocol: what a client's messages mean as frames, and what it is told of our frames. Pure.
+
+Messages are JSON objects ``{"label": "rtvi-ai", "type", "id", "data"}`` over the data channel
+(https://docs.pipecat.ai/client/rtvi-standard). What is ours beyond the protocol travels in ``server-message`` and
+``client-message``, which it leaves open for that; a client that does not know those loses nothing but detail.
+"""
+
+import uuid
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from pipecat.frames.frames import (
+    Frame,
+    InterruptionFrame,
+    UserStartedSpeakingFrame,
+    UserStoppedSpeakingFrame,
+)
+
+from processors.frames import (
+    CallErrorFrame,
+    ClientReadyFrame,
+    DecisionCardFrame,
+    InterimTranscriptFrame,
+    ReplyPlayedFrame,
+    ReplyPlayingFrame,
+    TranscriptFrame,
+    TurnStateFrame,
+    UserTextFrame,
+    WordHeardFrame,
+)
+
+LABEL: Final = "rtvi-ai"
+PROTOCOL_VERSION: Final = "2.0.0"
+
+MAX_TEXT_CHARS: Final = 2_000
+"""Longest text that a client may type: what a person can say in two minutes."""
+
+KEYS: Final = frozenset("0123456789*#")
+
+Message = dict[str, Any]
+
+
+def parse(message: Any) -> Iterator[Frame]:
+    """The frames that a client's message stands for; none for what is malformed or not for us.
+
+    A text that cannot be taken becomes a :class:`CallErrorFrame`, so that whoever typed it reads why.
+
+    Parameters:
+        message: The decoded JSON.
+    """
+    if not isinstance(message, Mapping) or message.get("label") != LABEL:
+        return
+    data = message.get("data")
+    data = data if isinstance(data, Mapping) else {}
+    match message.get("type"):
+        case "client-ready":
+            yield ClientReadyFrame(message_id=str(message.get("id", "")))
+        case "send-text":
+            yield _typed(data.get("content"))
+        case "dtmf" if isinstance(data.get("buttons"), list):
+            yield from map(_pressed, filter(_is_key, data["buttons"]))
+        case "client-message" if data.get("t") == "dtmf":
+            details = data.get("d")
+            key = details.get("key") if isinstance(details, Mapping) else None
+            if _is_key(key):
+                yield _pressed(key)
+        case _:
+            return
+
+
+def _is_key(key: object) -> bool:
+    return isinstance(key, str) and key in KEYS
+
+
+def _pressed(key: str) -> UserTextFrame:
+    return UserTextFrame(key, source="key")
+
+
+def _typed(content: Any) -> Frame:
+    if not isinstance(content, str):
+        return CallErrorFrame("The text could not be read.")
+    text = "".join(char if char.isprintable() else " " for char in content).strip()
+    if not text:
+        return CallErrorFrame("There is nothing to send: the text is empty.")
+    if len(text) > MAX_TEXT_CHARS:
+        return CallErrorFrame(f"The text is too long: {len(text)} characters, and at most {MAX_TEXT_CHARS} are taken.")
+    return UserTextFrame(text)
+
+
+def messages(frame: Frame) -> list[Message]:
+    """What a client is told of a frame that passes."""
+    match frame:
+        case ClientReadyFrame():
+            about = {"library": "parley"}
+            return [_message("bot-ready", {"version": PROTOCOL_VERSION, "about": about}, frame.message_id)]
+        case TurnStateFrame():
+            return [_ours("turn-state", state=frame.state, turn_id=frame.turn_id)]
+        case UserStartedSpeakingFrame():
+            return [_message("user-started-speaking")]
+        case UserStoppedSpeakingFrame():
+            return [_message("user-stopped-speaking")]
+        case TranscriptFrame() | InterimTranscriptFrame():
+            final = isinstance(frame, TranscriptFrame)
+            said = {"text": frame.text, "final": final, "segment": frame.segment}
+            return [_message("user-transcription", {**said, "timestamp": frame.timestamp, "user_id": frame.user_id})]
+        case ReplyPlayingFrame():
+            return [_message("bot-started-speaking")]
+        case WordHeardFrame():
+            return [_ours("word-heard", reply_id=frame.reply_id, text=frame.text)]
+        case ReplyPlayedFrame():
+            played = {"heard": frame.heard, "unheard": frame.unheard, "cut": frame.cut, "error": frame.error}
+            return [_ours("reply-played", reply_id=frame.reply_id, **played), _message("bot-stopped-speaking")]
+        case InterruptionFrame():
+            return [_message("bot-interrupted")]
+        case DecisionCardFrame():
+            return [_ours("decision-card", card=frame.card)]
+        case CallErrorFrame():
+            return [_message("error", {"message": frame.message, "fatal": frame.fatal})]
+        case _:
+            return []
+
+
+def utterance_heard(text: str) -> Message:
+    """An utterance has begun to sound: the protocol's own, vaguer word for what ``word-heard`` tells exactly."""
+    return _message("bot-tts-text", {"text": text})
+
+
+def time_to_answer(turn_id: int, ms: int, stages: Mapping[str, int], reply_id: int | None = None) -> Message:
+    """How long the caller waited for an answer.
+
+    Parameters:
+        turn_id: The caller's turn.
+        ms: Milliseconds from the end of speech to the first sample played.
+        stages: Milliseconds of each stage, in order.
+        reply_id: The answer.
+    """
+    return _ours("time-to-answer", turn_id=turn_id, reply_id=reply_id, ms=ms, stages=dict(stages))
+
+
+def _ours(type_: str, **fields: Any) -> Message:
+    return _message("server-message", {"type": type_, **fields})
+
+
+def _message(type_: str, data: Message | None = None, id_: str = "") -> Message:
+    message: Message = {"label": LABEL, "type": type_, "id": id_ or uuid.uuid4().hex[:8]}
+    if data is not None:
+        message["data"] = data
+    return message
