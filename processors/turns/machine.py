@@ -60,6 +60,9 @@ from processors.turns.verdict.policy import Verdict, VerdictPolicy
 MAX_DUE = 50
 """Timers that may fall due at one instant; more would be a loop."""
 
+ROUNDING_SECS = 1e-6
+"""A timer is due this much before its time: sums of seconds differ in their last digits."""
+
 
 @dataclass
 class _Reply:
@@ -135,7 +138,7 @@ class TurnMachine:
 
     def _fire_due_timers(self) -> None:
         for _ in range(MAX_DUE):
-            due = [(at, timer) for timer, at in self._timers.items() if at <= self._now]
+            due = [(at, timer) for timer, at in self._timers.items() if at <= self._now + ROUNDING_SECS]
             if not due:
                 return
             _, timer = min(due, key=lambda entry: (entry[0], entry[1].value))
@@ -345,6 +348,7 @@ class TurnMachine:
             self.turn_id += 1
             self._turn_open = True
         self._asked_text = self._transcript.text()
+        self._transcript.mark_asked()
         self._unanswered_cut = False
         self._reply = _Reply(self._new_reply_id())
         self._fillers_said = 0
@@ -430,7 +434,9 @@ class TurnMachine:
             self._reply.playing = True
             self._turn_open = False
             self._clear(Timer.REPLY)
-            if self.state is not State.PAUSED:
+            if self.state is State.PAUSED:
+                self._transcript.close_asked()
+            else:
                 self._transcript.close()
         else:
             return self.state is State.SPEAKING
@@ -533,8 +539,12 @@ class TurnMachine:
         decision = self._policy.decide(self._evidence(self._sound))
         if decision.verdict is Verdict.CANCEL:
             self._verdict_cancel(decision.reason, decision.confidence)
-        elif decision.verdict is Verdict.RESUME and not self._waits_for_words(self._sound):
-            self._verdict_resume(decision.reason, decision.confidence)
+        elif decision.verdict is Verdict.RESUME:
+            if not self._waits_for_words(self._sound):
+                self._verdict_resume(decision.reason, decision.confidence)
+        elif self._sound.ended_at is not None:
+            due = self._sound.ended_at + self.params.verdict.after_end_ms / 1000
+            self._timers[Timer.VERDICT] = min(self._timers.get(Timer.VERDICT, due), max(due, self._now))
 
     def _waits_for_words(self, sound: Sound) -> bool:
         """Before the first sample a wait costs little, and a longer sound is likely to be the turn's second half."""

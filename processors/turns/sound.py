@@ -51,7 +51,7 @@ class Sound:
         """The sound and the words known with it, as the policy wants them."""
         return Evidence(
             elapsed_ms=round((now - self.started_at) * 1000),
-            sound_ended=self.ended_at is not None,
+            since_end_ms=None if self.ended_at is None else round((now - self.ended_at) * 1000),
             voiced_ms=self.voiced_ms,
             max_prob=self.max_prob,
             mean_prob=self.prob_sum / self.windows if self.windows else 0.0,

@@ -43,6 +43,7 @@ class Transcript:
     _open: dict[int, Words] = field(default_factory=dict)
     _past: OrderedDict[int, str] = field(default_factory=OrderedDict)
     _typed: str = ""
+    _asked: dict[int, str] = field(default_factory=dict)
 
     def add(self, words: Words) -> None:
         """Take a result; an interim never replaces a final of the same segment with less."""
@@ -77,10 +78,29 @@ class Transcript:
         for segment, words in sorted(self._open.items()):
             self._past[segment] = words.text
             self._past.move_to_end(segment)
-        while len(self._past) > PAST_SEGMENTS:
-            self._past.popitem(last=False)
+        self._trim_past()
         self._open.clear()
         self._typed = ""
+
+    def mark_asked(self) -> None:
+        """The words known so far are what a reply is asked for."""
+        self._asked = {segment: words.text for segment, words in self._open.items()}
+
+    def close_asked(self) -> None:
+        """The words that were known at :meth:`mark_asked` are answered; those that came since stay open."""
+        for segment, text in sorted(self._asked.items()):
+            words = self._open.get(segment)
+            if words is None:
+                continue
+            self._past[segment] = text
+            if words.final and not self._grows(Words(text, segment, True), words):
+                del self._open[segment]
+        self._trim_past()
+        self._typed = ""
+
+    def _trim_past(self) -> None:
+        while len(self._past) > PAST_SEGMENTS:
+            self._past.popitem(last=False)
 
     @staticmethod
     def _grows(known: Words, words: Words) -> bool:

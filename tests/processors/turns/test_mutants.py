@@ -33,6 +33,11 @@ REFERENCES: dict[str, tuple[Scene, Params, TurnParams]] = {
         Params(reply_ms=8000),
         TurnParams(),
     ),
+    "words while it lasts": (
+        [*QUESTION, (4000, ev.SoundStarted()), (4064, ev.SpeechStarted()), (4450, ev.Words(STOP, 1, False))],
+        Params(reply_ms=8000),
+        TurnParams(),
+    ),
     "scored": (
         [*QUESTION, *speech(4000, 5900, STOP, segment=1), (4350, ev.Scored(6.0, 320, 1)), (6150, ev.TurnScored(0.9))],
         Params(reply_ms=8000),
@@ -122,8 +127,16 @@ REFERENCES: dict[str, tuple[Scene, Params, TurnParams]] = {
     ),
     "no words": (speech(0, 1200, ""), Params(), TurnParams()),
     "no transcript": (speech(0, 1200, None), Params(), TurnParams()),
-    "no end of speech": (speech(0, 1200, "what is my balance", final_ms=1100)[:2] + [(1100, ev.Words("what is my balance", 0, True))], Params(), TurnParams()),
-    "words alone": ([(0, ev.Words("what is my", 0, False)), (400, ev.Words("what is my balance", 0, True))], Params(), TurnParams()),
+    "no end of speech": (
+        [*speech(0, 1200, "what is my balance", final_ms=1100)[:2], (1100, ev.Words("what is my balance", 0, True))],
+        Params(),
+        TurnParams(),
+    ),
+    "words alone": (
+        [(0, ev.Words("what is my", 0, False)), (400, ev.Words("what is my balance", 0, True))],
+        Params(),
+        TurnParams(),
+    ),
     "slow": (QUESTION, Params(llm_ms=4000), TurnParams()),
     "never": (QUESTION, Params(llm_ms=None), TurnParams()),
     "no audio": ([*QUESTION, (1700, ev.ReplyPlayed(1, error="no audio"))], Params(llm_ms=None), TurnParams()),
@@ -137,7 +150,7 @@ REFERENCES: dict[str, tuple[Scene, Params, TurnParams]] = {
         Params(reply_ms=8000),
         TurnParams(),
     ),
-}  # fmt: skip
+}
 
 
 def outcomes() -> Iterator[object]:

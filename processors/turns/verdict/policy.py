@@ -1,0 +1,205 @@
+"""What a sound over the bot's voice is: an interruption, or nothing that it should stop for. Pure.
+
+Three witnesses are heard: the words of the recogniser, the sound judge's score (:mod:`.model`), and how long the sound
+lasts. Early on only a sure witness decides; otherwise the verdict is held until the sound ends or has lasted for
+``hold_ms``. A false cancel loses the reply, a late one only keeps a voice lowered that little longer.
+"""
+
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from processors.turns.transcript import beyond
+from processors.turns.verdict.words import content, stops, words
+
+
+class Verdict(Enum):
+    """What the bot should do."""
+
+    CANCEL = "cancel"
+    RESUME = "resume"
+    HOLD = "hold"
+
+
+@dataclass(frozen=True)
+class VerdictParams:
+    """How sure a witness must be.
+
+    Attributes:
+        language: Language of the words.
+        judge_every_windows: Windows of 32 ms between two looks at a sound that brings nothing new.
+        min_ms: Sounds with less voice than this never interrupt by their sound alone.
+        hold_ms: A sound of this length is decided, whatever is known.
+        after_end_ms: How long words are waited for after the sound has ended.
+        short_ms: A sound with no more voice than this holds no word.
+        cancel_score: Log-odds from which the sound alone interrupts before it has ended.
+        resume_score: Log-odds up to which the sound alone is let pass before it has ended.
+        end_score: Log-odds from which a sound that has ended, or is due, is an interruption.
+        interim_confidence: Confidence from which words that may still change count.
+        final_confidence: Confidence from which final words count.
+    """
+
+    language: str = "en"
+    judge_every_windows: int = 2
+    min_ms: int = 0
+    hold_ms: int = 1200
+    after_end_ms: int = 96
+    short_ms: int = 130
+    cancel_score: float = 1.2
+    resume_score: float = -2.5
+    end_score: float = -0.3
+    interim_confidence: float = 0.55
+    final_confidence: float = 0.45
+
+    @classmethod
+    def tuned(cls, *, sensitivity: float = 0.5, min_ms: int = 0, language: str = "en") -> "VerdictParams":
+        """Parameters for a sensitivity from 0 (hardly anything interrupts) to 1 (nearly everything does)."""
+        base = cls(language=language, min_ms=min_ms)
+        shift = 4 * (0.5 - sensitivity)
+        return replace(
+            base,
+            cancel_score=base.cancel_score + shift,
+            resume_score=base.resume_score + shift,
+            end_score=base.end_score + shift,
+            interim_confidence=min(0.95, max(0.0, base.interim_confidence + shift / 10)),
+            final_confidence=min(0.95, max(0.0, base.final_confidence + shift / 10)),
+        )
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of a sound at one moment.
+
+    Attributes:
+        elapsed_ms: Time since its onset.
+        since_end_ms: Time since it ended; None while it lasts.
+        voiced_ms: How much of it was voice.
+        max_prob: Highest speech probability of a window.
+        mean_prob: Mean speech probability.
+        level_dbfs: Highest level of a window.
+        interim_text: The words that are known, final or not.
+        final_text: The words, if they are final; empty: there are none in it. None: not known yet.
+        text_confidence: Mean probability (0 to 1) of the words.
+        question_heard: Whether the bot has just asked something.
+        score: The sound judge's latest log-odds; above 0 an interruption. None: not known yet.
+    """
+
+    elapsed_ms: int
+    since_end_ms: int | None
+    voiced_ms: int
+    max_prob: float
+    mean_prob: float
+    level_dbfs: float
+    interim_text: str
+    final_text: str | None
+    text_confidence: float
+    question_heard: bool
+    score: float | None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A verdict, how sure it is (0 to 1), and why."""
+
+    verdict: Verdict
+    confidence: float
+    reason: str
+
+
+_HOLD = Decision(Verdict.HOLD, 0.0, "undecided")
+
+
+class VerdictPolicy:
+    """Weighs the witnesses.
+
+    Args:
+        params: How sure they must be.
+    """
+
+    def __init__(self, params: VerdictParams | None = None) -> None:
+        self.params = params or VerdictParams()
+
+    def decide(self, evidence: Evidence) -> Decision:
+        """The verdict at this moment; HOLD if it is not clear enough yet."""
+        by_words = self._by_words(evidence)
+        if by_words is not None:
+            return by_words
+        by_sound = self._by_sound(evidence)
+        if by_sound is not None:
+            return by_sound
+        if evidence.since_end_ms is not None:
+            return self._at_end(evidence)
+        if evidence.elapsed_ms >= self.params.hold_ms:
+            return self.decide_now(evidence)
+        return _HOLD
+
+    def decide_now(self, evidence: Evidence) -> Decision:
+        """The verdict when no more time is left: CANCEL or RESUME."""
+        text = evidence.interim_text if evidence.final_text is None else evidence.final_text
+        meant = content(text, self.params.language)
+        if evidence.score is not None:
+            # Words that the judge would not believe raise the sound's score, for they are the better witness.
+            score = evidence.score + (1.5 * evidence.text_confidence if meant else -0.3)
+            if score >= self.params.end_score and evidence.voiced_ms >= self.params.min_ms:
+                return Decision(Verdict.CANCEL, _sureness(score - self.params.end_score), "sounds like an interruption")
+            return Decision(Verdict.RESUME, _sureness(self.params.end_score - score), "sounds like none")
+        if meant:
+            return Decision(Verdict.CANCEL, evidence.text_confidence, f"words: {' '.join(meant[:4])}")
+        return Decision(Verdict.RESUME, 0.6, "no words in it")
+
+    def is_acknowledgement(self, text: str, known: str = "") -> bool:
+        """Whether all words of a text, but for those that are known already, acknowledge; also with no words."""
+        return not content(beyond(text, known) if known else text, self.params.language)
+
+    def is_content(self, text: str, confidence: float, question_heard: bool, final: bool) -> bool:
+        """Whether words, with no sound to go by, take the floor."""
+        if stops(text, self.params.language):
+            return True
+        if question_heard and final and words(text):
+            return True
+        wanted = self.params.final_confidence if final else self.params.interim_confidence
+        return bool(content(text, self.params.language)) and confidence >= wanted
+
+    # --- the witnesses -----------------------------------------------------------------------
+
+    def _by_words(self, evidence: Evidence) -> Decision | None:
+        final = evidence.final_text is not None
+        text = evidence.final_text if evidence.final_text is not None else evidence.interim_text
+        said = words(text)
+        if not said:
+            return None
+        language, confidence = self.params.language, evidence.text_confidence
+        wanted = self.params.final_confidence if final else self.params.interim_confidence
+        if stops(text, language) and confidence >= min(wanted, 0.4):
+            return Decision(Verdict.CANCEL, max(confidence, 0.8), f"stop word in {' '.join(said[:6])!r}")
+        if evidence.question_heard and (final or not content(text, language)):
+            return Decision(Verdict.CANCEL, confidence, "an answer to the bot's question")
+        meant = content(text, language)
+        doubted = evidence.score is not None and evidence.score <= self.params.resume_score
+        if meant and confidence >= wanted and (final or len(meant) > 1) and not doubted:
+            return Decision(Verdict.CANCEL, confidence, f"words: {' '.join(meant[:4])}")
+        if final and not meant and (evidence.score is None or evidence.score < self.params.cancel_score):
+            return Decision(Verdict.RESUME, 0.9, f"an acknowledgement: {' '.join(said[:4])}")
+        return None
+
+    def _by_sound(self, evidence: Evidence) -> Decision | None:
+        score = evidence.score
+        if score is None or evidence.since_end_ms is not None:
+            return None
+        if score >= self.params.cancel_score and evidence.voiced_ms >= self.params.min_ms:
+            return Decision(Verdict.CANCEL, _sureness(score), "surely sounds like an interruption")
+        if score <= self.params.resume_score and not content(evidence.interim_text, self.params.language):
+            return Decision(Verdict.RESUME, _sureness(-score), "surely sounds like none")
+        return None
+
+    def _at_end(self, evidence: Evidence) -> Decision:
+        assert evidence.since_end_ms is not None
+        if evidence.voiced_ms <= self.params.short_ms and not evidence.interim_text:
+            return Decision(Verdict.RESUME, 0.9, "too short to hold a word")
+        if evidence.final_text is None and evidence.since_end_ms < self.params.after_end_ms:
+            return _HOLD
+        return self.decide_now(evidence)
+
+
+def _sureness(log_odds: float) -> float:
+    """A log-odds distance as a number from 0.5 to 1."""
+    return round(1 / (1 + 2.718281828 ** -max(0.0, min(log_odds, 20.0))), 3)

@@ -1,0 +1,235 @@
+"""The playout: what the track sends next, and which moment of the reply that is. Pure.
+
+:class:`PlayoutEngine` holds the bot's voice as one stream of samples. Positions count the samples of *content*, from the
+engine's first on. Pausing, fading and lowering the voice happen around the content, never to its count: what was
+pulled, with the fades and silences cut out, is what was pushed, to the byte.
+"""
+
+import heapq
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+
+HISTORY_SECS: Final = 2.0
+"""How much that has been played is kept, to step back to the start of a cut word."""
+
+DUCK_RAMP_SECS: Final = 0.02
+"""How long the voice takes to be lowered or raised: short enough to be at once, long enough not to click."""
+
+_SAMPLE_BYTES: Final = 2
+_MARK, _TAIL = 0, 1
+
+
+class PlayoutEngine:
+    """Mono 16-bit PCM in, as fast as it is made; mono 16-bit PCM out, as fast as it is played.
+
+    A pause is heard at the next :meth:`pull`. To avoid a click the voice then fades within ``fade_ms``; the fade is a
+    copy of the samples that would have come next, which are played in full after the resume, so nothing is lost. The
+    resume fades in the same way, with a copy of the samples before it.
+
+    Parameters:
+        sample_rate_hz: Rate of the audio.
+        fade_ms: Longest fade, in milliseconds.
+        duck_gain_db: Gain of the lowered voice, in dB.
+    """
+
+    def __init__(
+        self, sample_rate_hz: int = 24_000, *, fade_ms: float = 5.0, duck_gain_db: float = -15.0
+    ) -> None:
+        self._buffer = bytearray()
+        self._base = 0
+        self._position = 0
+        self._fade_samples = int(sample_rate_hz * fade_ms / 1000)
+        self._history_samples = int(sample_rate_hz * HISTORY_SECS)
+        self._ramp = np.linspace(1, 0, self._fade_samples, endpoint=False, dtype=np.float32)
+        self._low_gain = float(10 ** (duck_gain_db / 20))
+        self._gain = 1.0
+        self._gain_step = (1 - self._low_gain) / max(1.0, sample_rate_hz * DUCK_RAMP_SECS)
+        self._flowing = False
+        self._tail = b""
+        self._fades_in = False
+        self._unheard_pause = False
+        self._due: list[tuple[int, int, int, object]] = []
+        self._marks = 0
+        self._last_content = (0, 0)
+        self.paused = False
+        self.ducked = False
+
+    # --- what is there ---------------------------------------------------------------------
+
+    @property
+    def pushed(self) -> int:
+        """Samples pushed in all."""
+        return self._base + len(self._buffer) // _SAMPLE_BYTES
+
+    @property
+    def played(self) -> int:
+        """Position of the next sample to be played: all before it were played, or dropped by a cancel."""
+        return self._position
+
+    @property
+    def pending(self) -> int:
+        """Samples that wait to be played."""
+        return self.pushed - self._position
+
+    @property
+    def last_content(self) -> tuple[int, int]:
+        """Where in the block of the last pull its content begins, and how many samples of content it holds."""
+        return self._last_content
+
+    # --- what is said ----------------------------------------------------------------------
+
+    def push(self, pcm: bytes) -> None:
+        """Add content.
+
+        Raises:
+            ValueError: Half a sample.
+        """
+        if len(pcm) % _SAMPLE_BYTES:
+            raise ValueError(f"{len(pcm)} bytes are not whole 16-bit samples")
+        self._buffer += pcm
+
+    def mark(self, position: int, item: object) -> None:
+        """Have ``item`` released once the sample at ``position`` has been played."""
+        self._add(position + 1, _MARK, item)
+
+    def mark_tail(self, item: object) -> None:
+        """Have ``item`` released once everything pushed so far has been played."""
+        self._add(self.pushed, _TAIL, item)
+
+    def _add(self, due_at: int, kind: int, item: object) -> None:
+        self._marks += 1
+        heapq.heappush(self._due, (due_at, kind, self._marks, item))
+
+    def take_due(self) -> list[object]:
+        """Items whose moment has come, in the order of their moments."""
+        return list(self._take_due())
+
+    def _take_due(self) -> Iterator[object]:
+        while self._due and self._due[0][0] <= self._position:
+            yield heapq.heappop(self._due)[3]
+
+    # --- what is heard ---------------------------------------------------------------------
+
+    def pull(self, samples: int) -> bytes:
+        """The next block: exactly ``samples`` samples; silence where there is nothing to play."""
+        size = samples * _SAMPLE_BYTES
+        lead = self._take_lead()[:size]
+        if self.paused or not self.pending:
+            self._flowing = False
+            self._unheard_pause = False
+            self._last_content = (0, 0)
+            return lead.ljust(size, b"\0")
+        length = min(samples - len(lead) // _SAMPLE_BYTES, self.pending)
+        content = self._voiced(self._slice(self._position, self._position + length))
+        self._last_content = (len(lead) // _SAMPLE_BYTES, length)
+        self._position += length
+        self._flowing = True
+        self._trim()
+        return (lead + content).ljust(size, b"\0")
+
+    def _take_lead(self) -> bytes:
+        """The fade that comes before anything else in this block."""
+        if self._tail:
+            tail, self._tail = self._tail, b""
+            return tail
+        if self._fades_in and not self.paused and self.pending:
+            self._fades_in = False
+            before = self._slice(max(self._base, self._position - self._fade_samples), self._position)
+            return self._faded(before, self._ramp[::-1][-(len(before) // _SAMPLE_BYTES) :] if before else self._ramp)
+        return b""
+
+    def _slice(self, start: int, end: int) -> bytes:
+        return bytes(self._buffer[(start - self._base) * _SAMPLE_BYTES : (end - self._base) * _SAMPLE_BYTES])
+
+    def _faded(self, pcm: bytes, ramp: np.ndarray) -> bytes:
+        if not pcm:
+            return b""
+        samples = np.frombuffer(pcm, np.int16)
+        return (samples * (ramp[: len(samples)] * np.float32(self._gain))).astype(np.int16).tobytes()
+
+    def _voiced(self, pcm: bytes) -> bytes:
+        """The content at the gain of the moment."""
+        target = self._low_gain if self.ducked else 1.0
+        if self._gain == target == 1.0:
+            return pcm
+        samples = np.frombuffer(pcm, np.int16)
+        steps = np.arange(1, len(samples) + 1, dtype=np.float32) * self._gain_step
+        if self._gain > target:
+            gains = np.maximum(self._gain - steps, target)
+        else:
+            gains = np.minimum(self._gain + steps, target)
+        self._gain = float(gains[-1])
+        if abs(self._gain - target) < self._gain_step / 2:
+            self._gain = target
+        return (samples * gains).astype(np.int16).tobytes()
+
+    def _trim(self) -> None:
+        played = self._position - self._base
+        if played >= 2 * self._history_samples:
+            dropped = played - self._history_samples
+            del self._buffer[: dropped * _SAMPLE_BYTES]
+            self._base += dropped
+
+    # --- who has the floor -----------------------------------------------------------------
+
+    def pause(self) -> None:
+        """Be silent from the next block on, but for the fade."""
+        if self.paused:
+            return
+        self.paused = True
+        self._unheard_pause = self._flowing
+        self._fade_out()
+
+    def resume(self, step_back_to: int | None = None) -> None:
+        """Go on with the sample after the last one played.
+
+        Parameters:
+            step_back_to: Go on from this earlier position instead, as far as it is still kept. What was released is
+                not released again.
+        """
+        if not self.paused:
+            return
+        self.paused = False
+        self._tail = b""
+        if self._unheard_pause and step_back_to is None:
+            self._flowing = True
+            return
+        if step_back_to is not None:
+            self._position = max(self._base, min(step_back_to, self._position))
+        self._fades_in = self._position > self._base
+
+    def duck(self) -> None:
+        """Lower the voice; it goes on."""
+        self.ducked = True
+
+    def unduck(self) -> None:
+        """Raise the voice again."""
+        self.ducked = False
+
+    def cancel(self) -> list[object]:
+        """Drop what is pending, and end any pause or lowering.
+
+        Returns:
+            The items that were not released.
+        """
+        if not self.paused:
+            self._fade_out()
+        dropped = [entry[3] for entry in sorted(self._due)]
+        self._due.clear()
+        self._base = self._position = self.pushed
+        self._buffer.clear()
+        self._flowing = False
+        self._fades_in = False
+        self.paused = False
+        self.ducked = False
+        self._gain = 1.0
+        return dropped
+
+    def _fade_out(self) -> None:
+        """A fading copy of what would have come next, if the voice is sounding."""
+        if self._flowing and self.pending:
+            coming = self._slice(self._position, min(self._position + self._fade_samples, self.pushed))
+            self._tail = self._faded(coming, self._ramp)
+        self._flowing = False
