@@ -22,8 +22,8 @@ from loguru import logger
 from tqdm import tqdm
 
 from loadtest import virtual_time
-from loadtest.audio import Samples, load_wav
 from loadtest.audio import SAMPLE_RATE_HZ as CLIP_RATE_HZ
+from loadtest.audio import Samples, load_wav
 from loadtest.in_process import BEAT_SECS, LOUD_RMS, Beat, InProcessCall, calling
 from processors import compat
 from processors.frames import INPUT_SAMPLE_RATE_HZ
@@ -210,7 +210,9 @@ def read_manifest(path: Path) -> list[tuple[Path, str, str]]:
     """
     manifest = path / "manifest.jsonl" if path.is_dir() else path
     if not manifest.is_file():
-        raise ManifestError(f"{manifest} does not exist; --audio takes a folder with a manifest.jsonl, or a .jsonl file")
+        raise ManifestError(
+            f"{manifest} does not exist; --audio takes a folder with a manifest.jsonl, or a .jsonl file"
+        )
     clips = []
     for number, line in enumerate(manifest.read_text(encoding="utf-8").splitlines(), start=1):
         if not line.strip():
@@ -363,7 +365,9 @@ def main(options: argparse.Namespace) -> int:
             print(f"{row.class_:13} {row.outcome:13} {row.file}: {card.get('reason', '')} {card.get('text', '')!r}")
     figures = report(rows)
     print(table(figures["classes"]))
-    print("\nAll times in ms. stop, verdict: from the clip's first loud sample. gap: silence of the voice for clips that")
+    print(
+        "\nAll times in ms. stop, verdict: from the clip's first loud sample. gap: silence of the voice for clips that"
+    )
     print("were let pass, of those that had any. full voice: from the clip's last loud sample.")
     if options.json:
         options.json.write_text(json.dumps(figures, indent=1), encoding="utf-8")

@@ -111,7 +111,9 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         job.add_done_callback(lambda done: self._deliver(done, answer))
         return answer
 
-    def _deliver(self, job: asyncio.Future[tuple[Any, BaseException | None, float]], answer: asyncio.Future[Any]) -> None:
+    def _deliver(
+        self, job: asyncio.Future[tuple[Any, BaseException | None, float]], answer: asyncio.Future[Any]
+    ) -> None:
         if job.cancelled():
             answer.cancel()
             return

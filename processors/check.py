@@ -14,7 +14,7 @@ from processors.services import Services
 from processors.stt.base import RecogniserError, Transcript
 from processors.tts.base import VoiceError
 from processors.vad import SileroStream, SpeechGate
-from settings import LlmProvider, Settings, SettingsError
+from settings import LlmProvider, Settings
 from transports.pcm import Resampler
 
 SENTENCE = "What are your opening hours?"

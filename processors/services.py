@@ -23,11 +23,10 @@ from processors.tts.local import HibariVoice
 from processors.tts.processor import TTSParams
 from processors.turns import smart_turn
 from processors.turns.endpoint import EndpointParams
+from processors.turns.events import Phrase
 from processors.turns.handler import HandlerParams, SoundJudge, TurnDetector
 from processors.turns.phrases import phrase_text
-from processors.turns.events import Phrase
-from processors.turns.states import InterruptionMode, TurnParams
-from processors.turns.verdict import model as sound_model
+from processors.turns.states import TurnParams
 from processors.turns.verdict.policy import VerdictParams
 from processors.vad import SileroStream, SpeechGateParams
 from settings import LlmProvider, Settings, SettingsError, SttProvider, TtsProvider
@@ -95,7 +94,9 @@ class Services:
                 warnings.append("The language model does not answer yet.")
             else:
                 logger.warning("LLM local: {}; the scripted responder answers instead", error)
-                warnings.append("No language model: its weights could not be had, so a small scripted responder answers.")
+                warnings.append(
+                    "No language model: its weights could not be had, so a small scripted responder answers."
+                )
                 await model.close()
                 model = ScriptedModel()
         services = cls(settings, prompt, model, voice, warnings)
@@ -149,7 +150,7 @@ class Services:
     @property
     def judge(self) -> SoundJudge | None:
         """The sound judge; None where sounds never interrupt."""
-        return None if self.settings.interruption_mode is InterruptionMode.OFF else sound_model.judge
+        return None
 
     @property
     def vad_params(self) -> SpeechGateParams:
@@ -206,9 +207,7 @@ def make_language_model(settings: Settings) -> LanguageModel:
         case LlmProvider.SCRIPTED:
             return ScriptedModel()
         case LlmProvider.LOCAL:
-            return LocalModel(
-                settings.llm_weights, threads=settings.llm_threads, max_tokens=settings.llm_max_tokens
-            )
+            return LocalModel(settings.llm_weights, threads=settings.llm_threads, max_tokens=settings.llm_max_tokens)
         case LlmProvider.OLLAMA:
             return OpenAICompatibleModel(
                 settings.ollama_url,
@@ -229,6 +228,5 @@ def _load_ears(settings: Settings) -> None:
     """Load what listens, so that the first caller does not wait for it."""
     SileroStream().speech_prob(bytes(1024))
     smart_turn.load()
-    sound_model.load()
     if settings.stt is SttProvider.LOCAL:
         moonshine_model.load()

@@ -161,9 +161,7 @@ def _assert_same(script: Script) -> Log:
 
 
 def _sound(label: str, busy_secs: float = 0.0, *, fails: bool = False) -> Sound:
-    return Sound(
-        audio=bytes(640), sample_rate=16000, num_channels=1, label=label, busy_secs=busy_secs, fails=fails
-    )
+    return Sound(audio=bytes(640), sample_rate=16000, num_channels=1, label=label, busy_secs=busy_secs, fails=fails)
 
 
 async def _send(processor: Processor, *frames: Frame) -> None:

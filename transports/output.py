@@ -99,9 +99,7 @@ class PlayoutOutput(OvertakingInterruptions):
         engine: The playout; 24 kHz mono.
     """
 
-    def __init__(
-        self, send_message: Callable[[dict[str, Any]], None], engine: PlayoutEngine | None = None
-    ) -> None:
+    def __init__(self, send_message: Callable[[dict[str, Any]], None], engine: PlayoutEngine | None = None) -> None:
         super().__init__(name="output")
         self._send = send_message
         self._engine = engine or PlayoutEngine(sample_rate_hz=OUTPUT_SAMPLE_RATE_HZ)
@@ -152,7 +150,7 @@ class PlayoutOutput(OvertakingInterruptions):
         assert reply is not None
         if self._engine.paused or not reply.playing:
             return
-        if self._engine.pending:
+        if self._engine.last_content[1]:
             self._dry_samples = 0
             if self._stalled:
                 self._stalled = False

@@ -34,9 +34,7 @@ class PlayoutEngine:
         duck_gain_db: Gain of the lowered voice, in dB.
     """
 
-    def __init__(
-        self, sample_rate_hz: int = 24_000, *, fade_ms: float = 5.0, duck_gain_db: float = -15.0
-    ) -> None:
+    def __init__(self, sample_rate_hz: int = 24_000, *, fade_ms: float = 5.0, duck_gain_db: float = -15.0) -> None:
         self._buffer = bytearray()
         self._base = 0
         self._position = 0

@@ -170,11 +170,10 @@ class LocalModel:
                 }
                 for tool in tools
             ]
-        async with self._turn:
-            async with _Bridge(self._server, self._streams, request) as bridge:
-                async for event in bridge:
-                    for delta in _deltas(event):
-                        yield delta
+        async with self._turn, _Bridge(self._server, self._streams, request) as bridge:
+            async for event in bridge:
+                for delta in _deltas(event):
+                    yield delta
 
 
 class _Bridge:

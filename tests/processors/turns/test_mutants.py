@@ -49,12 +49,24 @@ REFERENCES: dict[str, tuple[Scene, Params, TurnParams]] = {
         TurnParams(),
     ),
     "no end of sound": (
-        [*QUESTION, (4000, ev.SoundStarted()), (4064, ev.SpeechStarted()), *windows(4065, 4300), (4500, ev.SpeechEnded())],
+        [
+            *QUESTION,
+            (4000, ev.SoundStarted()),
+            (4064, ev.SpeechStarted()),
+            *windows(4065, 4300),
+            (4500, ev.SpeechEnded()),
+        ],
         Params(reply_ms=8000),
         TurnParams(),
     ),
     "vad alone": (
-        [*QUESTION, (4064, ev.SpeechStarted()), *windows(4065, 4300), (4428, ev.SoundEnded()), (4500, ev.SpeechEnded())],
+        [
+            *QUESTION,
+            (4064, ev.SpeechStarted()),
+            *windows(4065, 4300),
+            (4428, ev.SoundEnded()),
+            (4500, ev.SpeechEnded()),
+        ],
         Params(reply_ms=8000),
         TurnParams(mode=InterruptionMode.PAUSE),
     ),

@@ -1,0 +1,267 @@
+"""The pipeline's voice: cuts replies into pieces and has them spoken, one after the other."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass, field
+
+from loguru import logger
+from pipecat.frames.frames import CancelFrame, EndFrame, Frame, InterruptionFrame, LLMTextFrame
+from pipecat.processors.frame_processor import FrameDirection
+
+from processors.frames import (
+    OUTPUT_SAMPLE_RATE_HZ,
+    ReplyEndFrame,
+    ReplyStartFrame,
+    SayFrame,
+    UtteranceAudioFrame,
+    UtteranceEndFrame,
+    UtteranceStartFrame,
+    WordTimesFrame,
+)
+from processors.overtaking import OvertakingInterruptions
+from processors.tts.base import Voice, VoiceChunk, VoiceError
+from processors.tts.sentences import PieceCutter
+from processors.tts.spoken_form import spoken
+from transports.pcm import Resampler
+
+MAX_FAILURES = 2
+"""So many pieces in a row that could not be spoken end the reply."""
+
+
+@dataclass(frozen=True)
+class TTSParams:
+    """Deadlines of one piece.
+
+    Attributes:
+        first_audio_secs: Seconds until its first audio.
+        next_audio_secs: Seconds between its chunks.
+    """
+
+    first_audio_secs: float = 3.0
+    next_audio_secs: float = 2.0
+
+
+@dataclass(eq=False)
+class _Reply:
+    """A reply that is being spoken, or waits for it.
+
+    Attributes:
+        reply_id: The reply.
+        remember: See :class:`ReplyStartFrame`.
+        pieces: Text that waits.
+        complete: Whether all its text is there.
+        error: Why it ended early.
+        failures: Pieces in a row that could not be spoken.
+    """
+
+    reply_id: int
+    remember: bool
+    pieces: deque[str] = field(default_factory=deque)
+    complete: bool = False
+    error: str | None = None
+    failures: int = 0
+
+
+class TTSProcessor(OvertakingInterruptions):
+    """Turns ``ReplyStartFrame, LLMTextFrame*, ReplyEndFrame`` into utterances between the same two frames.
+
+    A task of its own speaks, so that whatever else comes down the pipeline is passed on at once. Replies are spoken in
+    the order in which they began; a :class:`SayFrame` is a reply of one sentence. An interruption ends them all.
+
+    Args:
+        voice: The voice.
+        params: Deadlines.
+    """
+
+    def __init__(self, voice: Voice, *, params: TTSParams | None = None) -> None:
+        super().__init__(name="tts")
+        self._voice = voice
+        self._params = params or TTSParams()
+        self._cutter = PieceCutter()
+        self._incoming: _Reply | None = None
+        self._replies: deque[_Reply] = deque()
+        self._last_utterance_id = 0
+        self._more = asyncio.Event()
+        self._speaker: asyncio.Task[None] | None = None
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        """Take text, drop everything at an interruption, pass the rest on."""
+        await super().process_frame(frame, direction)
+        match frame:
+            case ReplyStartFrame():
+                if not self.overtaken:
+                    self._begin(frame.reply_id, frame.remember)
+            case LLMTextFrame():
+                if not self.overtaken and self._incoming is not None:
+                    self._take(self._incoming, self._cutter.push(frame.text))
+            case ReplyEndFrame():
+                if not self.overtaken and self._incoming is not None:
+                    self._complete(self._incoming, frame.error)
+            case SayFrame():
+                if not self.overtaken:
+                    self._say(frame)
+            case InterruptionFrame() | CancelFrame():
+                await self._stop()
+                await self.push_frame(frame, direction)
+            case EndFrame():
+                if self._speaker is not None:
+                    await asyncio.wait([self._speaker])  # its deadlines end it
+                await self.push_frame(frame, direction)
+            case _:
+                await self.push_frame(frame, direction)
+
+    async def cleanup(self) -> None:
+        """Stop speaking."""
+        await super().cleanup()
+        await self._stop()
+
+    # --- text in -----------------------------------------------------------------------------
+
+    def _begin(self, reply_id: int, remember: bool) -> None:
+        if self._incoming is not None:
+            self._complete(self._incoming, None)
+        self._incoming = _Reply(reply_id, remember)
+        self._cutter = PieceCutter()
+        self._add(self._incoming)
+
+    def _say(self, frame: SayFrame) -> None:
+        reply = _Reply(frame.reply_id, frame.remember, complete=True)
+        # A filler is for silence: not when the reply that it would cover is there.
+        if not (frame.only_if_idle and self._replies):
+            reply.pieces.append(frame.text)
+        self._add(reply)
+
+    def _add(self, reply: _Reply) -> None:
+        self._replies.append(reply)
+        self._more.set()
+        if self._speaker is None or self._speaker.done():
+            self._speaker = asyncio.create_task(self._speak_all(), name="tts")
+
+    def _take(self, reply: _Reply, pieces: list[str]) -> None:
+        if pieces:
+            reply.pieces.extend(pieces)
+            self._more.set()
+
+    def _complete(self, reply: _Reply, error: str | None) -> None:
+        self._take(reply, self._cutter.flush())
+        reply.complete = True
+        reply.error = reply.error or error
+        self._incoming = None
+        self._more.set()
+
+    async def _stop(self) -> None:
+        self._incoming = None
+        self._replies.clear()
+        speaker, self._speaker = self._speaker, None
+        if speaker is not None and not speaker.done():
+            speaker.cancel()
+            await asyncio.wait([speaker], timeout=0.1)
+
+    # --- audio out ---------------------------------------------------------------------------
+
+    async def _speak_all(self) -> None:
+        """Speak until no reply is left."""
+        while self._replies:
+            reply = self._replies[0]
+            await self.push_frame(ReplyStartFrame(reply_id=reply.reply_id, remember=reply.remember))
+            await self._speak_reply(reply)
+            # Nothing is awaited in between: a filler that comes now finds the voice idle.
+            self._replies.popleft()
+            await self.push_frame(ReplyEndFrame(reply_id=reply.reply_id, error=reply.error))
+
+    async def _speak_reply(self, reply: _Reply) -> None:
+        while reply.pieces or not reply.complete:
+            if not reply.pieces:
+                self._more.clear()
+                await self._more.wait()
+                continue
+            piece = reply.pieces.popleft()
+            if reply.failures < MAX_FAILURES:
+                await self._speak_piece(reply, piece)
+
+    async def _speak_piece(self, reply: _Reply, text: str) -> None:
+        self._last_utterance_id += 1
+        utterance_id = self._last_utterance_id
+        await self.push_frame(UtteranceStartFrame(reply.reply_id, utterance_id, text))
+        error: str | None = None
+        said = spoken(text)
+        if said:
+            try:
+                # A voice times the words that it speaks; where those are not the text's own, they are estimated instead.
+                await self._speak_aloud(utterance_id, said, timed=said == text.strip())
+            except VoiceError as failure:
+                error = str(failure)
+            except Exception as failure:  # noqa: BLE001 - a boundary: no fault of a voice may end the call
+                logger.exception("{} failed", self._voice.name)
+                error = type(failure).__name__
+        if error is None:
+            reply.failures = 0
+        else:
+            logger.warning("{}: reply {}: {}", self._voice.name, reply.reply_id, error)
+            reply.failures += 1
+            reply.error = reply.error or error
+        await self.push_frame(UtteranceEndFrame(utterance_id, error=error))
+
+    async def _speak_aloud(self, utterance_id: int, said: str, *, timed: bool) -> None:
+        """Push one utterance's audio and word times.
+
+        Raises:
+            VoiceError: No audio, too late, or the voice's own.
+        """
+        sound = _Sound()
+        async with aclosing(self._within_deadlines(said)) as chunks:
+            async for chunk in chunks:
+                if chunk.words and timed:
+                    await self.push_frame(WordTimesFrame(utterance_id, list(chunk.words)))
+                await self._push_audio(utterance_id, sound.take(chunk))
+        await self._push_audio(utterance_id, sound.finish())
+        if not sound.samples:
+            raise VoiceError("the voice made no sound")
+
+    async def _push_audio(self, utterance_id: int, pcm: bytes) -> None:
+        if pcm:
+            await self.push_frame(UtteranceAudioFrame(pcm, OUTPUT_SAMPLE_RATE_HZ, 1, utterance_id=utterance_id))
+
+    async def _within_deadlines(self, said: str) -> AsyncGenerator[VoiceChunk]:
+        wait_secs = self._params.first_audio_secs
+        stream = self._voice.speak(said)
+        try:
+            while True:
+                try:
+                    async with asyncio.timeout(wait_secs):
+                        chunk = await anext(stream, None)
+                except TimeoutError:
+                    raise VoiceError(f"no audio within {wait_secs:g} s") from None
+                if chunk is None:
+                    return
+                if chunk.pcm:
+                    wait_secs = self._params.next_audio_secs
+                yield chunk
+        finally:
+            close = getattr(stream, "aclose", None)
+            if close is not None:
+                await close()
+
+
+class _Sound:
+    """The audio of one utterance, brought to the playout's rate; whole samples only."""
+
+    def __init__(self) -> None:
+        self._resampler: Resampler | None = None
+        self.samples = 0
+
+    def take(self, chunk: VoiceChunk) -> bytes:
+        """Audio that is ready now."""
+        if self._resampler is None:
+            self._resampler = Resampler(chunk.sample_rate_hz, OUTPUT_SAMPLE_RATE_HZ)
+        return self._counted(self._resampler.push(chunk.pcm))
+
+    def finish(self) -> bytes:
+        """Audio that was held back."""
+        return self._counted(self._resampler.flush()) if self._resampler is not None else b""
+
+    def _counted(self, pcm: bytes) -> bytes:
+        self.samples += len(pcm) // 2
+        return pcm
