@@ -166,8 +166,9 @@ def _sound(label: str, busy_secs: float = 0.0, *, fails: bool = False) -> Sound:
 
 async def _send(processor: Processor, *frames: Frame) -> None:
     """Send each frame from a task of its own, as different neighbours would."""
+    tasks = []
     for frame in frames:
-        asyncio.ensure_future(processor.queue_frame(frame))
+        tasks.append(asyncio.ensure_future(processor.queue_frame(frame)))
         await asyncio.sleep(0)
 
 

@@ -1,7 +1,7 @@
 """The playout: what the track sends next, and which moment of the reply that is. Pure.
 
-:class:`PlayoutEngine` holds the bot's voice as one stream of samples. Positions count the samples of *content*, from the
-engine's first on. Pausing, fading and lowering the voice happen around the content, never to its count: what was
+:class:`PlayoutEngine` holds the bot's voice as one stream of samples. Positions count the samples of *content*, from
+the engine's first on. Pausing, fading and lowering the voice happen around the content, never to its count: what was
 pulled, with the fades and silences cut out, is what was pushed, to the byte.
 """
 

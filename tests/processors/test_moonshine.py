@@ -1,4 +1,4 @@
-"""The local recogniser: when it reads (with a model that the test plays), and what the real model makes of real clips."""
+"""The local recogniser: when it reads (with a model that the test plays), and what the real model makes of clips."""
 
 import asyncio
 import threading
@@ -82,7 +82,7 @@ class Call:
         self.now += 1
 
     async def settle(self) -> None:
-        while not self.recogniser.is_idle:
+        while not self.recogniser.is_idle:  # noqa: ASYNC110 - it reads on threads, and has nothing to wait for
             await asyncio.sleep(0.0005)
 
     async def say(self, windows: int) -> None:
@@ -189,7 +189,7 @@ async def test_partial_results_become_rare_when_readings_are_slow(model):
     async with call() as one:
         await one.hear(2, 0.9)
         one.recogniser.speech_started()
-        await one.hear(10, 0.9)
+        await one.hear(8, 0.9)
         model.gate = threading.Event()
         one.feed(0.9)
         await asyncio.sleep(0.2)
@@ -308,7 +308,7 @@ async def test_a_reading_that_fails_is_reported_and_the_next_speech_is_read(mode
         model.answer = answer
         await one.hear(30, 0.0)
         await one.say(20)
-        assert one.finals == [(2, "zero")]
+        assert one.finals == [(2, "zero one")]
 
 
 async def test_a_missing_model_is_said_at_the_start(monkeypatch):
@@ -344,9 +344,9 @@ async def test_close_ends_the_reading_that_is_under_way(model):
 
 
 def test_the_model_reads_a_clip_and_shows_its_evidence():
-    pcm = read_wav(DATA / "book_a_room.wav")
+    pcm = np.concatenate([np.zeros(3200, np.int16), read_wav(DATA / "book_a_room.wav")])
     read = moonshine_model.analyse(np.concatenate([pcm, TAIL]))
-    assert read.text.strip(".").lower() == "book a room"
+    assert read.text.strip(".,").lower() == "book a room"
     assert len(read.word_probs) == 3
     assert all(0 < prob <= 1 for prob in read.word_probs)
     assert read.states.shape[1] == 288
