@@ -1,4 +1,4 @@
-"""``python -m loadtest interruptions``: every clip of a folder is played over the speaking bot, and what it did is told.
+"""``python -m loadtest interruptions``: plays every clip of a folder over the speaking bot, and tells what it did.
 
 The call is the product's real pipeline without a network, in virtual time, so that a figure is the same on a busy
 machine: what a model's inference takes in CPU time is charged to the clock.

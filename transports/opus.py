@@ -130,7 +130,7 @@ class OpusEncoder:
             OpusError: The number of samples is none of these.
         """
         length = self._lib.opus_encode(self._encoder, pcm, len(pcm) // 2, self._packet, MAX_PACKET_BYTES)
-        return self._packet[: _checked(length)]
+        return bytes(self._packet[: _checked(length)])
 
     def __del__(self) -> None:
         if self._encoder is not None:
@@ -182,7 +182,7 @@ class OpusDecoder:
     def _run(self, packet: bytes | None, samples: int, *, fec: bool) -> bytes:
         length = len(packet) if packet else 0
         count = self._lib.opus_decode(self._decoder, packet, length, self._pcm, samples, int(fec))
-        return self._pcm[: 2 * _checked(count)]
+        return bytes(self._pcm[: 2 * _checked(count)])
 
     def __del__(self) -> None:
         if self._decoder is not None:

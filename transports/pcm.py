@@ -100,7 +100,7 @@ def decode_mp3(data: bytes, to_hz: int) -> bytes:
     resampler = av.AudioResampler(format="s16", layout="mono", rate=to_hz)
     pcm: list[bytes] = []
     try:
-        with av.open(io.BytesIO(data), format="mp3") as container:
+        with av.open(io.BytesIO(data), mode="r", format="mp3") as container:
             for frame in container.decode(audio=0):
                 pcm += [out.to_ndarray().tobytes() for out in resampler.resample(frame)]
         pcm += [out.to_ndarray().tobytes() for out in resampler.resample(None)]

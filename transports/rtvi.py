@@ -7,7 +7,7 @@ Messages are JSON objects ``{"label": "rtvi-ai", "type", "id", "data"}`` over th
 
 import uuid
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from pipecat.frames.frames import (
     Frame,
@@ -68,7 +68,7 @@ def parse(message: Any) -> Iterator[Frame]:
             return
 
 
-def _is_key(key: object) -> bool:
+def _is_key(key: object) -> TypeGuard[str]:
     return isinstance(key, str) and key in KEYS
 
 

@@ -9,6 +9,7 @@ What it has read of a conversation stays in its cache, so only the new words of 
 """
 
 import asyncio
+import importlib
 import json
 import os
 import secrets
@@ -63,7 +64,9 @@ TOOL_TEMPLATE = """\
 {{- 'To call one, write nothing but {"name": <its name>, "arguments": <a JSON object>}.' }}
 {%- endif %}
 {{- "<|im_end|>\\n" }}
-{%- if message.role != "system" %}{{- "<|im_start|>" + message.role + "\\n" + message.content + "<|im_end|>\\n" }}{%- endif %}
+{%- if message.role != "system" %}
+{{- "<|im_start|>" + message.role + "\\n" + message.content + "<|im_end|>\\n" }}
+{%- endif %}
 {%- elif message.tool_calls %}
 {{- "<|im_start|>assistant\\n" }}{{- message.content + "\\n" if message.content else "" }}
 {%- for call in message.tool_calls %}
@@ -228,7 +231,7 @@ def _load(path: Path, threads: int) -> Any:
     # OpenMP's threads would spin between tokens and take the cores from everybody else. Read when the library loads.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     os.environ.setdefault("GOMP_SPINCOUNT", "0")
-    import xllamacpp  # noqa: PLC0415 - 100 MB that only this provider needs
+    xllamacpp: Any = importlib.import_module("xllamacpp")  # 100 MB that only this provider needs; it has no types
 
     if sys.platform == "linux":
         # On Linux niceness belongs to a thread, and threads inherit it: the server's come from this one.
@@ -258,7 +261,7 @@ def _free(server: Any) -> None:
 
 
 def fitting(messages: Sequence[Message], max_tokens: int) -> list[Message]:
-    """The messages that fit, by a careful guess: the system message, and as many of the last turns as there is room for.
+    """The messages that fit, by a careful guess: the system message, and as many of the last turns as there is room.
 
     A turn begins at a user message and is never split; the last one stays in any case.
     """

@@ -189,7 +189,7 @@ class TTSProcessor(OvertakingInterruptions):
         said = spoken(text)
         if said:
             try:
-                # A voice times the words that it speaks; where those are not the text's own, they are estimated instead.
+                # A voice times the words that it speaks; where those are not the text's own, times are estimated.
                 await self._speak_aloud(utterance_id, said, timed=said == text.strip())
             except VoiceError as failure:
                 error = str(failure)

@@ -1,7 +1,7 @@
 """Cuts a reply, as it comes token by token, into pieces that can be spoken by themselves. Pure.
 
-The first piece ends at the first clause, so that the voice begins soon; the others at sentences, which sound better as a
-whole. The pieces, joined, are the text.
+The first piece ends at the first clause, so that the voice begins soon; the others at sentences, which sound better as
+a whole. The pieces, joined, are the text.
 """
 
 import re
@@ -14,7 +14,11 @@ MAX_CHARS: Final = 240
 """A piece that has grown so long ends at its last clause, or at a space."""
 
 _ABBREVIATIONS: Final = frozenset(
-    ["mr", "mrs", "ms", "dr", "prof", "sr", "jr", "st", "vs", "etc", "e.g", "i.e", "no", "nos", "approx", "dept", "est", "inc", "ltd", "co", "corp", "u.s", "u.k", "a.m", "p.m", "fig", "vol", "z.b", "d.h", "bzw", "ca", "nr", "usw", "str", "hr", "fr", "sra", "srta", "dra", "mme", "mlle"]
+    re.findall(
+        r"\S+",
+        "mr mrs ms dr prof sr jr st vs etc e.g i.e no nos approx dept est inc ltd co corp u.s u.k a.m p.m fig vol "
+        "z.b d.h bzw ca nr usw str hr fr sra srta dra mme mlle",
+    )
 )
 _SENTENCE: Final = re.compile(r"[.!?…؟۔।॥]+[\"'”’»)\]]*(?=\s)|[。！？]+[”’」』）]*|\n+")
 _CLAUSE: Final = re.compile(r"[,;:؛،](?=\s)|\s[–—-](?=\s)|[，、；：]")

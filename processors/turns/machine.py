@@ -4,10 +4,10 @@ Pure: :meth:`TurnMachine.handle` takes an event and ``now`` (monotonic seconds) 
 :meth:`TurnMachine.next_deadline` says when it wants a :class:`~processors.turns.events.Tick`. There is no clock,
 no I/O and no asyncio in here. The thin driver is ``handler.py``.
 
-How to read it. :data:`~processors.turns.states.RULES` is the whole of the machine: for each state the events and timers that mean something
-there, the method that acts, and the states it may lead to. A pair that is not in the table is an echo (late, double,
-out of order) and changes nothing but bookkeeping. The diagram in the documentation is printed from this table, and
-every step asserts that it went where the table allows.
+How to read it. :data:`~processors.turns.states.RULES` is the whole of the machine: for each state the events and
+timers that mean something there, the method that acts, and the states it may lead to. A pair that is not in the table
+is an echo (late, double, out of order) and changes nothing but bookkeeping. The diagram in the documentation is
+printed from this table, and every step asserts that it went where the table allows.
 
 One reply at a time is wanted (``_reply``); at most one filler sentence may be spoken before it (``_filler``). A turn
 stays open until the reply to it begins to sound: until then, further words extend it and the reply is asked for anew.

@@ -48,7 +48,7 @@ LEXICONS: dict[str, Lexicon] = {
             "what,hey,hello,listen,one second,one moment,just a second,just a minute,cancel,never mind,nevermind,"
             "let me,can you,could you,can i,could i,i want,i need,i have,how,why,when,where,who,which,repeat"
         ),
-        frozenset(["um", "uh", "er", "erm", "ah", "oh", "eh", "hm", "well", "so", "like", "you", "know", "just", "then", "and"]),
+        frozenset(words("um uh er erm ah oh eh hm well so like you know just then and")),
     ),
     "de": Lexicon(
         _phrases(
@@ -58,9 +58,10 @@ LEXICONS: dict[str, Lexicon] = {
         ),
         _phrases(
             "stopp,stop,halt,warte,warten sie,moment,einen moment,nein,nee,ne,nicht,aber,entschuldigung,ruhe,genug,"
-            "bitte nicht,hallo,was,wie,wie bitte,wann,wo,warum,wer,welche,können sie,kann ich,ich will,ich möchte,ich brauche"
+            "bitte nicht,hallo,was,wie,wie bitte,wann,wo,warum,wer,welche,können sie,kann ich,ich will,ich möchte,"
+            "ich brauche"
         ),
-        frozenset(["äh", "ähm", "öh", "ach", "also", "na", "nun", "halt", "so", "und"]),
+        frozenset(words("äh ähm öh ach also na nun halt so und")),
     ),
     "es": Lexicon(
         _phrases(
@@ -71,7 +72,7 @@ LEXICONS: dict[str, Lexicon] = {
             "para,pare,espera,espere,un momento,no,alto,silencio,basta,perdón,perdona,perdone,disculpe,pero,oiga,oye,"
             "hola,qué,cómo,cuándo,dónde,por qué,quién,cuál,cuánto,puede,puedo,quiero,necesito"
         ),
-        frozenset(["eh", "em", "este", "pues", "ah", "oh", "bueno", "y"]),
+        frozenset(words("eh em este pues ah oh bueno y")),
     ),
     "fr": Lexicon(
         _phrases(
@@ -83,7 +84,7 @@ LEXICONS: dict[str, Lexicon] = {
             "assez,allô,bonjour,quoi,comment,quand,où,pourquoi,qui,quel,quelle,combien,est ce que,pouvez vous,je veux,"
             "je voudrais,j'ai besoin"
         ),
-        frozenset(["euh", "heu", "hum", "ah", "oh", "ben", "bah", "alors", "et"]),
+        frozenset(words("euh heu hum ah oh ben bah alors et")),
     ),
     "it": Lexicon(
         _phrases(
@@ -94,7 +95,7 @@ LEXICONS: dict[str, Lexicon] = {
             "stop,ferma,fermo,fermi,aspetta,aspetti,un momento,un attimo,no,ma,scusi,scusa,silenzio,basta,pronto,cosa,"
             "che cosa,come,quando,dove,perché,chi,quale,quanto,può,posso,voglio,vorrei"
         ),
-        frozenset(["eh", "ehm", "ah", "oh", "allora", "e"]),
+        frozenset(words("eh ehm ah oh allora e")),
     ),
     "pt": Lexicon(
         _phrases(
@@ -105,7 +106,7 @@ LEXICONS: dict[str, Lexicon] = {
             "pare,para,espere,espera,um momento,não,mas,desculpe,silêncio,chega,alô,olá,o quê,quê,como,quando,onde,"
             "por quê,quem,qual,quanto,pode,posso,quero,preciso"
         ),
-        frozenset(["é", "eh", "ah", "oh", "então", "e"]),
+        frozenset(words("é eh ah oh então e")),
     ),
     "nl": Lexicon(
         _phrases(
@@ -116,12 +117,12 @@ LEXICONS: dict[str, Lexicon] = {
             "stop,wacht,wacht even,even,moment,nee,maar,sorry,stil,genoeg,hallo,wat,hoe,wanneer,waar,waarom,wie,welke,"
             "kunt u,kan ik,ik wil,ik moet"
         ),
-        frozenset(["eh", "uh", "ehm", "ah", "oh", "nou", "en"]),
+        frozenset(words("eh uh ehm ah oh nou en")),
     ),
     "hi": Lexicon(
         _phrases("हाँ,हां,जी,जी हाँ,ठीक,ठीक है,अच्छा,सही,बिल्कुल,समझ गया,समझ गई,धन्यवाद,शुक्रिया,ओके"),
         _phrases("रुको,रुकिए,रुकें,नहीं,बस,सुनो,सुनिए,माफ़ कीजिए,एक मिनट,लेकिन,क्या,कैसे,कब,कहाँ,क्यों,कौन,मुझे"),
-        frozenset(["अरे", "तो", "और"]),
+        frozenset(words("अरे तो और")),
     ),
 }
 """Lexicons by language code."""
