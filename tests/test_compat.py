@@ -443,4 +443,5 @@ async def test_a_receiver_that_has_started_cannot_be_taken():
     setattr(receiver, "_RTCRtpReceiver__started", True)  # noqa: B010
     with pytest.raises(CompatError, match="started already"):
         take_audio(receiver, lambda _: asyncio.sleep(0))
+    setattr(receiver, "_RTCRtpReceiver__started", False)  # noqa: B010 - it never ran: closing must not wait for it
     await pc.close()
