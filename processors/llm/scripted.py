@@ -74,6 +74,7 @@ ANSWERS: tuple[Answer, ...] = (
         "I would send the statement of your sample account to the e-mail address that we have on file. "
         "This is a demonstration, so no mail goes out.",
     ),
+    Answer("stop", (("stop",), ("wait",), ("hold", "on"), ("quiet",), ("enough",)), "All right, I'm listening."),
     Answer("thanks", (("thanks",), ("thank", "you"), ("thank",)), "You're welcome. Is there anything else?"),
     Answer("goodbye", (("goodbye",), ("bye",), ("nothing", "else"), ("that", "is", "all")), "Goodbye, and take care."),
     Answer(

@@ -283,6 +283,7 @@ class TurnMachine:
     def _end_turn(self, _: Event | None = None) -> None:
         self._clear(Timer.END_OF_TURN, Timer.TRANSCRIPT, Timer.ENDLESS_SPEECH)
         if self._transcript.text():
+            self._note_cancel_regret(False)
             self._ask()
         else:
             self._nothing_said()
@@ -291,6 +292,7 @@ class TurnMachine:
         """A sound without words. If it cost the caller a reply, that reply is asked for again."""
         self._transcript.close()
         self._do(AnnounceUserStopped())
+        self._note_cancel_regret(True)
         if self._unanswered_cut or (self._turn_open and self._asked_text):
             self._transcript.add_typed(self._asked_text)
             self._ask(announce=False)
@@ -705,6 +707,11 @@ class TurnMachine:
             self._card.regret = regret
             self._do(PublishCard(self._card.as_dict()))
         self._clear(Timer.REGRET)
+
+    def _note_cancel_regret(self, regret: bool) -> None:
+        """The turn that a cancel made room for had words, or it had none."""
+        if self._card is not None and self._card.verdict == "cancel":
+            self._note_regret(regret)
 
     def _settle_regret(self, _: Event | None = None) -> None:
         """The next seconds have told: a cancel without words was wrong, a resume that nobody disputed was right."""
