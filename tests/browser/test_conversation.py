@@ -162,7 +162,7 @@ async def test_speaking_over_the_bot(playwright_driver: Playwright, tmp_path: Pa
         "Our branches are open from Monday to Friday, from nine in the morning until five in the afternoon, and on "
         "the first Saturday of every month from ten until one. The telephone line is open day and night, also on "
         "holidays. If you have lost a card, you can block it on this line at any time, and a new one is sent to you "
-        "within five working days. Statements are sent by e-mail at the end of each month, and older ones can be ordered "
+        "within five working days. Statements are sent by e-mail at the end of each month, and older ones can be had "
         "for the last ten years. Transfers within the country arrive on the next working day, and transfers to other "
         "countries take between two and four days, depending on the bank that receives them."
     )

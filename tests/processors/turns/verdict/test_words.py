@@ -1,0 +1,74 @@
+import pytest
+
+from processors.turns.verdict.words import LEXICONS, content, stops, words
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["mhm", "Mm-hmm.", "uh-huh", "Uh huh!", "hmmm", "mmmmm", "Yeah.", "yeah, yeah", "Okay.", "OK, right.", "I see.",
+     "Got it, thanks.", "thank you very much", "um, yeah", "ah, okay", "That's right.", "Oh.", "go on", "", "...",
+     "sounds good", "Aha"],
+)  # fmt: skip
+def test_acknowledgements_leave_no_content(text):
+    assert content(text) == []
+    assert not stops(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("okay stop there", ["stop", "there"]),
+        ("yeah but what about my card", ["but", "what", "about", "my", "card"]),
+        ("right, the other account", ["the", "other", "account"]),
+        ("Thank goodness", ["thank", "goodness"]),
+        ("no", ["no"]),
+        ("go forward", ["go", "forward"]),
+    ],
+)
+def test_the_rest_is_content(text, left):
+    assert content(text) == left
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["stop", "Wait.", "hold on a second", "no no no", "okay stop", "yeah, hang on", "Excuse me?", "what?", "sorry"],
+)
+def test_stop_words(text):
+    assert stops(text)
+
+
+@pytest.mark.parametrize("text", ["my card was lost", "transfers abroad", "okay", "unstoppable", "awaiting"])
+def test_other_words_do_not_stop(text):
+    assert not stops(text)
+
+
+@pytest.mark.parametrize(
+    ("language", "acknowledgement", "stop"),
+    [
+        ("de", "Ja, genau.", "Moment mal"),
+        ("es", "Sí, de acuerdo", "Espere"),
+        ("fr", "Oui, d’accord.", "Attendez"),
+        ("it", "Va bene", "Aspetti"),
+        ("pt", "Tá bom", "Espera"),
+        ("nl", "Ja, prima", "Wacht even"),
+        ("hi", "ठीक है", "रुको"),
+    ],
+)
+def test_every_language_has_both(language, acknowledgement, stop):
+    assert content(acknowledgement, language) == []
+    assert not stops(acknowledgement, language)
+    assert stops(stop, language)
+    assert content(stop, language) != []
+
+
+def test_an_unknown_language_gets_english():
+    assert content("yeah", "xx") == []
+
+
+def test_no_phrase_is_both():
+    for language, lexicon in LEXICONS.items():
+        assert not lexicon.acknowledgements & lexicon.stops, language
+
+
+def test_words_keep_apostrophes_and_drop_the_rest():
+    assert words("That’s—right, isn't it? 3.5") == ["that's", "right", "isn't", "it", "3", "5"]
