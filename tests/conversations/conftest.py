@@ -1,0 +1,41 @@
+"""Whole calls through the real pipeline, in virtual time: real ears, real voice, no network."""
+
+import wave
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from loadtest.in_process import InProcessCall, calling
+from processors.llm.base import LanguageModel
+from processors.services import Services
+from settings import LlmProvider, Settings
+
+DATA = Path(__file__).parents[1] / "data"
+
+Calling = Callable[..., AbstractAsyncContextManager[InProcessCall]]
+
+
+def clip(name: str) -> np.ndarray:
+    """A clip of the test data: 16 kHz int16."""
+    with wave.open(str(DATA / f"{name}.wav")) as file:
+        return np.frombuffer(file.readframes(file.getnframes()), np.int16)
+
+
+@pytest.fixture
+def call() -> Calling:
+    """Opens a call: ``async with call(model=..., GREETING=...) as c``; settings by their lower-case names."""
+
+    @asynccontextmanager
+    async def opened(model: LanguageModel | None = None, **settings: object) -> AsyncIterator[InProcessCall]:
+        values = {"llm": LlmProvider.SCRIPTED, "greeting": "", **settings}
+        services = await Services.load(Settings(_env_file=None, **values))
+        if model is not None:
+            services.language_model = model
+        async with calling(services) as c:
+            yield c
+        await services.close()
+
+    return opened
