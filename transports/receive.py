@@ -108,7 +108,8 @@ class AudioReceiver:
         return self._frames(self._reorder.flush())
 
     def _frames(self, payloads: list[bytes | None]) -> list[bytes]:
-        for payload, following in zip(payloads, [*payloads[1:], None], strict=True):
+        for index, payload in enumerate(payloads):
+            following = payloads[index + 1] if index + 1 < len(payloads) else None
             self._pcm += self._decode(payload, following)
         count = len(self._pcm) // FRAME_BYTES
         frames = [bytes(self._pcm[i * FRAME_BYTES : (i + 1) * FRAME_BYTES]) for i in range(count)]

@@ -1,0 +1,176 @@
+"""Signalling over HTTP: what is answered, what is refused and why, and what is freed."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+from aiortc import RTCPeerConnection, RTCSessionDescription
+
+from processors import compat
+from transports.server import make_app
+from transports.webrtc import WebRTCCall
+
+
+@dataclass
+class Limits:
+    max_calls: int = 2
+    ice_servers: list = field(default_factory=list)
+    connect_timeout_secs: float = 1.0
+    retry_after_secs: int = 5
+
+
+@asynccontextmanager
+async def server(limits: Limits | None = None, start_call=None) -> AsyncIterator[TestClient]:
+    compat.install()
+
+    async def wait(call: WebRTCCall) -> None:
+        await call.closed.wait()
+
+    app = make_app(limits or Limits(), start_call or wait, info=lambda: {"warnings": ["one"]})
+    async with TestClient(TestServer(app)) as client:
+        yield client
+
+
+async def offer(*, audio=True, video=False) -> tuple[RTCPeerConnection, dict]:
+    pc = RTCPeerConnection()
+    pc.createDataChannel("chat")
+    if audio:
+        pc.addTransceiver("audio")
+    if video:
+        pc.addTransceiver("video")
+    await pc.setLocalDescription(await pc.createOffer())
+    return pc, {"sdp": pc.localDescription.sdp, "type": pc.localDescription.type}
+
+
+async def post(client, body, **kwargs):
+    data = body if isinstance(body, bytes) else json.dumps(body)
+    answer = await client.post("/api/offer", data=data, **kwargs)
+    return answer.status, await answer.json()
+
+
+async def calls(client) -> int:
+    return (await (await client.get("/health")).json())["calls"]
+
+
+async def until_calls(client, wanted, secs=10.0):
+    async with asyncio.timeout(secs):
+        while await calls(client) != wanted:
+            await asyncio.sleep(0.02)
+
+
+async def test_an_offer_is_answered_and_connects_and_hanging_up_frees_it():
+    async with server() as client:
+        pc, body = await offer()
+        status, answer = await post(client, {**body, "requestData": {"who": "me"}})
+        assert status == 200
+        assert set(answer) == {"sdp", "type", "pc_id"}
+        assert "127.0.0.1" in answer["sdp"]
+        assert "useinbandfec=1" in answer["sdp"]
+        await pc.setRemoteDescription(RTCSessionDescription(answer["sdp"], answer["type"]))
+        async with asyncio.timeout(10):
+            while pc.connectionState != "connected":
+                await asyncio.sleep(0.02)
+        assert await calls(client) == 1
+        await pc.close()
+        await until_calls(client, 0)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (b"not json", 400, "bad_json"),
+        (b"", 400, "bad_json"),
+        ({}, 422, "bad_field"),
+        ([], 422, "bad_field"),
+        ({"sdp": "", "type": "offer"}, 422, "bad_field"),
+        ({"sdp": 5, "type": "offer"}, 422, "bad_field"),
+        ({"sdp": "v=0", "type": "answer"}, 422, "bad_field"),
+        ({"sdp": "hello", "type": "offer"}, 400, "no_audio"),
+        ({"sdp": "v=0\r\nm=audio x y z\r\n", "type": "offer"}, 400, "bad_sdp"),
+        ({"sdp": "v=0", "type": "offer", "pc_id": "nobody"}, 404, "unknown_pc_id"),
+        (b'{"sdp": "' + b"x" * 70_000 + b'", "type": "offer"}', 413, "too_large"),
+    ],
+)
+async def test_what_is_no_offer_is_refused_with_a_reason(body, status, code):
+    async with server() as client:
+        got, answer = await post(client, body)
+        assert (got, answer["code"]) == (status, code)
+        assert answer["reason"]
+        assert await calls(client) == 0
+
+
+async def test_video_alone_is_refused_and_beside_audio_declined():
+    async with server() as client:
+        pc, body = await offer(audio=False, video=True)
+        status, answer = await post(client, body)
+        assert (status, answer["code"]) == (400, "no_audio")
+        await pc.close()
+        pc, body = await offer(video=True)
+        status, answer = await post(client, body)
+        assert status == 200
+        video = answer["sdp"].split("m=video")[1]
+        assert "a=inactive" in video
+        await pc.close()
+
+
+async def test_a_full_house_says_so_and_when_to_come_back():
+    async with server(Limits(max_calls=1)) as client:
+        pc, body = await offer()
+        assert (await post(client, body))[0] == 200
+        answer = await client.post("/api/offer", json=body)
+        assert answer.status == 503
+        assert answer.headers["Retry-After"] == "5"
+        assert (await answer.json())["code"] == "at_capacity"
+        assert (await (await client.get("/health")).json())["status"] == "full"
+        await pc.close()
+
+
+async def test_an_offer_that_never_connects_is_freed():
+    async with server(Limits(connect_timeout_secs=0.5)) as client:
+        pc, body = await offer()
+        assert (await post(client, body))[0] == 200
+        assert await calls(client) == 1
+        await until_calls(client, 0, 8)
+        await pc.close()
+
+
+async def test_a_pipeline_that_ends_or_breaks_ends_the_call():
+    async def breaks(call):
+        raise RuntimeError("inside")
+
+    async with server(start_call=breaks) as client:
+        pc, body = await offer()
+        assert (await post(client, body))[0] == 200
+        await until_calls(client, 0)
+        await pc.close()
+
+
+async def test_candidates():
+    async with server() as client:
+        pc, body = await offer()
+        pc_id = (await post(client, body))[1]["pc_id"]
+        line = "candidate:1 1 udp 2130706431 127.0.0.1 50000 typ host"
+        good = {"candidate": line, "sdp_mid": "0", "sdp_mline_index": 0}
+        for candidates, status in (([good], 200), ([{**good, "candidate": ""}], 200), ([{"candidate": "x"}], 400)):
+            answer = await client.patch("/api/offer", json={"pc_id": pc_id, "candidates": candidates})
+            assert answer.status == status, await answer.text()
+        answer = await client.patch("/api/offer", json={"pc_id": "nobody", "candidates": [good]})
+        assert answer.status == 404
+        await pc.close()
+
+
+async def test_the_page_is_served_and_nothing_beside_it():
+    async with server() as client:
+        page = await client.get("/")
+        assert page.status == 200
+        assert "default-src 'self'" in page.headers["Content-Security-Policy"]
+        assert (await client.get("/main.js")).headers["Content-Type"] == "text/javascript; charset=utf-8"
+        for path in ("/../bot.py", "/%2e%2e/bot.py", "/.env", "/nothing.html", "/\0"):
+            answer = await client.get(path)
+            assert answer.status == 404, path
+        assert (await client.delete("/api/offer")).status == 405
+        assert (await (await client.get("/api/info")).json()) == {"warnings": ["one"]}
