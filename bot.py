@@ -9,9 +9,12 @@ import asyncio
 import sys
 from collections.abc import Sequence
 
+from loguru import logger
+
+logger.remove()  # Pipecat greets at its import; what the log shows, and how, is decided in main()
+
 import uvloop
 from aiohttp import web
-from loguru import logger
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
 from pipecat.workers.runner import WorkerRunner

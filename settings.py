@@ -9,7 +9,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from processors.turns.states import InterruptionMode
@@ -53,7 +53,7 @@ class LogLevel(Enum):
 class Settings(BaseSettings):
     """The settings of one bot process."""
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore")
 
     # providers
     stt: SttProvider = Field(SttProvider.LOCAL, description="Speech to text.")
@@ -122,11 +122,23 @@ class Settings(BaseSettings):
     log_level: LogLevel = Field(LogLevel.INFO, description="DEBUG, INFO, WARNING or ERROR.")
     log_json: bool = Field(False, description="One JSON object per log line, for machines.")
 
-    def __init__(self, **values: Any) -> None:
-        servers = values.get("ice_servers")
-        if isinstance(servers, str):
-            values["ice_servers"] = [part.strip() for part in servers.split(",") if part.strip()]
-        super().__init__(**values)
+    @field_validator("llm_weights", "system_prompt_file", mode="before")
+    @classmethod
+    def _none_if_empty(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @field_validator("ice_servers", mode="before")
+    @classmethod
+    def _as_list(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("ice_servers")
+    @classmethod
+    def _are_ice(cls, value: list[str]) -> list[str]:
+        for url in value:
+            if not url.startswith(("stun:", "stuns:", "turn:", "turns:")):
+                raise ValueError(f"{url} is neither a STUN nor a TURN server")
+        return value
 
 
 FLAGS = (

@@ -30,7 +30,7 @@ from processors.frames import INPUT_SAMPLE_RATE_HZ
 from processors.llm.base import Delta, Finish, Message, TextDelta, ToolSpec
 from processors.models import usable_cores
 from processors.services import Services
-from settings import LlmProvider, Settings, TtsProvider
+from settings import Settings, load
 
 BEFORE_SECS: Final = 2.0
 """How long the bot has been speaking when the clip begins."""
@@ -235,13 +235,7 @@ def _worker_services(mode: str, sensitivity: float) -> tuple[Settings, list[Serv
     logger.remove()
     logging.disable(logging.WARNING)
     compat.install()
-    settings = Settings(
-        llm=LlmProvider.SCRIPTED,
-        tts=TtsProvider.LOCAL,
-        greeting="",
-        interruption_mode=mode,  # pyright: ignore[reportArgumentType] - validated
-        interruption_sensitivity=sensitivity,
-    )
+    settings = load(llm="scripted", greeting="", interruption_mode=mode, interruption_sensitivity=sensitivity)
     return settings, []
 
 

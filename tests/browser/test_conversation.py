@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from playwright.async_api import Playwright
 
+from loadtest.bot_process import RealBot, real_bot
 from tests.browser.conftest import GRANT_MICROPHONE, launch
 from tests.browser.visit import Visit, visit
-from tests.real_bot import RealBot, real_bot
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 

@@ -82,7 +82,7 @@ class Call:
         self.now += 1
 
     async def settle(self) -> None:
-        while not self.recogniser.is_idle:  # noqa: ASYNC110 - it reads on threads, and has nothing to wait for
+        while not self.recogniser.is_idle:
             await asyncio.sleep(0.0005)
 
     async def say(self, windows: int) -> None:

@@ -1,4 +1,4 @@
-"""The real bot as its own process, for tests that meet it as a user would."""
+"""The real bot as its own process, for whoever meets it as a user would."""
 
 import asyncio
 import os
@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 
@@ -21,14 +22,17 @@ class RealBot:
     """A bot that takes calls.
 
     Attributes:
+        pid: Its process.
         url: Where.
         lines: What it has printed.
     """
 
-    url: str
+    pid: int
+    url: str = ""
     lines: list[str] = field(default_factory=list)
 
-    async def health(self) -> dict:
+    async def health(self) -> dict[str, Any]:
+        """What ``GET /health`` says."""
         async with aiohttp.ClientSession() as client, client.get(f"{self.url}/health") as answer:
             return await answer.json()
 
@@ -59,7 +63,7 @@ async def real_bot(**settings: str) -> AsyncIterator[RealBot]:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    bot = RealBot("")
+    bot = RealBot(process.pid)
     ready = asyncio.Event()
 
     async def read() -> None:

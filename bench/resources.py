@@ -1,0 +1,160 @@
+"""CPU and memory for each call, at some numbers of calls: ``python -m bench.resources``.
+
+Every caller says a clip every ten seconds and listens to the answer, over real WebRTC. With ``--baseline`` another bot
+on Pipecat is measured in the same run, for the ratio: it must take ``--port`` and answer ``POST /api/offer``.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import aiohttp
+
+from loadtest import scoring
+from loadtest.audio import Clip, clip_from_wav
+from loadtest.bot_process import real_bot
+from loadtest.caller import Caller
+
+CYCLE_SECS = 10.0
+WARM_SECS = 5.0
+START_SECS = 60.0
+_TICKS_PER_SEC = os.sysconf("SC_CLK_TCK")
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a number of calls cost.
+
+    Attributes:
+        calls: How many.
+        cpu_percent: Of one core, all calls together.
+        cpu_percent_each: For each call.
+        rss_mb: Resident memory of the process.
+        late_p99_ms: How late 1 % of the bot's packets were, at least.
+    """
+
+    calls: int
+    cpu_percent: float
+    cpu_percent_each: float
+    rss_mb: float
+    late_p99_ms: float
+
+
+def cpu_secs(pid: int) -> float:
+    """CPU time that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS_PER_SEC
+
+
+def rss_mb(pid: int) -> float:
+    """Resident memory of a process."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE_BYTES / 2**20
+
+
+async def measure(url: str, pid: int, calls: int, clip: Clip, secs: float) -> Load:
+    """Hold so many calls for a while."""
+    async with contextlib.AsyncExitStack() as stack:
+        callers = [await stack.enter_async_context(Caller(url)) for _ in range(calls)]
+
+        async def talk(caller: Caller, delay_secs: float) -> None:
+            await asyncio.sleep(delay_secs)
+            while True:
+                await caller.say(clip)
+                await asyncio.sleep(CYCLE_SECS - clip.secs)
+
+        talking = [asyncio.create_task(talk(c, i * CYCLE_SECS / calls)) for i, c in enumerate(callers)]
+        await asyncio.sleep(WARM_SECS)
+        before = cpu_secs(pid)
+        began = asyncio.get_running_loop().time()
+        await asyncio.sleep(secs)
+        percent = 100 * (cpu_secs(pid) - before) / (asyncio.get_running_loop().time() - began)
+        memory = rss_mb(pid)
+        for task in talking:
+            task.cancel()
+        late = max(scoring.delivery(caller.recording.packets).late_p99_ms for caller in callers)
+    return Load(calls, round(percent, 1), round(percent / calls, 2), round(memory, 1), round(late, 1))
+
+
+@asynccontextmanager
+async def baseline_bot(script: Path, arguments: list[str]) -> AsyncIterator[tuple[str, int]]:
+    """Run the other bot; yields its URL and process."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, str(script), "--port", str(port), *arguments),
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        async with asyncio.timeout(START_SECS), aiohttp.ClientSession() as client:
+            while True:
+                if process.returncode is not None:
+                    raise RuntimeError(f"{script} ended with exit code {process.returncode}")
+                with contextlib.suppress(aiohttp.ClientError):
+                    async with client.get(f"{url}/stats"):
+                        break
+                await asyncio.sleep(0.2)
+        yield url, process.pid
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+
+
+def show(name: str, loads: list[Load]) -> None:
+    """Print one bot's figures."""
+    print(name)
+    for load in loads:
+        print(
+            f"  {load.calls:>3} calls: CPU {load.cpu_percent:>6.1f} % of a core, {load.cpu_percent_each:>5.2f} % each;"
+            f" {load.rss_mb:>6.0f} MB; packets late by p99 {load.late_p99_ms:.0f} ms"
+        )
+
+
+async def run(options: argparse.Namespace) -> dict[str, list[Load]]:
+    """Measure one bot after the other."""
+    clip = clip_from_wav(options.clip)
+    found: dict[str, list[Load]] = {}
+    async with real_bot(LLM="scripted", GREETING="") as bot:
+        found["parley"] = [await measure(bot.url, bot.pid, calls, clip, options.secs) for calls in options.calls]
+    show("Parley", found["parley"])
+    if options.baseline is not None:
+        async with baseline_bot(options.baseline, options.baseline_args.split()) as (url, pid):
+            found["baseline"] = [await measure(url, pid, calls, clip, options.secs) for calls in options.calls]
+        show(f"baseline: {options.baseline.name}", found["baseline"])
+        for ours, theirs in zip(found["parley"], found["baseline"], strict=True):
+            ratio = ours.cpu_percent_each / max(theirs.cpu_percent_each, 0.01)
+            print(f"  {ours.calls:>3} calls: CPU for each call {ratio:.2f} of the baseline's")
+    return found
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="python -m bench.resources", description=(__doc__ or "").splitlines()[0])
+    default = Path(__file__).resolve().parents[1] / "tests" / "data" / "go_forward_ten_meters.wav"
+    parser.add_argument("--calls", type=int, nargs="+", default=[1, 8], help="numbers of calls; default: 1 8")
+    parser.add_argument("--secs", type=float, default=30.0, help="how long each is measured; default: 30")
+    parser.add_argument("--clip", type=Path, default=default, help="WAV that the callers say")
+    parser.add_argument("--baseline", type=Path, help="script of another bot to measure beside ours")
+    parser.add_argument("--baseline-args", default="", help="further arguments for it")
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    options = parser.parse_args()
+    found = asyncio.run(run(options))
+    if options.json:
+        text = json.dumps({name: [asdict(load) for load in loads] for name, loads in found.items()}, indent=1)
+        options.json.write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""``bot.py`` as it is started."""
+
+import asyncio
+import os
+import socket
+import sys
+
+import pytest
+
+from loadtest.bot_process import ROOT, real_bot
+
+
+async def run(*arguments: str, **env: str) -> tuple[int, str]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "bot.py", *arguments),
+        cwd=ROOT,
+        env={**os.environ, **env},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    async with asyncio.timeout(90):
+        output, _ = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, output.decode()
+
+
+async def test_help_is_enough():
+    code, text = await run("--help")
+    assert code == 0
+    assert "serve" in text
+    assert "check" in text
+    code, text = await run("serve", "--help")
+    assert code == 0
+    for flag in ("--stt", "--llm", "--tts", "--host", "--port", "--max-calls", "--history-turns", "--log-json"):
+        assert flag in text
+    assert "local|scripted|ollama" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "env", "line"),
+    [
+        (("serve",), {"LLM": "gpt"}, "error: LLM: "),
+        (("serve", "--port", "x"), {}, "error: PORT: "),
+        (("serve",), {"LLM": "scripted", "SYSTEM_PROMPT_FILE": "no/such/file"}, "error: SYSTEM_PROMPT_FILE: "),
+        (("check",), {"STT": "ears"}, "error: STT: "),
+    ],
+)
+async def test_a_wrong_setting_stops_the_start_with_one_line(arguments, env, line):
+    code, text = await run(*arguments, **env)
+    assert code == 2
+    assert text.splitlines()[-1].startswith(line)
+    assert "Traceback" not in text
+    assert len(text.splitlines()) == 1
+
+
+async def test_a_taken_port_is_one_line():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        code, text = await run("serve", "--port", str(taken.getsockname()[1]), LLM="scripted")
+    assert code == 1
+    assert "error: cannot listen on 127.0.0.1:" in text
+    assert "set PORT" in text
+    assert "Traceback" not in text
+
+
+async def test_check_times_each_stage():
+    code, text = await run("check", LLM="scripted")
+    assert code == 0, text
+    for stage in ("speech to text", "language model, first token", "text to speech, first audio"):
+        assert stage in text
+    assert "opening hours" in text
+    assert text.splitlines()[-1] == "The loop works."
+
+
+async def test_the_log_can_be_json():
+    import json
+
+    async with real_bot(LOG_JSON="true") as bot:
+        pass
+    logged = [json.loads(line) for line in bot.lines if line.startswith("{")]
+    assert any("stt local" in entry["record"]["message"] for entry in logged)

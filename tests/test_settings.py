@@ -1,0 +1,81 @@
+from pathlib import Path
+
+import pytest
+
+import settings
+from settings import LlmProvider, Settings, SettingsError, load
+
+
+@pytest.fixture(autouse=True)
+def bare(monkeypatch, tmp_path):
+    """No settings from outside."""
+    monkeypatch.chdir(tmp_path)
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+def test_defaults():
+    found = load()
+    assert (found.host, found.port, found.history_turns) == ("127.0.0.1", 7860, 20)
+    assert (found.stt.value, found.llm.value, found.tts.value) == ("local", "local", "local")
+
+
+def test_flags_win_over_the_environment_and_that_over_the_file(monkeypatch, tmp_path):
+    (tmp_path / ".env").write_text("PORT=1\nHOST=0.0.0.0\nMAX_CALLS=3\n")
+    monkeypatch.setenv("PORT", "2")
+    monkeypatch.setenv("MAX_CALLS", "4")
+    found = load(port="5", llm="scripted", host=None)
+    assert (found.port, found.host, found.max_calls) == (5, "0.0.0.0", 4)
+    assert found.llm is LlmProvider.SCRIPTED
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("LLM", "gpt", "may be: one of local, scripted"),
+        ("PORT", "70000", "given: '70000'"),
+        ("PORT", "abc", "TCP port"),
+        ("HISTORY_TURNS", "0", "Turns of the conversation"),
+        ("INTERRUPTION_MODE", "shout", "one of duck, pause, cancel, off"),
+        ("INTERRUPTION_SENSITIVITY", "2", "0: hardly anything"),
+        ("LOG_LEVEL", "LOUD", "DEBUG, INFO"),
+        ("LANGUAGE", "xx", "Language of words"),
+    ],
+)
+def test_a_wrong_value_is_one_line_that_names_it(monkeypatch, name, value, says):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as error:
+        load()
+    message = str(error.value)
+    assert message.startswith(f"{name}: ")
+    assert says in message
+    assert "\n" not in message
+
+
+def test_no_key_is_ever_shown(monkeypatch):
+    monkeypatch.setenv("OLLAMA_API_KEY", "very-secret")
+    monkeypatch.setenv("TURN_CREDENTIAL", "very-secret")
+    found = load()
+    assert "very-secret" not in repr(found) + str(found.model_dump())
+    assert found.ollama_api_key.get_secret_value() == "very-secret"
+
+
+def test_servers_are_a_list(monkeypatch):
+    monkeypatch.setenv("ICE_SERVERS", "stun:a:1, turn:b:2,")
+    assert load().ice_servers == ["stun:a:1", "turn:b:2"]
+    monkeypatch.setenv("ICE_SERVERS", "http://nope")
+    with pytest.raises(SettingsError, match="ICE_SERVERS"):
+        load()
+
+
+def test_the_example_is_up_to_date_and_says_every_setting():
+    text = (Path(settings.ROOT) / ".env.example").read_text()
+    assert text == settings.env_example()
+    for name in Settings.model_fields:
+        assert f"#{name.upper()}=" in text
+
+
+def test_the_example_is_valid_as_it_stands(tmp_path):
+    lines = settings.env_example().splitlines()
+    (tmp_path / ".env").write_text("\n".join(line.removeprefix("#") for line in lines if not line.startswith("# ")))
+    assert load() == Settings(_env_file=None)
