@@ -116,11 +116,8 @@ def figures(results: Sequence[Result]) -> dict[str, Any]:
 def show(llm: str, found: dict[str, Any]) -> None:
     """Print the figures."""
     print(f"llm={llm}: {found['answered']} of {found['calls']} clips answered in time to be measured")
-    if found["voice_to_voice_ms"]:
-        print(
-            f"  {'voice to voice':<16} p50 {found['voice_to_voice_ms'][50]:>5} ms   p95 {found['voice_to_voice_ms'][95]:>5} ms"
-        )
-    for name, values in found["stages_ms"].items():
+    whole = {"voice to voice": found["voice_to_voice_ms"]} if found["voice_to_voice_ms"] else {}
+    for name, values in {**whole, **found["stages_ms"]}.items():
         print(f"  {name:<16} p50 {values[50]:>5} ms   p95 {values[95]:>5} ms")
     for name, rate in found["word_error_rate"].items():
         print(f"  word error rate, {name}: {100 * rate:.1f} % of {found['words'][name]} words")

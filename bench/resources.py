@@ -60,18 +60,22 @@ def rss_mb(pid: int) -> float:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE_BYTES / 2**20
 
 
-async def measure(url: str, pid: int, calls: int, clip: Clip, secs: float) -> Load:
-    """Hold so many calls for a while."""
+async def measure(url: str, pid: int, calls: int, clip: Clip | None, secs: float) -> Load:
+    """Hold so many calls for a while; without a clip nobody says anything."""
     async with contextlib.AsyncExitStack() as stack:
         callers = [await stack.enter_async_context(Caller(url)) for _ in range(calls)]
 
-        async def talk(caller: Caller, delay_secs: float) -> None:
+        async def talk(caller: Caller, clip: Clip, delay_secs: float) -> None:
             await asyncio.sleep(delay_secs)
             while True:
                 await caller.say(clip)
                 await asyncio.sleep(CYCLE_SECS - clip.secs)
 
-        talking = [asyncio.create_task(talk(c, i * CYCLE_SECS / calls)) for i, c in enumerate(callers)]
+        talking = [
+            asyncio.create_task(talk(caller, clip, index * CYCLE_SECS / calls))
+            for index, caller in enumerate(callers)
+            if clip is not None
+        ]
         await asyncio.sleep(WARM_SECS)
         before = cpu_secs(pid)
         began = asyncio.get_running_loop().time()
@@ -124,7 +128,7 @@ def show(name: str, loads: list[Load]) -> None:
 
 async def run(options: argparse.Namespace) -> dict[str, list[Load]]:
     """Measure one bot after the other."""
-    clip = clip_from_wav(options.clip)
+    clip = None if options.silent else clip_from_wav(options.clip)
     found: dict[str, list[Load]] = {}
     async with real_bot(LLM="scripted", GREETING="") as bot:
         found["parley"] = [await measure(bot.url, bot.pid, calls, clip, options.secs) for calls in options.calls]
@@ -146,6 +150,7 @@ def main() -> None:
     parser.add_argument("--calls", type=int, nargs="+", default=[1, 8], help="numbers of calls; default: 1 8")
     parser.add_argument("--secs", type=float, default=30.0, help="how long each is measured; default: 30")
     parser.add_argument("--clip", type=Path, default=default, help="WAV that the callers say")
+    parser.add_argument("--silent", action="store_true", help="the callers say nothing: what a line costs by itself")
     parser.add_argument("--baseline", type=Path, help="script of another bot to measure beside ours")
     parser.add_argument("--baseline-args", default="", help="further arguments for it")
     parser.add_argument("--json", type=Path, help="write the figures here")
