@@ -30,6 +30,7 @@ from processors.frames import INPUT_SAMPLE_RATE_HZ
 from processors.llm.base import Delta, Finish, Message, TextDelta, ToolSpec
 from processors.models import usable_cores
 from processors.services import Services
+from processors.turns.verdict.model import Judge, SoundModel
 from settings import Settings, load
 
 BEFORE_SECS: Final = 2.0
@@ -230,24 +231,43 @@ def read_manifest(path: Path) -> list[tuple[Path, str, str]]:
     return clips
 
 
+@dataclass(frozen=True)
+class Bot:
+    """How the bot is set up.
+
+    Attributes:
+        mode: Of interruptions.
+        sensitivity: Of interruptions, 0 to 1.
+        weights: Of the sound judge; None: the bot's own; "none": no judge.
+    """
+
+    mode: str
+    sensitivity: float
+    weights: str | None
+
+
 @cache
-def _worker_services(mode: str, sensitivity: float) -> tuple[Settings, list[Services]]:
+def _worker_services(bot: Bot) -> tuple[Settings, list[Services]]:
     logger.remove()
     logging.disable(logging.WARNING)
     compat.install()
-    settings = load(llm="scripted", greeting="", interruption_mode=mode, interruption_sensitivity=sensitivity)
+    settings = load(llm="scripted", greeting="", interruption_mode=bot.mode, interruption_sensitivity=bot.sensitivity)
     return settings, []
 
 
-def run_clip(path: Path, file: str, class_: str, mode: str, sensitivity: float) -> Row:
+def run_clip(path: Path, file: str, class_: str, bot: Bot) -> Row:
     """Play one clip over the bot, in a call of its own; blocks, for the seconds of CPU that it takes."""
-    settings, loaded = _worker_services(mode, sensitivity)
+    settings, loaded = _worker_services(bot)
     samples = soxr.resample(load_wav(path), CLIP_RATE_HZ, INPUT_SAMPLE_RATE_HZ)
 
     async def scene() -> Row:
         if not loaded:
             loaded.append(await Services.load(settings))
             loaded[0].language_model = Talker()
+            if bot.weights == "none":
+                loaded[0].judge = None
+            elif bot.weights is not None:
+                loaded[0].judge = Judge(SoundModel.read(Path(bot.weights)))
         async with calling(loaded[0]) as call:
             first, last = await play_over(call, samples)
             return judge_call(call, first, last, file, class_)
@@ -255,12 +275,12 @@ def run_clip(path: Path, file: str, class_: str, mode: str, sensitivity: float) 
     return virtual_time.run(scene(), loop=virtual_time.VirtualTimeLoop(charge_jobs=1.0))
 
 
-def run_all(clips: Sequence[tuple[Path, str, str]], mode: str, sensitivity: float, jobs: int) -> list[Row]:
+def run_all(clips: Sequence[tuple[Path, str, str]], bot: Bot, jobs: int) -> list[Row]:
     """Play all clips, ``jobs`` at a time, with a progress bar on a terminal."""
     bar = tqdm(total=len(clips), unit="clip", disable=None)
     context = multiprocessing.get_context("spawn")
     with bar, ProcessPoolExecutor(jobs, mp_context=context) as pool:
-        futures = [pool.submit(run_clip, path, name, class_, mode, sensitivity) for path, name, class_ in clips]
+        futures = [pool.submit(run_clip, path, name, class_, bot) for path, name, class_ in clips]
         for future in futures:
             future.add_done_callback(lambda _: bar.update())
         return [future.result() for future in futures]
@@ -338,6 +358,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--json", type=Path, metavar="FILE", help="write all figures and decision cards to this file")
     command.add_argument("--mode", choices=["duck", "pause", "cancel", "off"], default="duck", help="default: duck")
     command.add_argument("--sensitivity", type=float, default=0.5, help="0 to 1; default: 0.5")
+    command.add_argument("--weights", metavar="FILE", help="other weights of the sound judge; none: words alone decide")
     command.add_argument("--class", dest="class_", metavar="CLASS", help="only clips of this class")
     command.add_argument("--jobs", type=int, default=usable_cores(), help="processes; default: one per core")
     command.add_argument("--verbose", action="store_true", help="a line for each clip")
@@ -352,7 +373,8 @@ def main(options: argparse.Namespace) -> int:
         return 2
     if options.class_:
         clips = [clip for clip in clips if clip[2] == options.class_]
-    rows = run_all(clips, options.mode, options.sensitivity, max(1, min(options.jobs, len(clips))))
+    bot = Bot(options.mode, options.sensitivity, options.weights)
+    rows = run_all(clips, bot, max(1, min(options.jobs, len(clips))))
     if options.verbose:
         for row in rows:
             card = row.cards[-1] if row.cards else {}

@@ -26,7 +26,8 @@ from processors.turns.endpoint import EndpointParams
 from processors.turns.events import Phrase
 from processors.turns.handler import HandlerParams, SoundJudge, TurnDetector
 from processors.turns.phrases import phrase_text
-from processors.turns.states import TurnParams
+from processors.turns.states import InterruptionMode, TurnParams
+from processors.turns.verdict.model import Judge
 from processors.turns.verdict.policy import VerdictParams
 from processors.vad import SileroStream, SpeechGateParams
 from settings import LlmProvider, Settings, SettingsError, SttProvider, TtsProvider
@@ -66,6 +67,7 @@ class Services:
         self.language_model = language_model
         self.voice = voice
         self.warnings = list(warnings)
+        self.judge: SoundJudge | None = None if settings.interruption_mode is InterruptionMode.OFF else Judge()
 
     @classmethod
     async def load(cls, settings: Settings) -> "Services":
@@ -146,11 +148,6 @@ class Services:
     def detect_end_of_turn(self) -> TurnDetector:
         """The turn detector."""
         return smart_turn.p_complete
-
-    @property
-    def judge(self) -> SoundJudge | None:
-        """The sound judge; None where sounds never interrupt."""
-        return None
 
     @property
     def vad_params(self) -> SpeechGateParams:

@@ -55,7 +55,7 @@ from processors.turns.events import (
 from processors.turns.sound import Sound
 from processors.turns.states import RULES, InterruptionMode, State, Timer, TurnParams
 from processors.turns.transcript import Transcript, beyond, normalised
-from processors.turns.verdict.policy import Verdict, VerdictPolicy
+from processors.turns.verdict.policy import Evidence, Verdict, VerdictPolicy
 
 MAX_DUE = 50
 """Timers that may fall due at one instant; more would be a loop."""
@@ -522,10 +522,21 @@ class TurnMachine:
         elif self._sound is None or self._sound.ended_at is not None:
             self._pause(event)
 
-    def _escalate(self, _: Event | None) -> None:
-        if self._sound is not None and self._sound.silent_since is None:
-            self._sound.silent_since = self._now
-            self._do(Pause())
+    def _escalate(self, _: Event | None = None) -> None:
+        """A lowered voice falls silent, unless the sound is likely nothing; then only if it lasts much longer."""
+        sound = self._sound
+        if sound is None or sound.silent_since is not None:
+            return
+        patient_until = sound.started_at + self.params.patience_secs
+        if self._now < patient_until - ROUNDING_SECS and self._policy.has_patience(self._evidence(sound)):
+            self._timers[Timer.ESCALATE] = patient_until
+            return
+        self._fall_silent(sound)
+
+    def _fall_silent(self, sound: Sound) -> None:
+        sound.silent_since = self._now
+        self._clear(Timer.ESCALATE)
+        self._do(Pause())
 
     def _judge_window(self, _: Event | None) -> None:
         assert self._sound is not None
@@ -538,14 +549,22 @@ class TurnMachine:
             # The fast gate's end was missed; the VAD's slower one stands in for it.
             self._sound.ended_at = self._now
         self._sound.windows_since_judged = 0
-        decision = self._policy.decide(self._evidence(self._sound))
+        evidence = self._evidence(self._sound)
+        decision = self._policy.decide(evidence)
         if decision.verdict is Verdict.CANCEL:
             self._verdict_cancel(decision.reason, decision.confidence)
         elif decision.verdict is Verdict.RESUME:
             if not self._waits_for_words(self._sound):
                 self._verdict_resume(decision.reason, decision.confidence)
-        elif self._sound.ended_at is not None:
-            due = self._sound.ended_at + self.params.verdict.after_end_ms / 1000
+        else:
+            self._hold(self._sound, evidence)
+
+    def _hold(self, sound: Sound, evidence: Evidence) -> None:
+        """Undecided: silence a lowered voice if the sound is likely an interruption; wait only so long for words."""
+        if sound.silent_since is None and self._policy.wants_silence(evidence):
+            self._fall_silent(sound)
+        if sound.ended_at is not None:
+            due = sound.ended_at + self.params.verdict.after_end_ms / 1000
             self._timers[Timer.VERDICT] = min(self._timers.get(Timer.VERDICT, due), max(due, self._now))
 
     def _waits_for_words(self, sound: Sound) -> bool:
@@ -562,7 +581,7 @@ class TurnMachine:
         else:
             self._verdict_resume(decision.reason, decision.confidence)
 
-    def _evidence(self, sound: Sound):  # noqa: ANN202 - the policy's own Evidence
+    def _evidence(self, sound: Sound) -> Evidence:
         text = self._transcript.text()
         if self._turn_open:
             text = beyond(text, self._asked_text)

@@ -71,6 +71,7 @@ class TurnParams:
     Attributes:
         mode: What happens at the first moment of a sound over the bot's voice.
         escalate_secs: A ducked voice falls silent when the sound is still undecided after this long.
+        patience_secs: The same for a sound that is likely nothing.
         verdict_secs: No pause stays undecided for longer.
         transcript_secs: Words must have come this long after speech ended.
         short_sound_secs: A sound up to this long adds no words to a turn that is complete without it.
@@ -91,6 +92,7 @@ class TurnParams:
 
     mode: InterruptionMode = InterruptionMode.DUCK
     escalate_secs: float = 0.35
+    patience_secs: float = 0.7
     verdict_secs: float = 2.0
     transcript_secs: float = 2.2
     short_sound_secs: float = 0.5

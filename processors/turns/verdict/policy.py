@@ -34,6 +34,8 @@ class VerdictParams:
         cancel_score: Log-odds from which the sound alone interrupts before it has ended.
         resume_score: Log-odds up to which the sound alone is let pass before it has ended.
         end_score: Log-odds from which a sound that has ended, or is due, is an interruption.
+        silence_score: Log-odds from which an undecided sound silences a voice that was only lowered.
+        patience_score: Log-odds up to which an undecided sound may go on longer over the lowered voice.
         interim_confidence: Confidence from which words that may still change count.
         final_confidence: Confidence from which final words count.
     """
@@ -47,6 +49,8 @@ class VerdictParams:
     cancel_score: float = 1.2
     resume_score: float = -2.5
     end_score: float = -0.3
+    silence_score: float = 0.5
+    patience_score: float = -0.5
     interim_confidence: float = 0.55
     final_confidence: float = 0.45
 
@@ -60,6 +64,8 @@ class VerdictParams:
             cancel_score=base.cancel_score + shift,
             resume_score=base.resume_score + shift,
             end_score=base.end_score + shift,
+            silence_score=base.silence_score + shift,
+            patience_score=base.patience_score + shift,
             interim_confidence=min(0.95, max(0.0, base.interim_confidence + shift / 10)),
             final_confidence=min(0.95, max(0.0, base.final_confidence + shift / 10)),
         )
@@ -146,6 +152,15 @@ class VerdictPolicy:
             return Decision(Verdict.CANCEL, evidence.text_confidence, f"words: {' '.join(meant[:4])}")
         return Decision(Verdict.RESUME, 0.6, "no words in it")
 
+    def wants_silence(self, evidence: Evidence) -> bool:
+        """Whether an undecided sound is likely enough an interruption that a lowered voice should be silent now."""
+        return evidence.score is not None and evidence.score >= self.params.silence_score
+
+    def has_patience(self, evidence: Evidence) -> bool:
+        """Whether an undecided sound is so likely none that a lowered voice may go on a little longer."""
+        meant = content(evidence.interim_text, self.params.language)
+        return evidence.score is not None and evidence.score <= self.params.patience_score and not meant
+
     def is_acknowledgement(self, text: str, known: str = "") -> bool:
         """Whether all words of a text, but for those that are known already, acknowledge; also with no words."""
         return not content(beyond(text, known) if known else text, self.params.language)
@@ -177,7 +192,11 @@ class VerdictPolicy:
         doubted = evidence.score is not None and evidence.score <= self.params.resume_score
         if meant and confidence >= wanted and (final or len(meant) > 1) and not doubted:
             return Decision(Verdict.CANCEL, confidence, f"words: {' '.join(meant[:4])}")
-        if final and not meant and (evidence.score is None or evidence.score < self.params.cancel_score):
+        if meant or (evidence.score is not None and evidence.score >= self.params.cancel_score):
+            return None
+        # More may follow ("okay, stop there"), but the sound is judged on after a resume.
+        leans = evidence.score is not None and evidence.score <= self.params.end_score
+        if final or (confidence >= wanted and (leans or evidence.since_end_ms is not None)):
             return Decision(Verdict.RESUME, 0.9, f"an acknowledgement: {' '.join(said[:4])}")
         return None
 

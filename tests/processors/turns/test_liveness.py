@@ -1,108 +1,13 @@
-"""The machine is never stuck: all short event orders, many long ones, and mutants that must be caught."""
+"""The machine is never stuck: all short event orders, many long ones; ``python -m bench.liveness`` goes further."""
 
-import copy
 import random
-from collections.abc import Callable, Iterator
 
 import pytest
 
-from processors.turns import events as ev
+from bench.liveness import explore, random_walk, stuck
 from processors.turns import states
 from processors.turns.machine import TurnMachine
-from processors.turns.states import InterruptionMode, State, TurnParams
-
-LIMIT_SECS = 3.0
-"""From every reachable state the bot speaks, listens or has said why not within this time."""
-
-EVENTS: dict[str, Callable[[TurnMachine], ev.Event]] = {
-    "sound+": lambda m: ev.SoundStarted(),
-    "sound-": lambda m: ev.SoundEnded(),
-    "speech+": lambda m: ev.SpeechStarted(),
-    "speech-": lambda m: ev.SpeechEnded(),
-    "ack": lambda m: ev.Words("mhm", m._last_sound_id, True, 0.9),
-    "words": lambda m: ev.Words("please stop and tell me my balance", m._last_sound_id, True, 0.9),
-    "no words": lambda m: ev.Words("", m._last_sound_id, True, 0.9),
-    "typed": lambda m: ev.TextTyped("hello"),
-    "playing": lambda m: ev.ReplyPlaying(m._last_reply_id),
-    "played": lambda m: ev.ReplyPlayed(m._last_reply_id, heard="words"),
-    "stale": lambda m: ev.ReplyPlayed(m._last_reply_id - 1, heard="", error="late"),
-    "failed": lambda m: ev.ReplyPlayed(m._last_reply_id, error="no audio"),
-    "committed": lambda m: ev.ReplyCommitted(m._committing_id or 0),
-    "stalled": lambda m: ev.PlayoutStalled(m._last_reply_id, True),
-    "ready": lambda m: ev.ClientReady(),
-}
-GAPS_SECS = (0.0, 0.4)
-SPEAKS = (ev.AskReply, ev.Say, ev.Resume, ev.TellClient)
-
-
-def fingerprint(machine: TurnMachine) -> tuple[object, ...]:
-    """The machine's state with times relative to now and numbers relative to the newest."""
-    now = machine._now
-    timers = tuple(sorted((timer.value, round(at - now, 3)) for timer, at in machine._timers.items()))
-    reply, filler, sound = machine._reply, machine._filler, machine._sound
-    return (
-        machine.state,
-        timers,
-        machine._turn_open,
-        machine._transcript.text(),
-        machine._transcript.is_settled(),
-        machine._asked_text,
-        reply and (reply.reply_id - machine._last_reply_id, reply.phrase, reply.playing),
-        filler and (filler.reply_id - machine._last_reply_id, filler.playing),
-        min(machine._fillers_said, 1),
-        machine._speaking_id and machine._speaking_id - machine._last_reply_id,
-        machine._committing_id and machine._committing_id - machine._last_reply_id,
-        machine._ask_waits,
-        machine._speech_on,
-        machine._speech_ended_at and min(now - machine._speech_ended_at, 4.0),
-        machine._words_missed,
-        machine._unanswered_cut,
-        sound and (sound.ended_at is None, round(now - sound.started_at, 3), sound.silent_since is None),
-    )
-
-
-def stuck(machine: TurnMachine) -> str | None:
-    """Let time pass without events; None if within the limit the bot spoke, listens or said why not."""
-    machine = copy.deepcopy(machine)
-    start = machine._now
-    end = start + LIMIT_SECS
-    told = False
-    while (deadline := machine.next_deadline()) is not None and deadline <= end:
-        told |= any(isinstance(action, SPEAKS) for action in machine.handle(ev.Tick(), deadline))
-    told |= any(isinstance(action, SPEAKS) for action in machine.handle(ev.Tick(), end))
-    if told or machine.state in (State.LISTENING, State.CLOSING):
-        return None
-    if machine.state is State.USER_SPEAKING and machine._speech_on:
-        return None
-    if machine.state is State.SPEAKING and machine._speaking_id is not None:
-        return None
-    return f"{machine.state.name} with {machine._timers}"
-
-
-def step(machine: TurnMachine, name: str, gap_secs: float) -> TurnMachine:
-    """The machine after one more event."""
-    successor = copy.deepcopy(machine)
-    successor.handle(EVENTS[name](successor), successor._now + gap_secs)
-    return successor
-
-
-def explore(depth: int, params: TurnParams) -> Iterator[tuple[tuple[str, ...], TurnMachine]]:
-    """Every machine that some order of at most ``depth`` events leads to, each once."""
-    seen = set()
-    level = [((), TurnMachine(params))]
-    for _ in range(depth):
-        grown = []
-        for path, machine in level:
-            for name in EVENTS:
-                for gap in GAPS_SECS:
-                    successor = step(machine, name, gap)
-                    key = fingerprint(successor)
-                    if key in seen:
-                        continue
-                    seen.add(key)
-                    grown.append(((*path, f"{name}+{gap}"), successor))
-        yield from grown
-        level = grown
+from processors.turns.states import InterruptionMode, TurnParams
 
 
 @pytest.mark.parametrize("mode", list(InterruptionMode))
@@ -112,16 +17,6 @@ def test_no_short_order_of_events_leaves_the_caller_stuck(mode: InterruptionMode
         reached += 1
         assert stuck(machine) is None, path
     assert reached > 1000
-
-
-def random_walk(rng: random.Random, params: TurnParams, length: int) -> str | None:
-    """A long random timeline; None if it never got stuck."""
-    machine = TurnMachine(params)
-    names = list(EVENTS)
-    for _ in range(length):
-        gap = rng.choice((0.0, 0.02, 0.1, 0.5, 2.0))
-        machine.handle(EVENTS[rng.choice(names)](machine), machine._now + gap)
-    return stuck(machine)
 
 
 def test_random_timelines_never_get_stuck() -> None:
