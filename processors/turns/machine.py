@@ -181,7 +181,7 @@ class TurnMachine:
                 if self._card is not None and self._card.sound_id == self._sound.sound_id:
                     self._card.sound_ms = self._sound.elapsed_ms(self._now)
             case Scored() if self._sound is not None and self._sound.sound_id == event.sound_id:
-                self._sound.score = event.score
+                self._sound.score, self._sound.score_ms = event.score, event.elapsed_ms
                 if self._card is not None:
                     self._card.scores.append((event.elapsed_ms, event.score))
                     self._card.cpu_ms += event.cpu_ms

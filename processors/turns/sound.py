@@ -19,6 +19,7 @@ class Sound:
     silent_since: float | None = None
     by_vad: bool = False
     score: float | None = None
+    score_ms: int = 0
     windows: int = 0
     windows_since_judged: int = 0
     voiced_windows: int = 0
@@ -61,4 +62,5 @@ class Sound:
             text_confidence=confidence,
             question_heard=question_heard,
             score=self.score,
+            score_ms=self.score_ms,
         )

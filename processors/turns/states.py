@@ -91,8 +91,8 @@ class TurnParams:
     """
 
     mode: InterruptionMode = InterruptionMode.DUCK
-    escalate_secs: float = 0.35
-    patience_secs: float = 0.7
+    escalate_secs: float = 0.25
+    patience_secs: float = 0.5
     verdict_secs: float = 2.0
     transcript_secs: float = 2.2
     short_sound_secs: float = 0.5

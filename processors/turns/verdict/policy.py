@@ -32,6 +32,9 @@ class VerdictParams:
         after_end_ms: How long words are waited for after the sound has ended.
         short_ms: A sound with no more voice than this holds no word.
         cancel_score: Log-odds from which the sound alone interrupts before it has ended.
+        early_ms: A score of less sound than this must be higher by ``early_margin`` to interrupt: first impressions are
+            bold.
+        early_margin: See ``early_ms``.
         resume_score: Log-odds up to which the sound alone is let pass before it has ended.
         end_score: Log-odds from which a sound that has ended, or is due, is an interruption.
         silence_score: Log-odds from which an undecided sound silences a voice that was only lowered.
@@ -47,10 +50,12 @@ class VerdictParams:
     after_end_ms: int = 96
     short_ms: int = 130
     cancel_score: float = 1.2
+    early_ms: int = 200
+    early_margin: float = 0.8
     resume_score: float = -2.5
     end_score: float = -0.3
-    silence_score: float = 0.5
-    patience_score: float = -0.5
+    silence_score: float = 0.2
+    patience_score: float = -0.7
     interim_confidence: float = 0.55
     final_confidence: float = 0.45
 
@@ -87,6 +92,7 @@ class Evidence:
         text_confidence: Mean probability (0 to 1) of the words.
         question_heard: Whether the bot has just asked something.
         score: The sound judge's latest log-odds; above 0 an interruption. None: not known yet.
+        score_ms: How much of the sound it had heard for that.
     """
 
     elapsed_ms: int
@@ -100,6 +106,7 @@ class Evidence:
     text_confidence: float
     question_heard: bool
     score: float | None
+    score_ms: int = 0
 
 
 @dataclass(frozen=True)
@@ -204,7 +211,8 @@ class VerdictPolicy:
         score = evidence.score
         if score is None or evidence.since_end_ms is not None:
             return None
-        if score >= self.params.cancel_score and evidence.voiced_ms >= self.params.min_ms:
+        margin = self.params.early_margin if evidence.score_ms < self.params.early_ms else 0.0
+        if score >= self.params.cancel_score + margin and evidence.voiced_ms >= self.params.min_ms:
             return Decision(Verdict.CANCEL, _sureness(score), "surely sounds like an interruption")
         if score <= self.params.resume_score and not content(evidence.interim_text, self.params.language):
             return Decision(Verdict.RESUME, _sureness(-score), "surely sounds like none")
