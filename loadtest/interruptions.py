@@ -5,13 +5,14 @@ machine: what a model's inference takes in CPU time is charged to the clock.
 """
 
 import argparse
+import asyncio
 import json
 import logging
 import multiprocessing
 import sys
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -21,10 +22,11 @@ import soxr
 from loguru import logger
 from tqdm import tqdm
 
-from loadtest import virtual_time
+from loadtest import interruptions_webrtc, virtual_time
 from loadtest.audio import SAMPLE_RATE_HZ as CLIP_RATE_HZ
 from loadtest.audio import Samples, load_wav
 from loadtest.in_process import BEAT_SECS, LOUD_RMS, Beat, InProcessCall, calling
+from loadtest.rows import Row, report, table
 from processors import compat
 from processors.frames import INPUT_SAMPLE_RATE_HZ
 from processors.llm.base import Delta, Finish, Message, TextDelta, ToolSpec
@@ -70,42 +72,6 @@ class Talker:
 
     async def close(self) -> None:
         """Nothing to close."""
-
-
-@dataclass
-class Row:
-    """What one clip did.
-
-    Attributes:
-        file: The clip.
-        class_: Its class.
-        outcome: ``kept_talking`` (never silent for it), ``resumed`` (paused, then went on) or ``cancelled``.
-        stuck: Whether the bot neither spoke nor listened in the end.
-        samples_lost: Samples of the reply that were skipped (or, below 0, repeated) without a cut.
-        stop_ms: From the clip's first loud sample to the bot's silence; None if it was never silent.
-        verdict_ms: From the clip's first loud sample to the first cancel; None without one.
-        gap_ms: How long the voice was silent in all, if it went on.
-        full_voice_ms: From the clip's last loud sample to the bot's full voice, if it went on; 0 if it had it then.
-        cards: The decision cards, in their last version.
-    """
-
-    file: str
-    class_: str
-    outcome: str
-    stuck: bool
-    samples_lost: int
-    stop_ms: int | None
-    verdict_ms: int | None
-    gap_ms: int
-    full_voice_ms: int | None
-    cards: list[dict[str, Any]] = field(default_factory=list)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values; ``card`` is the last of ``cards``."""
-        row = asdict(self)
-        row["class"] = row.pop("class_")
-        row["card"] = self.cards[-1] if self.cards else None
-        return row
 
 
 # --- one clip ----------------------------------------------------------------------------
@@ -286,81 +252,20 @@ def run_all(clips: Sequence[tuple[Path, str, str]], bot: Bot, jobs: int) -> list
         return [future.result() for future in futures]
 
 
-# --- the tables --------------------------------------------------------------------------
-
-
-def percentile(values: Iterable[float | None], percent: float) -> float | None:
-    """A percentile of the values that are there; None without any."""
-    known = [value for value in values if value is not None]
-    return round(float(np.percentile(known, percent)), 1) if known else None
-
-
-def summary(rows: Sequence[Row]) -> dict[str, Any]:
-    """Figures of one class."""
-    went_on = [row for row in rows if row.outcome != "cancelled"]
-    cancelled = [row for row in rows if row.outcome == "cancelled"]
-    gaps = [row.gap_ms for row in went_on if row.outcome == "resumed"]
-    return {
-        "clips": len(rows),
-        "kept_talking": sum(row.outcome == "kept_talking" for row in rows),
-        "resumed": sum(row.outcome == "resumed" for row in rows),
-        "cancelled": len(cancelled),
-        "stuck": sum(row.stuck for row in rows),
-        "samples_lost": sum(abs(row.samples_lost) for row in rows),
-        "stop_ms_p50": percentile((row.stop_ms for row in rows), 50),
-        "stop_ms_p95": percentile((row.stop_ms for row in rows), 95),
-        "gap_ms_p50": percentile(gaps, 50),
-        "gap_ms_p95": percentile(gaps, 95),
-        "gap_ms_mean": round(float(np.mean(gaps)), 1) if gaps else None,
-        "gap_ms_p90": percentile(gaps, 90),
-        "verdict_ms_p50": percentile((row.verdict_ms for row in cancelled), 50),
-        "full_voice_ms_p95": percentile((row.full_voice_ms for row in went_on), 95),
-    }
-
-
-def report(rows: Sequence[Row]) -> dict[str, Any]:
-    """All figures, as ``--json`` writes them."""
-    classes = sorted({row.class_ for row in rows})
-    return {
-        "classes": {name: summary([row for row in rows if row.class_ == name]) for name in classes},
-        "clips": [row.as_dict() for row in rows],
-    }
-
-
-def table(figures: dict[str, dict[str, Any]]) -> str:
-    """The classes' figures as text."""
-    columns = {
-        "clips": "clips",
-        "kept_talking": "kept talking",
-        "resumed": "resumed",
-        "cancelled": "cancelled",
-        "stuck": "stuck",
-        "samples_lost": "samples lost",
-        "stop_ms_p50": "stop p50",
-        "stop_ms_p95": "p95",
-        "verdict_ms_p50": "verdict p50",
-        "gap_ms_mean": "gap mean",
-        "gap_ms_p90": "p90",
-        "full_voice_ms_p95": "full voice p95",
-    }
-    lines = [["class", *columns.values()]]
-    for name, values in figures.items():
-        lines.append([name, *("-" if values[key] is None else f"{values[key]:.0f}" for key in columns)])
-    widths = [max(len(line[index]) for line in lines) for index in range(len(lines[0]))]
-    return "\n".join("  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
-
-
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     command.add_argument(
         "--audio", type=Path, required=True, metavar="DIR", help="folder with a manifest.jsonl, or a .jsonl file itself"
     )
     command.add_argument("--json", type=Path, metavar="FILE", help="write all figures and decision cards to this file")
+    command.add_argument(
+        "--webrtc", action="store_true", help="call the bot's own process over real WebRTC, in real time"
+    )
     command.add_argument("--mode", choices=["duck", "pause", "cancel", "off"], default="duck", help="default: duck")
     command.add_argument("--sensitivity", type=float, default=0.5, help="0 to 1; default: 0.5")
     command.add_argument("--weights", metavar="FILE", help="other weights of the sound judge; none: words alone decide")
     command.add_argument("--class", dest="class_", metavar="CLASS", help="only clips of this class")
-    command.add_argument("--jobs", type=int, default=usable_cores(), help="processes; default: one per core")
+    command.add_argument("--jobs", type=int, default=usable_cores(), help="clips at once; default: one per core")
     command.add_argument("--verbose", action="store_true", help="a line for each clip")
 
 
@@ -373,8 +278,14 @@ def main(options: argparse.Namespace) -> int:
         return 2
     if options.class_:
         clips = [clip for clip in clips if clip[2] == options.class_]
-    bot = Bot(options.mode, options.sensitivity, options.weights)
-    rows = run_all(clips, bot, max(1, min(options.jobs, len(clips))))
+    if options.webrtc:
+        calls = interruptions_webrtc.run_all(clips, options.mode, options.sensitivity, options.jobs)
+        rows, quiet = asyncio.run(calls)
+        if quiet:
+            print(f"{quiet} clips are left out: no 5 ms of them are as loud as -41 dBFS")
+    else:
+        bot = Bot(options.mode, options.sensitivity, options.weights)
+        rows = run_all(clips, bot, max(1, min(options.jobs, len(clips))))
     if options.verbose:
         for row in rows:
             card = row.cards[-1] if row.cards else {}

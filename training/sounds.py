@@ -284,7 +284,7 @@ def fit_head(features: np.ndarray, labels: np.ndarray, weights: np.ndarray, stre
     normal = np.clip((features - mean) * scale, -5, 5)
     model = LogisticRegression(C=strength, class_weight="balanced", max_iter=400)
     model.fit(normal, labels, sample_weight=weights)
-    return Head(mean, scale, model.coef_[0], float(model.intercept_[0]))
+    return Head(mean, scale, model.coef_[0], float(np.ravel(model.intercept_)[0]))
 
 
 def fit(rows: Sequence[Row], samples: Sequence[Sample]) -> SoundModel:
@@ -368,9 +368,8 @@ def report(rows: Sequence[Row], samples: Sequence[Sample], scores: np.ndarray) -
         print(f"{share} % of the scores of sounds that are no interruption, while they last: below {limit:.2f}")
     chosen = ~np.isnan(scores) & labels & (elapsed > 0)
     for share in (1, 2, 5, 10):
-        print(
-            f"{share} % of the scores of interruptions, while they last: below {np.percentile(scores[chosen], share):.2f}"
-        )
+        limit = np.percentile(scores[chosen], share)
+        print(f"{share} % of the scores of interruptions, while they last: below {limit:.2f}")
 
 
 def main() -> None:

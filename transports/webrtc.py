@@ -109,6 +109,10 @@ class _Peer(SmallWebRTCConnection):
         """Whether the peer can be reached; decides also whether its messages are delivered or kept."""
         return self.pc.connectionState == "connected"
 
+    def has_said_goodbye(self) -> bool:
+        """Whether the peer has closed its side."""
+        return self._audio.sender.transport.state == "closed"
+
     async def received_packets(self) -> int:
         """Datagrams of any kind that came from the peer: media, RTCP, data channel."""
         report = await self._audio.receiver.getStats()
@@ -292,7 +296,8 @@ class WebRTCCall:
 
     def _on_voice_ended(self, peer: _Peer) -> None:
         if peer is self._peer:
-            self._end("the voice failed")
+            # aiortc ends the voice of a peer that closes before it says that the peer has closed.
+            self._end("the peer closed" if peer.has_said_goodbye() else "the voice failed")
 
     def _on_data_channel(self, _: object) -> None:
         self._steady = True

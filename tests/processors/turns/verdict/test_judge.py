@@ -1,0 +1,103 @@
+"""The sound judge: its weights, what it makes of clips, and what it costs."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from loadtest.interruptions import samples_lost
+from processors.frames import WINDOW_SAMPLES
+from processors.turns.handler import SoundClip
+from processors.turns.verdict.features import STATE_WIDTH, looks, voice
+from processors.turns.verdict.model import WEIGHTS, Head, Judge, SoundModel, default_model, judge_clip
+from processors.vad import SileroStream
+from tests.conversations.conftest import clip as read
+
+RATE_HZ = 16_000
+
+
+def sound(name: str, ms: int, *, ended: bool = False) -> SoundClip:
+    """The first ``ms`` of a clip, from 0.2 s before its onset."""
+    pcm = np.concatenate([np.zeros(RATE_HZ // 2, np.int16), read(name)])
+    silero = SileroStream()
+    windows = [pcm[at : at + WINDOW_SAMPLES] for at in range(0, len(pcm) - WINDOW_SAMPLES + 1, WINDOW_SAMPLES)]
+    probs = np.array([silero.speech_prob(window.tobytes()) for window in windows], np.float32)
+    onset = int(np.argmax(probs >= 0.5))
+    chosen = slice(max(0, onset - 6), onset + ms // 32)
+    return SoundClip(1, np.concatenate(windows[chosen]), probs[chosen], ms, ended)
+
+
+def test_the_weights_are_small_and_whole():
+    assert WEIGHTS.stat().st_size < 1_000_000
+    model = default_model()
+    assert len(model.heads) == len(model.stage_ms)
+    for seen, begun in model.heads:
+        assert len(seen.weights) == len(seen.mean) == len(seen.scale) == 3 * STATE_WIDTH + 18
+        assert len(begun.weights) == len(model.tokens) + 18
+        assert all(
+            np.all(np.isfinite(part)) for head in (seen, begun) for part in (head.mean, head.scale, head.weights)
+        )
+
+
+def test_weights_are_read_as_they_were_written(tmp_path: Path):
+    head = Head(np.array([1.0, 2.0]), np.array([0.5, 4.0]), np.array([3.0, -1.0]), bias=0.25)
+    model = SoundModel(np.array([7, 9]), (300, 1000), ((head, head), (head, head)))
+    model.save(tmp_path / "w.npz")
+    again = SoundModel.read(tmp_path / "w.npz")
+    assert again.stage_ms == (300, 1000)
+    assert again.tokens.tolist() == [7, 9]
+    assert again.heads[1][0].score(np.array([3.0, 2.5])) == pytest.approx(1.0 * 3 - 2.0 + 0.25)
+
+
+def test_strange_features_do_not_decide_alone():
+    head = Head(np.zeros(1), np.ones(1), np.ones(1), bias=0.0)
+    assert head.score(np.array([1e6])) == 5.0
+
+
+def test_stages_follow_the_length_of_the_sound():
+    model = default_model()
+    stages = [model.stage(ms, False) for ms in (160, 260, 261, 450, 700, 5000)]
+    assert stages == [0, 0, 1, 1, 2, 3]
+    assert model.stage(160, True) == 3
+
+
+@pytest.mark.parametrize(("name", "is_interruption"), [("stop", True), ("okay", False)])
+def test_real_clips(name, is_interruption):
+    score = judge_clip(default_model(), sound(name, 416))
+    assert (score > 0) is is_interruption
+
+
+def test_features_are_finite_for_any_sound():
+    for pcm in (
+        np.zeros(5000, np.int16),
+        np.full(5000, 32767, np.int16),
+        np.tile([32767, -32768], 2500).astype(np.int16),
+    ):
+        pooled, logprobs = looks(pcm)
+        numbers = voice(pcm, np.full(10, 0.7, np.float32), 160, False)
+        assert np.all(np.isfinite(pooled))
+        assert np.all(np.isfinite(logprobs))
+        assert np.all(np.isfinite(numbers))
+        assert np.all(np.isfinite(voice(pcm, np.zeros(1, np.float32), 32, True)))
+
+
+async def test_a_question_costs_less_than_35_ms_of_cpu():
+    clip = sound("go_forward_ten_meters", 1216)
+    judge = Judge()
+    await judge(clip)
+    costs = []
+    for _ in range(10):
+        began = time.process_time()
+        await judge(clip)
+        costs.append(time.process_time() - began)
+    assert min(costs) < 0.035
+
+
+def test_lost_samples_are_counted():
+    from loadtest.in_process import Beat
+
+    beats = [Beat(480, 480, 5000, False), Beat(0, 480, 5000, False), Beat(380, 860, 4620, False)]
+    assert samples_lost(beats) == 0
+    assert samples_lost([*beats, Beat(480, 1440, 4000, False)]) == 100
+    assert samples_lost([*beats, Beat(480, 1240, 4000, False)]) == -100
