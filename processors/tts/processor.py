@@ -18,12 +18,14 @@ from processors.frames import (
     UtteranceAudioFrame,
     UtteranceEndFrame,
     UtteranceStartFrame,
+    Word,
     WordTimesFrame,
 )
 from processors.overtaking import OvertakingInterruptions
 from processors.tts.base import Voice, VoiceChunk, VoiceError
 from processors.tts.sentences import PieceCutter
 from processors.tts.spoken_form import spoken
+from processors.tts.word_times import split_words
 from transports.pcm import Resampler
 
 MAX_FAILURES = 2
@@ -190,7 +192,7 @@ class TTSProcessor(OvertakingInterruptions):
         if said:
             try:
                 # A voice times the words that it speaks; where those are not the text's own, times are estimated.
-                await self._speak_aloud(utterance_id, said, timed=said == text.strip())
+                await self._speak_aloud(utterance_id, said, split_words(text) if said == text.strip() else [])
             except VoiceError as failure:
                 error = str(failure)
             except Exception as failure:  # noqa: BLE001 - a boundary: no fault of a voice may end the call
@@ -204,17 +206,19 @@ class TTSProcessor(OvertakingInterruptions):
             reply.error = reply.error or error
         await self.push_frame(UtteranceEndFrame(utterance_id, error=error))
 
-    async def _speak_aloud(self, utterance_id: int, said: str, *, timed: bool) -> None:
-        """Push one utterance's audio and word times.
+    async def _speak_aloud(self, utterance_id: int, said: str, own_words: list[str]) -> None:
+        """Push one utterance's audio; and its word times, with the text's own words and their white space.
 
         Raises:
             VoiceError: No audio, too late, or the voice's own.
         """
         sound = _Sound()
+        names = iter(own_words)
         async with aclosing(self._within_deadlines(said)) as chunks:
             async for chunk in chunks:
-                if chunk.words and timed:
-                    await self.push_frame(WordTimesFrame(utterance_id, list(chunk.words)))
+                words = [Word(name, word.start_secs) for word, name in zip(chunk.words, names, strict=False)]
+                if words:
+                    await self.push_frame(WordTimesFrame(utterance_id, words))
                 await self._push_audio(utterance_id, sound.take(chunk))
         await self._push_audio(utterance_id, sound.finish())
         if not sound.samples:

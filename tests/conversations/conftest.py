@@ -11,6 +11,7 @@ import pytest
 from loadtest.in_process import InProcessCall, calling
 from processors.llm.base import LanguageModel
 from processors.services import Services
+from processors.tts.base import Voice
 from settings import LlmProvider, Settings
 
 DATA = Path(__file__).parents[1] / "data"
@@ -26,14 +27,18 @@ def clip(name: str) -> np.ndarray:
 
 @pytest.fixture
 def call() -> Calling:
-    """Opens a call: ``async with call(model=..., GREETING=...) as c``; settings by their lower-case names."""
+    """Opens a call: ``async with call(model, voice, greeting=...) as c``; settings by their lower-case names."""
 
     @asynccontextmanager
-    async def opened(model: LanguageModel | None = None, **settings: object) -> AsyncIterator[InProcessCall]:
+    async def opened(
+        model: LanguageModel | None = None, voice: Voice | None = None, **settings: object
+    ) -> AsyncIterator[InProcessCall]:
         values = {"llm": LlmProvider.SCRIPTED, "greeting": "", **settings}
         services = await Services.load(Settings(_env_file=None, **values))
         if model is not None:
             services.language_model = model
+        if voice is not None:
+            services.voice = voice
         async with calling(services) as c:
             yield c
         await services.close()

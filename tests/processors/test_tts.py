@@ -119,7 +119,7 @@ async def test_word_times_pass_where_the_words_are_the_texts_own(virtual):
     async with running(TTSProcessor(FakeVoice(words=True))) as chain:
         await reply(chain, 1, "one two")
         await chain.until(ReplyEndFrame)
-        assert [words for kind, _, words in (e for e in out(chain) if e[0] == "words")] == [["one "], ["two "]]
+        assert [words for kind, _, words in (e for e in out(chain) if e[0] == "words")] == [["one "], ["two"]]
         await reply(chain, 2, "**one** two")
         await chain.until(ReplyEndFrame, 2)
         assert len(chain.down(WordTimesFrame)) == 2

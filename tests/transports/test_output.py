@@ -347,3 +347,23 @@ async def test_frames_from_below_pass():
         await output.queue_frame(frame, FrameDirection.UPSTREAM)
         await settle()
         assert chain.up(PlayoutPauseFrame) == [frame]
+
+
+async def test_chunks_of_any_size_that_come_with_jitter_are_played_sample_for_sample():
+    output, ear, _ = make()
+    rng = np.random.default_rng(3)
+    at = np.arange(10 * RATE)
+    pcm = (12_000 * np.sin(2 * np.pi * 300 * at / RATE)).astype(np.int16)
+    pcm[pcm == 0] = 1  # so that every zero that is heard is silence that was added
+    async with running(output) as chain:
+        await chain.push(ReplyStartFrame(reply_id=1), UtteranceStartFrame(1, 1, "a long tone"))
+        sent = 0
+        while sent < len(pcm) or output._engine.pending:
+            if sent < len(pcm):
+                size = int(rng.integers(1, 4802))
+                await chain.push(audio(1, pcm[sent : sent + size].tobytes()))
+                sent += size
+            await settle()
+            await ear.hear(int(rng.integers(0, 12)))
+    heard = np.frombuffer(ear.pcm, np.int16)
+    assert np.array_equal(heard[heard != 0], pcm)
