@@ -57,6 +57,16 @@ class Clip:
         """Length, padded to whole packets."""
         return len(self.packets) * PACKET_SECS
 
+    @property
+    def first_loud_packet(self) -> int:
+        """The packet that the first loud block is in."""
+        return round(self.first_loud_secs / BLOCK_SECS) // (PACKET_SAMPLES // BLOCK_SAMPLES)
+
+    @property
+    def last_loud_packet(self) -> int:
+        """The packet that the last loud block is in."""
+        return (round(self.last_loud_secs / BLOCK_SECS) - 1) // (PACKET_SAMPLES // BLOCK_SAMPLES)
+
 
 def load_wav(path: Path) -> Samples:
     """Read a 16-bit WAV of any rate, mix it to mono and resample it to 48 kHz.

@@ -230,9 +230,9 @@ class Caller:
             return self._room[self._packet_of_room]
         clip, said, future = self._clips[0]
         start = self._packet_of_clip * PACKET_SECS
-        if start <= clip.first_loud_secs < start + PACKET_SECS:
+        if self._packet_of_clip == clip.first_loud_packet:
             said.first_loud_secs = now - PACKET_SECS + clip.first_loud_secs - start
-        if start < clip.last_loud_secs <= start + PACKET_SECS:
+        if self._packet_of_clip == clip.last_loud_packet:
             said.last_loud_secs = now - PACKET_SECS + clip.last_loud_secs - start
         payload = clip.packets[self._packet_of_clip]
         self._packet_of_clip += 1

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtest import scoring
-from loadtest.audio import BLOCK_SECS, LOUD_RMS, SAMPLE_RATE_HZ, clip_from_samples, levels, silence
+from loadtest.audio import BLOCK_SECS, LOUD_RMS, SAMPLE_RATE_HZ, Clip, clip_from_samples, levels, silence
 from loadtest.recording import ReceivedPacket, Recording, Said, Sound
 from loadtest.scoring import NotMeasurable
 from tests.loadtest.known_bot import sweep, tone
@@ -180,3 +180,10 @@ def test_a_clip_knows_its_first_and_last_loud_sample(before, after):
 
 def test_levels_are_root_mean_squares():
     assert levels(tone(0.1, rms=LOUD_RMS)) == pytest.approx(LOUD_RMS, rel=0.1)
+
+
+def test_every_clip_has_a_packet_for_its_first_and_last_loud_block():
+    for blocks in range(1, 200):
+        clip = Clip("c", (b"",) * 60, first_loud_secs=0.0, last_loud_secs=blocks * 0.005)
+        assert clip.first_loud_packet == 0
+        assert clip.last_loud_packet == (blocks - 1) // 4

@@ -1,0 +1,77 @@
+"""What calls share, as the settings name it."""
+
+import pytest
+
+from processors import services as services_module
+from processors.llm.base import LanguageModelError
+from processors.prompt import DEFAULT_PROMPT
+from processors.services import Services
+from settings import LlmProvider, Settings, SettingsError
+
+
+def settings(**values) -> Settings:
+    return Settings(_env_file=None, **{"llm": LlmProvider.SCRIPTED, **values})
+
+
+class NoWeights:
+    name = "local"
+    closed = False
+
+    def __init__(self, *args, **kwargs):
+        pass
+
+    async def warm(self, system_prompt):
+        raise LanguageModelError("no weights for model.gguf; hub: no network", retryable=False)
+
+    async def close(self):
+        NoWeights.closed = True
+
+
+async def test_without_weights_the_scripted_responder_answers_and_the_page_says_so(monkeypatch):
+    monkeypatch.setattr(services_module, "LocalModel", NoWeights)
+    services = await Services.load(settings(llm=LlmProvider.LOCAL))
+    assert services.language_model.name == "scripted"
+    assert NoWeights.closed
+    assert services.info()["providers"] == {"stt": "local", "llm": "scripted", "tts": "local"}
+    assert ["scripted" in warning for warning in services.info()["warnings"]] == [True]
+    await services.close()
+
+
+async def test_a_server_that_is_down_is_kept_and_warned_of():
+    services = await Services.load(settings(llm=LlmProvider.OLLAMA, ollama_url="http://127.0.0.1:9/v1"))
+    assert services.language_model.name == "llama3.2 at http://127.0.0.1:9/v1"
+    assert services.warnings == ["The language model does not answer yet."]
+    await services.close()
+
+
+async def test_the_prompt_comes_from_a_file(tmp_path):
+    path = tmp_path / "prompt.txt"
+    path.write_text("You are a baker.\n")
+    services = await Services.load(settings(system_prompt_file=path))
+    assert services.system_prompt == "You are a baker."
+    await services.close()
+    path.write_text(" ")
+    with pytest.raises(SettingsError, match="SYSTEM_PROMPT_FILE: .* is empty"):
+        await Services.load(settings(system_prompt_file=path))
+
+
+async def test_settings_reach_who_uses_them():
+    services = await Services.load(
+        settings(vad_stop_ms=300, endpoint_max_ms=1000, resume_at_word=True, interruption_mode="off", language="de")
+    )
+    assert services.system_prompt == DEFAULT_PROMPT
+    assert services.vad_params.stop_ms == 300
+    assert services.turn_params.step_back
+    assert services.turn_params.endpoint.silence_limit_ms == 1300
+    assert services.turn_params.verdict.language == "de"
+    assert services.judge is None
+    await services.close()
+
+
+def test_turn_servers_get_their_credentials():
+    services = Services(
+        settings(ice_servers=["stun:a:1", "turn:b:2"], turn_username="me", turn_credential="secret"), "p", None, None
+    )
+    plain, turn = services.server_settings.ice_servers
+    assert plain == "stun:a:1"
+    assert (turn.urls, turn.username, turn.credential) == ("turn:b:2", "me", "secret")
