@@ -6,6 +6,7 @@
 
 import argparse
 import asyncio
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -99,6 +100,7 @@ async def serve(settings: Settings) -> None:
     async def start_call(call: WebRTCCall) -> None:
         await run_call(call, services)
 
+    stopped = _stop_signals()  # before anyone is told that it runs, and may stop it
     runner = web.AppRunner(make_app(services.server_settings, start_call, info=services.info), access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, settings.host, settings.port, reuse_address=True)
@@ -108,21 +110,20 @@ async def serve(settings: Settings) -> None:
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         logger.info("{}", services.summary())
         print(f"Parley is ready: http://{host}:{port}", flush=True)
-        await _until_stopped()
+        await stopped.wait()
         logger.info("stopping")
     finally:
         await runner.cleanup()
         await services.close()
 
 
-async def _until_stopped() -> None:
-    import signal
-
+def _stop_signals() -> asyncio.Event:
+    """An event that Ctrl-C and SIGTERM set."""
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, stopped.set)
-    await stopped.wait()
+    return stopped
 
 
 def parser() -> argparse.ArgumentParser:

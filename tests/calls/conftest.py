@@ -32,8 +32,9 @@ async def until_told(caller: Caller, type_: str, count: int = 1) -> None:
 
 
 async def until_state(caller: Caller, state: str) -> None:
+    """Wait until the call has come to a state; it may have gone on to the next since."""
     async with asyncio.timeout(SECS):
-        while not (states := told(caller, "turn-state")) or states[-1]["state"] != state:
+        while state not in [entered["state"] for entered in told(caller, "turn-state")]:
             await asyncio.sleep(0.01)
 
 

@@ -1,6 +1,7 @@
 """What callers who leave, leave behind: nothing."""
 
 import asyncio
+import itertools
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -59,11 +60,13 @@ async def test_in_whatever_state(bot: RealBot, leave: Callable[[Caller], Awaitab
 
 @asynccontextmanager
 async def model_that_never_answers() -> AsyncIterator[str]:
-    """URL of a server that takes questions and says nothing."""
+    """URL of a server that refuses the warm-up, so that the bot starts soon, and says nothing from then on."""
+    asked = itertools.count()
 
     async def wait(_: web.Request) -> web.Response:
-        await asyncio.sleep(120)
-        return web.Response()
+        if next(asked):
+            await asyncio.sleep(120)
+        return web.Response(status=400)
 
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", wait)
