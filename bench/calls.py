@@ -1,7 +1,8 @@
-"""Whole calls over real WebRTC: voice to voice, stage by stage, and word error rate: ``python -m bench.calls``.
+"""Whole calls over real WebRTC: answer times, word error rate, time to stop: ``python -m bench.calls``.
 
 The bot is its own process. Each clip is said in a call of its own, by a caller that costs a hundredth of a core. Times
-are those of sound at the caller's socket; the stages are the bot's own.
+are those of sound at the caller's socket; the stages are the bot's own. Clips of class "interruption", where the folder
+has any, are said over the bot's voice.
 """
 
 import argparse
@@ -20,6 +21,9 @@ from loadtest import scoring
 from loadtest.audio import clip_from_wav
 from loadtest.bot_process import RealBot, real_bot
 from loadtest.caller import Caller, CallFailed
+from loadtest.interruptions_webrtc import run_all as say_over_the_bot
+from loadtest.rows import Row
+from processors.turns.states import InterruptionMode
 
 ANSWER_SECS = 20.0
 SETTLE_SECS = 0.5
@@ -50,11 +54,19 @@ async def say_to(bot: RealBot, audio: Path, clip: Clip) -> Result:
     async with Caller(bot.url) as caller:
         await asyncio.sleep(SETTLE_SECS)
         said = await caller.say(clip_from_wav(audio / clip.file))
+
+        def answer_begins() -> bool:
+            # A pause inside the clip may have been answered before: then the words after it are still to come.
+            return any(
+                m.type == "time-to-answer" and said.last_loud_secs is not None and m.arrival_secs >= said.last_loud_secs
+                for m in caller.recording.messages
+            )
+
         answered = True
         try:
-            await caller.bot_speaks(timeout_secs=ANSWER_SECS)
-            await caller.message("time-to-answer", timeout_secs=2.0)
-        except (CallFailed, TimeoutError):
+            await caller.until(answer_begins, what="an answer", timeout_secs=ANSWER_SECS)
+            await caller.bot_speaks(timeout_secs=2.0)
+        except CallFailed:
             answered = False
     finals = {
         m.data["segment"]: m.data["text"]
@@ -62,7 +74,8 @@ async def say_to(bot: RealBot, audio: Path, clip: Clip) -> Result:
         if m.type == "user-transcription" and m.data["final"]
     }
     text = " ".join(text for _, text in sorted(finals.items()) if text)
-    stages = next((m.data["stages"] for m in caller.recording.messages if m.type == "time-to-answer"), {})
+    times = [m.data["stages"] for m in caller.recording.messages if m.type == "time-to-answer"]
+    stages = times[-1] if answered else {}
     try:
         answer_ms = scoring.voice_to_voice_ms(said, caller.recording.sound()) if answered else None
     except scoring.NotMeasurable:
@@ -113,6 +126,24 @@ def figures(results: Sequence[Result]) -> dict[str, Any]:
     }
 
 
+def stops(rows: Sequence[Row]) -> dict[str, Any]:
+    """From the first loud sample of an interruption to the last one of the bot, where the bot stopped for it."""
+    stopped = [row for row in rows if row.outcome == "cancelled"]
+    times = [row.stop_ms for row in stopped if row.stop_ms is not None]
+    return {
+        "clips": len(rows),
+        "stopped": len(stopped),
+        "onset_to_silence_ms": {p: round(scoring.percentile(times, p)) for p in (50, 95)} if times else {},
+    }
+
+
+def show_stops(found: dict[str, Any]) -> None:
+    """Print the figures of interruptions."""
+    print(f"interruptions: the bot stopped for {found['stopped']} of {found['clips']}")
+    if times := found["onset_to_silence_ms"]:
+        print(f"  onset to silence p50 {times[50]:>5} ms   p95 {times[95]:>5} ms")
+
+
 def show(llm: str, found: dict[str, Any]) -> None:
     """Print the figures."""
     print(f"llm={llm}: {found['answered']} of {found['calls']} clips answered in time to be measured")
@@ -131,7 +162,9 @@ def main() -> None:
         "--audio", type=Path, default=default, help="folder with manifest.jsonl; default: the tests' own"
     )
     parser.add_argument("--class", dest="kind", default="speech", help="class of the clips; default: speech")
-    parser.add_argument("--llm", action="append", help="scripted or local; may be given twice; default: scripted")
+    parser.add_argument(
+        "--llm", action="append", choices=["scripted", "local"], help="may be given twice; default: scripted"
+    )
     parser.add_argument("--parallel", type=int, default=1, help="calls at once; default: 1")
     parser.add_argument("--clips", type=int, help="only so many clips")
     parser.add_argument("--json", type=Path, help="write the figures here")
@@ -144,6 +177,16 @@ def main() -> None:
         results = asyncio.run(run(options.audio, clips, llm, options.parallel))
         found[llm] = figures(results)
         show(llm, found[llm])
+    # Synthetic voices would flatter the figures or spoil them: nobody interrupts with one.
+    over = [
+        (options.audio / clip.file, clip.file, clip.kind)
+        for clip in load_clips(options.audio)
+        if clip.kind == "interruption" and not clip.synthetic
+    ][: options.clips]
+    if over:
+        rows, _ = asyncio.run(say_over_the_bot(over, InterruptionMode.DUCK.value, 0.5, options.parallel))
+        found["interruptions"] = stops(rows)
+        show_stops(found["interruptions"])
     if options.json:
         options.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 

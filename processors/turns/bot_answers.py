@@ -1,0 +1,171 @@
+"""The part of the turn machine in which the bot has the floor: a reply is asked for, awaited, covered and heard."""
+
+from processors.turns.events import (
+    AnnounceUserStopped,
+    AskReply,
+    Event,
+    Phrase,
+    PlayoutStalled,
+    ReplyPlayed,
+    ReplyPlaying,
+    ReportFault,
+    Say,
+    TellClient,
+    Words,
+)
+from processors.turns.floor import Floor, Reply
+from processors.turns.states import State, Timer
+from processors.turns.transcript import normalised
+
+
+class BotAnswers(Floor):
+    """The bot thinks and speaks, and nobody disturbs it."""
+
+    def _ask(self, *, announce: bool = True) -> None:
+        """Ask for a reply to the open turn; a prompt waits until history holds what was heard before."""
+        self._clear_waits()
+        if announce:
+            self._do(AnnounceUserStopped())
+        if self._committing_id is not None:
+            self._ask_waits = True
+            self.state = State.USER_SPEAKING
+            return
+        self._ask_waits = False
+        if not self._turn_open:
+            self.turn_id += 1
+            self._turn_open = True
+        self._asked_text = self._transcript.text()
+        self._transcript.mark_asked()
+        self._unanswered_cut = False
+        self._reply = Reply(self._new_reply_id())
+        self._fillers_said = 0
+        self._do(AskReply(self.turn_id, self._reply.reply_id, self._asked_text))
+        self._set(Timer.REPLY, self.params.reply_secs)
+        self._think()
+
+    def _ask_after_commit(self, _: Event | None) -> None:
+        if self._ask_waits and self._committing_id is None:
+            self._ask(announce=False)
+
+    def _think(self) -> None:
+        """Wait for the reply; a deadline that passed while something else was heard is due soon."""
+        self.state = State.THINKING
+        self._timers.setdefault(Timer.REPLY, self._now + self.params.overdue_secs)
+        if self._reply is not None and self._reply.phrase is None:
+            self._set(Timer.FILLER, self.params.filler_secs)
+
+    def _greet(self, _: Event | None) -> None:
+        self._say(Phrase.GREETING)
+
+    def _say(self, phrase: Phrase) -> None:
+        self._clear_waits()
+        self._transcript.close()
+        self._turn_open = False
+        self._reply = Reply(self._new_reply_id(), phrase)
+        self._do(Say(self._reply.reply_id, phrase))
+        self.state = State.THINKING
+        self._set(Timer.REPLY, self.params.phrase_secs)
+
+    def _say_filler(self, _: Event | None) -> None:
+        phrase = Phrase.MOMENT if self._fillers_said == 0 else Phrase.STILL
+        self._fillers_said += 1
+        self._filler = Reply(self._new_reply_id(), phrase)
+        self._do(Say(self._filler.reply_id, phrase))
+        self._set(Timer.FILLER, self.params.filler_secs)
+
+    def _reply_missing(self, _: Event | None) -> None:
+        """Nothing was heard within the deadline: say so, by voice if that works, else on the page."""
+        assert self._reply is not None
+        phrase = self._reply.phrase
+        self._do(ReportFault("no reply" if phrase is None else "a fixed sentence could not be spoken"))
+        self._cancel()
+        if phrase is None:
+            self._say(Phrase.APOLOGY)
+        else:
+            self._cannot_speak()
+
+    def _cannot_speak(self) -> None:
+        self._do(TellClient("The bot has no voice at the moment. Please try again, or use the text box."))
+        self._listen()
+
+    def _words_while_thinking(self, event: Event | None) -> None:
+        """Words that arrive late, or change, before the reply is heard: they extend the turn."""
+        assert isinstance(event, Words)
+        text = self._transcript.text()
+        if not event.final or normalised(text) == normalised(self._asked_text) or not text:
+            return
+        if self._policy.is_acknowledgement(text, self._asked_text):
+            return
+        self._cancel()
+        self._user_takes_floor()
+        if not self._speech_on:
+            self._arm_end_of_turn()
+
+    # --- speaking ----------------------------------------------------------------------
+
+    def _speak(self, event: Event | None) -> None:
+        assert isinstance(event, ReplyPlaying)
+        if self._note_playing(event):
+            self.state = State.SPEAKING
+
+    def _note_playing(self, event: Event | None) -> bool:
+        """A reply has begun to sound: unless it is a filler, the turn that it answers is closed."""
+        assert isinstance(event, ReplyPlaying)
+        if self._filler is not None and event.reply_id == self._filler.reply_id:
+            self._filler.playing = True
+        elif self._reply is not None and event.reply_id == self._reply.reply_id:
+            self._reply.playing = True
+            self._turn_open = False
+            self._clear(Timer.REPLY)
+            if self.state is State.PAUSED:
+                self._transcript.close_asked()
+            else:
+                self._transcript.close()
+        else:
+            return self.state is State.SPEAKING
+        self._speaking_id = event.reply_id
+        self._question_heard = False
+        self._clear(Timer.FILLER)
+        return True
+
+    def _reply_over(self, event: Event | None) -> None:
+        assert isinstance(event, ReplyPlayed)
+        if self._filler is not None and event.reply_id == self._filler.reply_id:
+            self._filler = None
+            self._speaking_id = None
+            self._think()
+            return
+        if self._reply is None or event.reply_id != self._reply.reply_id:
+            return
+        reply, self._reply = self._reply, None
+        self._speaking_id = None
+        if event.error is None or (event.heard and reply.phrase is not None):
+            self._listen()
+        elif reply.phrase is None:
+            self._do(ReportFault(f"reply failed: {event.error}"))
+            self._say(Phrase.APOLOGY)
+        else:
+            self._do(ReportFault(f"a fixed sentence could not be spoken: {event.error}"))
+            self._cannot_speak()
+
+    def _note_stall(self, event: Event | None) -> None:
+        assert isinstance(event, PlayoutStalled)
+        if event.stalled and event.reply_id == self._speaking_id:
+            self._set(Timer.STALL, self.params.stall_secs)
+        else:
+            self._clear(Timer.STALL)
+
+    def _give_up_stalled(self, _: Event | None) -> None:
+        self._do(ReportFault("reply stalled"))
+        self._cancel()
+        self._say(Phrase.APOLOGY)
+
+    def _listen(self) -> None:
+        """The floor is free, unless somebody is speaking already."""
+        self._clear_waits()
+        self._turn_open = False
+        self._unanswered_cut = False
+        self._asked_text = ""
+        self.state = State.LISTENING
+        if self._speech_on or self._transcript.text():
+            self._user_takes_floor()

@@ -1,0 +1,162 @@
+"""What the parts of the turn machine share: what is known of the call, its timers, its actions, its decision card."""
+
+from dataclasses import dataclass
+
+from processors.turns.card import DecisionCard
+from processors.turns.events import (
+    Action,
+    Event,
+    Phrase,
+    PublishCard,
+    StopJudging,
+)
+from processors.turns.sound import Sound
+from processors.turns.states import State, Timer, TurnParams
+from processors.turns.transcript import Transcript
+from processors.turns.verdict.policy import VerdictPolicy
+
+ROUNDING_SECS = 1e-6
+"""A timer is due this much before its time: sums of seconds differ in their last digits."""
+
+
+@dataclass
+class Reply:
+    """One reply of the bot that is wanted, or its filler."""
+
+    reply_id: int
+    phrase: Phrase | None = None
+    playing: bool = False
+
+
+class Floor:
+    """The state of one call's floor. The parts that act on it are mixed in to one machine; see ``machine.py``."""
+
+    def __init__(self, params: TurnParams | None = None, policy: VerdictPolicy | None = None) -> None:
+        self.params = params or TurnParams()
+        self.state = State.LISTENING
+        self.turn_id = 0
+        self._policy = policy or VerdictPolicy(self.params.verdict)
+        self._timers: dict[Timer, float] = {}
+        self._actions: list[Action] = []
+        self._now = 0.0
+        self._transcript = Transcript()
+        self._turn_open = False
+        self._asked_text = ""
+        self._last_reply_id = 0
+        self._reply: Reply | None = None
+        self._filler: Reply | None = None
+        self._fillers_said = 0
+        self._speaking_id: int | None = None
+        self._committing_id: int | None = None
+        self._ask_waits = False
+        self._speech_on = False
+        self._speech_started_at = 0.0
+        self._speech_ended_at: float | None = None
+        self._words_missed = False
+        self._p_complete: float | None = None
+        self._question_heard = False
+        self._sound: Sound | None = None
+        self._last_sound_id = 0
+        self._card: DecisionCard | None = None
+        self._unanswered_cut = False
+
+    # --- what every part uses ------------------------------------------------------------
+
+    def _set(self, timer: Timer, secs: float) -> None:
+        self._timers[timer] = self._now + secs
+
+    def _clear(self, *timers: Timer) -> None:
+        for timer in timers:
+            self._timers.pop(timer, None)
+
+    def _do(self, action: Action) -> None:
+        self._actions.append(action)
+
+    def _clear_waits(self) -> None:
+        keep = {Timer.REGRET, Timer.COMMIT}
+        for timer in [timer for timer in self._timers if timer not in keep]:
+            del self._timers[timer]
+
+    def _new_reply_id(self) -> int:
+        self._last_reply_id += 1
+        return self._last_reply_id
+
+    def _stop_judging(self) -> None:
+        if self._sound is not None:
+            self._sound = None
+            self._do(StopJudging())
+
+    def _adds_nothing(self) -> bool:
+        """Whether the last sound was too short to add to a turn that is complete without it."""
+        short = self._now - self._speech_started_at <= self.params.short_sound_secs
+        return short and self._transcript.is_settled() and bool(self._transcript.text())
+
+    # --- the decision card -----------------------------------------------------------------
+
+    def _close_card(self, verdict: str, reason: str, confidence: float) -> None:
+        if self._card is None or self._sound is None or self._card.verdict != "pending":
+            return
+        card = self._card
+        card.verdict = verdict  # pyright: ignore[reportAttributeAccessIssue] - a literal at each caller
+        card.reason, card.confidence = reason, confidence
+        card.verdict_ms = self._sound.elapsed_ms(self._now)
+        if self._sound.silent_since is not None and verdict == "resume":
+            card.silence_ms = round((self._now - self._sound.silent_since) * 1000)
+        card.text = self._transcript.text()
+        self._do(PublishCard(card.as_dict()))
+        self._set(Timer.REGRET, self.params.regret_secs)
+
+    def _note_regret(self, regret: bool) -> None:
+        if self._card is not None and self._card.verdict in ("resume", "cancel") and self._card.regret is None:
+            self._card.regret = regret
+            self._do(PublishCard(self._card.as_dict()))
+        self._clear(Timer.REGRET)
+
+    def _note_cancel_regret(self, regret: bool) -> None:
+        """The turn that a cancel made room for had words, or it had none."""
+        if self._card is not None and self._card.verdict == "cancel":
+            self._note_regret(regret)
+
+    def _settle_regret(self, _: Event | None = None) -> None:
+        """The next seconds have told: a cancel without words was wrong, a resume that nobody disputed was right."""
+        if self._card is None or self._card.regret is not None:
+            return
+        self._note_regret(self._card.verdict == "cancel" and not (self._transcript.text() or self._asked_text))
+
+    # --- what one part asks of another -------------------------------------------------------
+
+    def _user_takes_floor(self, _: Event | None = None) -> None:
+        """The user speaks; defined by :class:`UserSpeaks`."""
+        raise NotImplementedError
+
+    def _arm_end_of_turn(self) -> None:
+        """Words are there, wait for the turn's end; defined by :class:`UserSpeaks`."""
+        raise NotImplementedError
+
+    def _ask(self, *, announce: bool = True) -> None:
+        """Ask for a reply to the open turn; defined by :class:`BotAnswers`."""
+        raise NotImplementedError
+
+    def _think(self) -> None:
+        """Wait for the reply; defined by :class:`BotAnswers`."""
+        raise NotImplementedError
+
+    def _say(self, phrase: Phrase) -> None:
+        """Say a fixed sentence; defined by :class:`BotAnswers`."""
+        raise NotImplementedError
+
+    def _listen(self) -> None:
+        """The floor is free; defined by :class:`BotAnswers`."""
+        raise NotImplementedError
+
+    def _reply_over(self, event: Event | None) -> None:
+        """A reply is over at the ear; defined by :class:`BotAnswers`."""
+        raise NotImplementedError
+
+    def _cancel(self) -> None:
+        """End the reply; defined by :class:`OverVoice`."""
+        raise NotImplementedError
+
+    def _judge_again(self, _: Event | None = None) -> None:
+        """Judge a sound that was let go; defined by :class:`OverVoice`."""
+        raise NotImplementedError

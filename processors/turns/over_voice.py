@@ -1,0 +1,237 @@
+"""The part of the turn machine in which both want the floor: a sound over the bot's voice is judged."""
+
+from processors.turns.card import DecisionCard
+from processors.turns.events import (
+    AnnounceUserStarted,
+    Backchannel,
+    Cancel,
+    Duck,
+    Event,
+    Pause,
+    ReplyPlayed,
+    Resume,
+    SpeechEnded,
+    SpeechStarted,
+    StartJudging,
+    TextTyped,
+    Words,
+)
+from processors.turns.floor import ROUNDING_SECS, Floor
+from processors.turns.sound import Sound
+from processors.turns.states import InterruptionMode, State, Timer
+from processors.turns.transcript import beyond
+from processors.turns.verdict.policy import Evidence, Verdict
+
+
+class OverVoice(Floor):
+    """Both want the floor."""
+
+    def _pause(self, event: Event | None = None) -> None:
+        """Lower, silence or hold back the voice at once; decide later."""
+        if self.params.mode in (InterruptionMode.CANCEL, InterruptionMode.OFF) and self.state is State.SPEAKING:
+            return
+        self._settle_regret()
+        holding = self._speaking_id is None
+        self._last_sound_id += 1
+        self._sound = Sound(self._last_sound_id, started_at=self._now)
+        if holding or self.params.mode is not InterruptionMode.DUCK:
+            self._sound.silent_since = self._now
+            self._do(Pause())
+        else:
+            self._do(Duck())
+            self._set(Timer.ESCALATE, self.params.escalate_secs)
+        mode = "hold" if holding else self.params.mode.value
+        self._card = DecisionCard(self._last_sound_id, mode, self._now, question_heard=self._question_heard)
+        self._clear(Timer.STALL, Timer.FILLER)
+        self._set(Timer.VERDICT, self.params.verdict_secs)
+        self._do(StartJudging(self._last_sound_id))
+        self.state = State.PAUSED
+        if isinstance(event, SpeechStarted):
+            self._sound.by_vad = True
+
+    def _speech_over_voice(self, event: Event | None) -> None:
+        """Confirmed speech that no sound announced: judge it; or, in cancel mode, obey it."""
+        if self.params.mode is InterruptionMode.CANCEL:
+            self._cancel()
+            self._user_takes_floor()
+        elif self._sound is None or self._sound.ended_at is not None:
+            self._pause(event)
+
+    def _escalate(self, _: Event | None = None) -> None:
+        """A lowered voice falls silent, unless the sound is likely nothing; then only if it lasts much longer."""
+        sound = self._sound
+        if sound is None or sound.silent_since is not None:
+            return
+        patient_until = sound.started_at + self.params.patience_secs
+        if self._now < patient_until - ROUNDING_SECS and self._policy.has_patience(self._evidence(sound)):
+            self._timers[Timer.ESCALATE] = patient_until
+            return
+        self._fall_silent(sound)
+
+    def _fall_silent(self, sound: Sound) -> None:
+        sound.silent_since = self._now
+        self._clear(Timer.ESCALATE)
+        self._do(Pause())
+
+    def _judge_window(self, _: Event | None) -> None:
+        assert self._sound is not None
+        if self._sound.windows_since_judged >= self.params.verdict.judge_every_windows:
+            self._judge()
+
+    def _judge(self, event: Event | None = None) -> None:
+        assert self._sound is not None
+        if isinstance(event, SpeechEnded) and self._sound.ended_at is None:
+            # The fast gate's end was missed; the VAD's slower one stands in for it.
+            self._sound.ended_at = self._now
+        self._sound.windows_since_judged = 0
+        evidence = self._evidence(self._sound)
+        decision = self._policy.decide(evidence)
+        if decision.verdict is Verdict.CANCEL:
+            self._verdict_cancel(decision.reason, decision.confidence)
+        elif decision.verdict is Verdict.RESUME:
+            if not self._waits_for_words(self._sound):
+                self._verdict_resume(decision.reason, decision.confidence)
+        else:
+            self._hold(self._sound, evidence)
+
+    def _hold(self, sound: Sound, evidence: Evidence) -> None:
+        """Undecided: silence a lowered voice if the sound is likely an interruption; wait only so long for words."""
+        if sound.silent_since is None and self._policy.wants_silence(evidence):
+            self._fall_silent(sound)
+        if sound.ended_at is not None:
+            due = sound.ended_at + self.params.verdict.after_end_ms / 1000
+            self._timers[Timer.VERDICT] = min(self._timers.get(Timer.VERDICT, due), max(due, self._now))
+
+    def _waits_for_words(self, sound: Sound) -> bool:
+        """Before the first sample a wait costs little, and a longer sound is likely to be the turn's second half."""
+        if self._speaking_id is not None or sound.voiced_ms < self.params.short_sound_secs * 1000:
+            return False
+        return not (self._transcript.is_settled() and sound.has_words_since)
+
+    def _force_verdict(self, _: Event | None) -> None:
+        assert self._sound is not None
+        decision = self._policy.decide_now(self._evidence(self._sound))
+        if decision.verdict is Verdict.CANCEL:
+            self._verdict_cancel(decision.reason, decision.confidence)
+        else:
+            self._verdict_resume(decision.reason, decision.confidence)
+
+    def _evidence(self, sound: Sound) -> Evidence:
+        text = self._transcript.text()
+        if self._turn_open:
+            text = beyond(text, self._asked_text)
+        return sound.evidence(
+            now=self._now,
+            text=text,
+            final=self._transcript.has_final(),
+            confidence=self._transcript.confidence(),
+            question_heard=self._question_heard,
+            holding=self._speaking_id is None,
+        )
+
+    def _verdict_cancel(self, reason: str, confidence: float) -> None:
+        self._close_card("cancel", reason, confidence)
+        self._unanswered_cut = self._reply is not None and self._reply.phrase is None
+        self._cancel()
+        self._user_takes_floor()
+        if not self._speech_on and self._transcript.is_settled() and self._transcript.text():
+            self._arm_end_of_turn()
+
+    def _verdict_resume(self, reason: str, confidence: float) -> None:
+        self._close_card("resume", reason, confidence)
+        self._clear(Timer.ESCALATE, Timer.VERDICT)
+        said = self._transcript.text()
+        if self._turn_open:
+            said = beyond(said, self._asked_text)
+            self._asked_text = self._transcript.text() or self._asked_text
+        else:
+            self._transcript.close()
+        if said:
+            self._do(Backchannel(said))
+        self._do(Resume())
+        if self._sound is not None and self._sound.ended_at is not None:
+            self._stop_judging()
+        if self._speaking_id is not None:
+            self.state = State.SPEAKING
+        else:
+            self._think()
+
+    def _judge_again(self, _: Event | None = None) -> None:
+        """A sound that was let go and lasts: only a sure interruption still counts."""
+        if self._sound is None:
+            return
+        decision = self._policy.decide(self._evidence(self._sound))
+        if decision.verdict is Verdict.CANCEL:
+            self._note_regret(True)
+            self._verdict_cancel(f"after a resume: {decision.reason}", decision.confidence)
+        elif self._sound.ended_at is not None:
+            self._stop_judging()
+
+    def _words_over_voice(self, event: Event | None) -> None:
+        """Words about a sound that was already let go, or that the VAD never heard."""
+        assert isinstance(event, Words)
+        if self.params.mode is InterruptionMode.OFF:
+            self._transcript.close()
+            return
+        text = self._transcript.text()
+        if not text:
+            return
+        if self._policy.is_content(text, event.confidence, self._question_heard, event.final):
+            self._note_regret(True)
+            self._unanswered_cut = self._reply is not None and self._reply.phrase is None
+            self._cancel()
+            self._user_takes_floor()
+            if event.final and not self._speech_on:
+                self._arm_end_of_turn()
+        elif event.final:
+            self._transcript.close()
+            self._do(Backchannel(text))
+
+    def _drained(self, event: Event | None) -> None:
+        """The bot had said everything while the sound was undecided: the floor is the user's."""
+        assert isinstance(event, ReplyPlayed)
+        ours = {reply.reply_id for reply in (self._reply, self._filler) if reply is not None}
+        if event.reply_id not in ours:
+            return
+        if self._filler is not None and event.reply_id == self._filler.reply_id:
+            self._filler = None
+            self._speaking_id = None
+            return
+        if event.error is not None and not event.heard:
+            self._close_card("drained", "the reply failed", 1.0)
+            self._do(Resume())
+            self._stop_judging()
+            self._reply_over(event)
+            return
+        self._close_card("drained", "nothing was left to play", 1.0)
+        self._do(Resume())
+        self._reply = None
+        self._speaking_id = None
+        self._stop_judging()
+        self._user_takes_floor()
+
+    def _interrupt_by_text(self, event: Event | None) -> None:
+        assert isinstance(event, TextTyped)
+        if self._sound is not None and self.state is State.PAUSED:
+            self._close_card("cancel", "the client typed", 1.0)
+        self._cancel()
+        self._transcript.add_typed(event.text)
+        self._do(AnnounceUserStarted())
+        self._ask()
+
+    def _cancel(self) -> None:
+        """End the current reply and filler; whatever was heard is committed before a new prompt."""
+        reply = self._reply or self._filler
+        if reply is None:
+            return
+        heard = self._speaking_id is not None
+        self._do(Cancel(reply.reply_id))
+        if heard:
+            self._committing_id = self._speaking_id
+        self._reply = None
+        self._filler = None
+        self._speaking_id = None
+        self._stop_judging()
+        self._clear_waits()
+        if heard:
+            self._set(Timer.COMMIT, self.params.commit_secs)

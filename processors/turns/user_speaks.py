@@ -1,0 +1,128 @@
+"""The part of the turn machine in which the user has the floor: words are gathered until the turn is over."""
+
+from processors.turns.endpoint import wait_ms
+from processors.turns.events import (
+    AnnounceUserStarted,
+    AnnounceUserStopped,
+    Event,
+    Phrase,
+    ReportFault,
+    TextTyped,
+    Words,
+)
+from processors.turns.floor import Floor
+from processors.turns.states import State, Timer
+
+
+class UserSpeaks(Floor):
+    """The user has the floor."""
+
+    def _user_takes_floor(self, _: Event | None = None) -> None:
+        self._clear_waits()
+        self.state = State.USER_SPEAKING
+        self._do(AnnounceUserStarted())
+        if self._speech_on:
+            self._set(Timer.ENDLESS_SPEECH, self.params.endless_speech_secs)
+        else:
+            self._await_words()
+
+    def _user_goes_on(self, _: Event | None) -> None:
+        if self._ask_waits:
+            self._ask_waits = False
+            self._do(AnnounceUserStarted())
+        self._clear(Timer.END_OF_TURN, Timer.TRANSCRIPT)
+        self._set(Timer.ENDLESS_SPEECH, self.params.endless_speech_secs)
+
+    def _await_words(self, _: Event | None = None) -> None:
+        """Speech has ended (or was none): its words, the turn detector and the silence decide what follows."""
+        self._clear(Timer.ENDLESS_SPEECH)
+        if self._adds_nothing():
+            text = self._transcript.text()
+            secs = wait_ms(text, self._p_complete, self.params.endpoint) / 1000
+            self._set(Timer.END_OF_TURN, max(secs, self.params.short_transcript_secs))
+            return
+        self._set(Timer.TRANSCRIPT, self.params.transcript_secs)
+        if self._transcript.is_settled() and self._transcript.text():
+            self._arm_end_of_turn()
+
+    def _gather_words(self, event: Event | None) -> None:
+        assert isinstance(event, Words)
+        if self._speech_on:
+            if event.final:
+                self._set(Timer.ENDLESS_SPEECH, self.params.lost_end_secs)
+            elif Timer.ENDLESS_SPEECH in self._timers:
+                self._set(Timer.ENDLESS_SPEECH, self.params.endless_speech_secs)
+        elif event.final and self._transcript.is_settled():
+            self._arm_end_of_turn()
+        elif not event.final:
+            self._clear(Timer.END_OF_TURN)
+            self._set(Timer.TRANSCRIPT, self.params.transcript_secs)
+
+    def _rate_turn(self, _: Event | None) -> None:
+        if Timer.END_OF_TURN in self._timers:
+            self._arm_end_of_turn()
+
+    def _arm_end_of_turn(self) -> None:
+        """The words are there: the turn is over after the silence that they, and how they sounded, ask for."""
+        text = self._transcript.text()
+        ended_at = self._speech_ended_at if self._speech_ended_at is not None else self._now
+        secs = wait_ms(text, self._p_complete, self.params.endpoint) / 1000
+        if text and self._p_complete is None:
+            secs = max(secs, self.params.turn_score_secs)
+        if not self._transcript.has_final():
+            secs = self.params.transcript_secs
+        self._timers[Timer.END_OF_TURN] = max(ended_at + secs, self._now)
+
+    def _end_turn(self, _: Event | None = None) -> None:
+        self._clear(Timer.END_OF_TURN, Timer.TRANSCRIPT, Timer.ENDLESS_SPEECH)
+        if self._transcript.text():
+            self._note_cancel_regret(False)
+            self._ask()
+        else:
+            self._nothing_said()
+
+    def _nothing_said(self) -> None:
+        """A sound without words. If it cost the caller a reply, that reply is asked for again."""
+        self._transcript.close()
+        self._do(AnnounceUserStopped())
+        self._note_cancel_regret(True)
+        if self._unanswered_cut or (self._turn_open and self._asked_text):
+            self._transcript.add_typed(self._asked_text)
+            self._ask(announce=False)
+        else:
+            self._listen()
+
+    def _words_missing(self, _: Event | None) -> None:
+        """Speech has ended and the recogniser owes us its words."""
+        if self._transcript.text():
+            self._end_turn()
+            return
+        short = self._now - self._speech_started_at <= self.params.short_sound_secs + self.params.transcript_secs
+        self._words_missed = True
+        self._transcript.close()
+        if short and self._unanswered_cut:
+            self._nothing_said()
+            return
+        self._do(ReportFault("no transcript"))
+        self._do(AnnounceUserStopped())
+        self._say(Phrase.REPEAT)
+
+    def _end_endless_speech(self, _: Event | None) -> None:
+        """The end of speech was missed, or it never was speech."""
+        self._speech_on = False
+        self._speech_ended_at = self._now
+        self._end_turn()
+
+    def _words_without_speech(self, event: Event | None) -> None:
+        assert isinstance(event, Words)
+        if not self._transcript.text():
+            return
+        self._user_takes_floor()
+        self._gather_words(event)
+
+    def _take_typed(self, event: Event | None) -> None:
+        assert isinstance(event, TextTyped)
+        self._transcript.add_typed(event.text)
+        if self.state is State.LISTENING:
+            self._do(AnnounceUserStarted())
+        self._ask()
