@@ -15,6 +15,7 @@ import json
 import shutil
 import subprocess
 import tempfile
+import time
 import wave
 import zlib
 from collections.abc import Sequence
@@ -32,9 +33,9 @@ from tqdm import tqdm
 
 from processors.frames import WINDOW_SAMPLES
 from processors.models import usable_cores
-from processors.turns.handler import OVER_VOICE_GATE, PRE_ONSET_SECS
+from processors.turns.handler import OVER_VOICE_GATE, PRE_ONSET_SECS, SoundClip
 from processors.turns.verdict.features import LOWEST_LOGPROB, looks, voice
-from processors.turns.verdict.model import WEIGHTS, Head, SoundModel
+from processors.turns.verdict.model import WEIGHTS, Head, SoundModel, judge_clip
 from processors.vad import SileroStream, SpeechGate
 
 RATE_HZ = 16_000
@@ -372,6 +373,18 @@ def report(rows: Sequence[Row], samples: Sequence[Sample], scores: np.ndarray) -
         print(f"{share} % of the scores of interruptions, while they last: below {limit:.2f}")
 
 
+def cost_ms(model: SoundModel, samples: Sequence[Sample]) -> list[float]:
+    """CPU milliseconds of each question about some of the clips."""
+    costs = []
+    for sample in samples[:40]:
+        for moment in moments(variant(sample.pcm, sample.pcm, np.random.default_rng(0), 0)):
+            began = time.thread_time()
+            clip = SoundClip(1, moment.pcm, moment.speech_probs, moment.elapsed_ms, moment.ended)
+            judge_clip(model, clip)
+            costs.append(1000 * (time.thread_time() - began))
+    return costs
+
+
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python -m training.sounds", description=(__doc__ or "").splitlines()[0])
@@ -385,6 +398,8 @@ def main() -> None:
     report(rows, samples, out_of_fold(rows, samples, options.folds, options.audio))
     model = fit(rows, samples)
     model.save(options.out)
+    costs = cost_ms(model, samples)
+    print(f"CPU of a question: median {np.median(costs):.0f} ms, 95 %: {np.percentile(costs, 95):.0f} ms")
     print(f"{options.out}: {options.out.stat().st_size / 1024:.0f} kB")
 
 

@@ -24,7 +24,7 @@ class DecisionCard:
         sound_ms: Length of the sound; None while it lasts.
         text: The words that were known when it was decided.
         scores: The classifier's opinions: pairs of elapsed milliseconds and log-odds.
-        cpu_ms: What the classifier cost in all.
+        judge_ms: How long the classifier took for its answers in all, waiting included.
         question_heard: Whether the bot had just asked something.
         regret: True if the next seconds proved the verdict wrong, False if not, None while unknown.
     """
@@ -40,7 +40,7 @@ class DecisionCard:
     sound_ms: int | None = None
     text: str = ""
     scores: list[tuple[int, float]] = field(default_factory=list)
-    cpu_ms: float = 0.0
+    judge_ms: float = 0.0
     question_heard: bool = False
     regret: bool | None = None
 
@@ -58,7 +58,7 @@ class DecisionCard:
             "sound_ms": self.sound_ms,
             "text": self.text,
             "scores": [[at, round(score, 2)] for at, score in self.scores],
-            "cpu_ms": round(self.cpu_ms, 1),
+            "judge_ms": round(self.judge_ms, 1),
             "question_heard": self.question_heard,
             "regret": self.regret,
         }

@@ -52,13 +52,13 @@ class Scored:
         score: Log-odds; above 0 speaks for an interruption.
         elapsed_ms: How much of the sound it had heard.
         sound_id: The sound that it heard: an opinion on an earlier one is stale.
-        cpu_ms: What it cost, for the decision card.
+        took_ms: How long the answer took, waiting included; for the decision card.
     """
 
     score: float
     elapsed_ms: int
     sound_id: int
-    cpu_ms: float = 0.0
+    took_ms: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,7 +125,7 @@ class TurnMachine(UserSpeaks, BotAnswers, OverVoice):
                 self._sound.score, self._sound.score_ms = event.score, event.elapsed_ms
                 if self._card is not None:
                     self._card.scores.append((event.elapsed_ms, event.score))
-                    self._card.cpu_ms += event.cpu_ms
+                    self._card.judge_ms += event.took_ms
             case WordHeard():
                 self._question_heard = event.question and event.words_left <= 1
             case ReplyCommitted() if event.reply_id == self._committing_id:

@@ -99,7 +99,7 @@ class OverVoice(Floor):
         if sound.silent_since is None and self._policy.wants_silence(evidence):
             self._fall_silent(sound)
         if sound.ended_at is not None:
-            due = sound.ended_at + self.params.verdict.after_end_ms / 1000
+            due = sound.ended_at + self._policy.words_due_ms(evidence) / 1000
             self._timers[Timer.VERDICT] = min(self._timers.get(Timer.VERDICT, due), max(due, self._now))
 
     def _waits_for_words(self, sound: Sound) -> bool:

@@ -14,7 +14,7 @@ RATE_HZ: Final = 16_000
 TAIL: Final = np.zeros(RATE_HZ // 5, np.int16)
 """Silence behind the clip, as in the recogniser: without it a cut-off clip makes it invent words."""
 
-MAX_SECS: Final = 2.2
+MAX_SECS: Final = 1.1
 """The judge looks at the last so many seconds at most: what it costs is bounded."""
 
 STATE_WIDTH: Final = 288

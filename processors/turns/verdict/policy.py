@@ -30,7 +30,10 @@ class VerdictParams:
         min_ms: Sounds with less voice than this never interrupt by their sound alone.
         hold_ms: A sound of this length is decided, whatever is known.
         after_end_ms: How long words are waited for after the sound has ended.
+        unwitnessed_ms: The same when the sound judge has not answered either.
         short_ms: A sound with no more voice than this holds no word.
+        long_voice_ms: With so much voice a sound that no other witness speaks of is an interruption, if it is clear.
+        clear_voice: Speech probability that is reached by a clear voice.
         cancel_score: Log-odds from which the sound alone interrupts before it has ended.
         early_ms: A score of less sound than this must be higher by ``early_margin`` to interrupt: first impressions are
             bold.
@@ -48,7 +51,10 @@ class VerdictParams:
     min_ms: int = 0
     hold_ms: int = 1200
     after_end_ms: int = 96
+    unwitnessed_ms: int = 400
     short_ms: int = 130
+    long_voice_ms: int = 600
+    clear_voice: float = 0.9
     cancel_score: float = 1.2
     early_ms: int = 200
     early_margin: float = 0.8
@@ -157,6 +163,9 @@ class VerdictPolicy:
             return Decision(Verdict.RESUME, _sureness(self.params.end_score - score), "sounds like none")
         if meant:
             return Decision(Verdict.CANCEL, evidence.text_confidence, f"words: {' '.join(meant[:4])}")
+        if not words(text) and evidence.final_text is None and self._is_long_voice(evidence):
+            # The judge and the recogniser are late, as on a machine with too much to do: the VAD alone is sure.
+            return Decision(Verdict.CANCEL, evidence.mean_prob, "a long clear voice, and nobody has told its words")
         return Decision(Verdict.RESUME, 0.6, "no words in it")
 
     def wants_silence(self, evidence: Evidence) -> bool:
@@ -222,9 +231,18 @@ class VerdictPolicy:
         assert evidence.since_end_ms is not None
         if evidence.voiced_ms <= self.params.short_ms and not evidence.interim_text:
             return Decision(Verdict.RESUME, 0.9, "too short to hold a word")
-        if evidence.final_text is None and evidence.since_end_ms < self.params.after_end_ms:
+        if evidence.final_text is None and evidence.since_end_ms < self.words_due_ms(evidence):
             return _HOLD
         return self.decide_now(evidence)
+
+    def words_due_ms(self, evidence: Evidence) -> int:
+        """How long after its end a sound waits for its words: longer for a long one that has no other witness."""
+        if evidence.score is None and not evidence.interim_text and self._is_long_voice(evidence):
+            return self.params.unwitnessed_ms
+        return self.params.after_end_ms
+
+    def _is_long_voice(self, evidence: Evidence) -> bool:
+        return evidence.voiced_ms >= self.params.long_voice_ms and evidence.max_prob >= self.params.clear_voice
 
 
 def _sureness(log_odds: float) -> float:

@@ -1,6 +1,5 @@
 """The sound judge: its weights, what it makes of clips, and what it costs."""
 
-import time
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +8,7 @@ import pytest
 from loadtest.interruptions import samples_lost
 from processors.frames import WINDOW_SAMPLES
 from processors.turns.handler import SoundClip
+from processors.turns.verdict import features
 from processors.turns.verdict.features import STATE_WIDTH, looks, voice
 from processors.turns.verdict.model import WEIGHTS, Head, Judge, SoundModel, default_model, judge_clip
 from processors.vad import SileroStream
@@ -82,16 +82,25 @@ def test_features_are_finite_for_any_sound():
         assert np.all(np.isfinite(voice(pcm, np.zeros(1, np.float32), 32, True)))
 
 
-async def test_a_question_costs_less_than_35_ms_of_cpu():
-    clip = sound("go_forward_ten_meters", 1216)
+def test_what_a_question_costs_is_bounded_however_long_the_sound(monkeypatch):
+    lengths = []
+
+    def look(pcm):
+        lengths.append(len(pcm) / RATE_HZ)
+        return np.zeros((4, STATE_WIDTH), np.float32), np.zeros(32_768, np.float32)
+
+    monkeypatch.setattr(features, "first_look", look)
+    for secs in (0.2, 1.0, 5.0, 30.0):
+        looks(np.zeros(round(secs * RATE_HZ), np.int16))
+    assert max(lengths) <= features.MAX_SECS + 0.2
+    assert lengths[0] == pytest.approx(0.4)
+
+
+async def test_the_judge_answers_off_the_loop():
     judge = Judge()
-    await judge(clip)
-    costs = []
-    for _ in range(10):
-        began = time.process_time()
-        await judge(clip)
-        costs.append(time.process_time() - began)
-    assert min(costs) < 0.035
+    clip = sound("go_forward_ten_meters", 608)
+    score = await judge(clip)
+    assert score == judge_clip(default_model(), clip)
 
 
 def test_lost_samples_are_counted():

@@ -65,7 +65,17 @@ def test_a_short_sound_without_words_resumes_when_it_ends():
 def test_a_longer_one_waits_for_its_words_but_not_for_long():
     assert verdict(since_end_ms=0, voiced_ms=300) is Verdict.HOLD
     assert verdict(since_end_ms=200, voiced_ms=300) is Verdict.RESUME
+    assert verdict(since_end_ms=200, voiced_ms=700) is Verdict.HOLD
+    assert verdict(since_end_ms=200, voiced_ms=700, score=-1.0) is Verdict.RESUME
     assert verdict(since_end_ms=0, voiced_ms=300, final_text="") is Verdict.RESUME
+
+
+def test_a_long_clear_voice_is_an_interruption_when_nobody_else_tells():
+    assert verdict(elapsed_ms=1200, voiced_ms=900) is Verdict.CANCEL
+    assert verdict(elapsed_ms=1200, voiced_ms=900, max_prob=0.8) is Verdict.RESUME
+    assert verdict(elapsed_ms=1200, voiced_ms=900, score=-2.0) is Verdict.RESUME
+    assert verdict(elapsed_ms=1200, voiced_ms=900, final_text="") is Verdict.RESUME
+    assert verdict(since_end_ms=400, voiced_ms=700) is Verdict.CANCEL
 
 
 def test_a_sound_is_decided_after_the_longest_hold():
