@@ -9,7 +9,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from processors.turns.states import InterruptionMode
@@ -33,12 +34,14 @@ class LlmProvider(Enum):
     LOCAL = "local"
     SCRIPTED = "scripted"
     OLLAMA = "ollama"
+    GROQ = "groq"
 
 
 class TtsProvider(Enum):
     """Who turns text into speech."""
 
     LOCAL = "local"
+    GTTS = "gtts"
 
 
 class LogLevel(Enum):
@@ -116,6 +119,17 @@ class Settings(BaseSettings):
     ollama_url: str = Field("http://127.0.0.1:11434/v1", description="Base URL of an OpenAI-compatible server.")
     ollama_model: str = Field("llama3.2", description="Model name at that server.")
     ollama_api_key: SecretStr = Field(SecretStr("none"), description="Key for that server, if it wants one.")
+
+    # Groq
+    groq_api_key: SecretStr = Field(SecretStr(""), description="Key for Groq, for LLM=groq.")
+    groq_models: Annotated[list[str], NoDecode] = Field(
+        default_factory=lambda: ["openai/gpt-oss-120b", "openai/gpt-oss-20b"],
+        description="Models at Groq in order of preference, comma separated.",
+    )
+    groq_url: str = Field("", description="Another host that speaks Groq's protocol; empty: Groq.")
+
+    # voice
+    gtts_url: str = Field("", description="Another host that speaks Google Translate's protocol; empty: Google.")
     tts_first_byte_secs: float = Field(3.0, gt=0, le=30, description="Seconds to wait for a sentence's audio.")
 
     # logs
@@ -127,10 +141,23 @@ class Settings(BaseSettings):
     def _none_if_empty(cls, value: object) -> object:
         return None if value == "" else value
 
-    @field_validator("ice_servers", mode="before")
+    @field_validator("ice_servers", "groq_models", mode="before")
     @classmethod
     def _as_list(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("groq_models")
+    @classmethod
+    def _not_empty(cls, value: list[str]) -> list[str]:
+        if not value:
+            raise ValueError("no model is named")
+        return value
+
+    @model_validator(mode="after")
+    def _keys_are_there(self) -> "Settings":
+        if self.llm is LlmProvider.GROQ and not self.groq_api_key.get_secret_value():
+            raise PydanticCustomError("missing_key", "GROQ_API_KEY: missing; set it to a key from console.groq.com")
+        return self
 
     @field_validator("ice_servers")
     @classmethod
@@ -189,6 +216,8 @@ def load(**overrides: Any) -> Settings:
         return Settings(**{name: value for name, value in overrides.items() if value is not None})
     except ValidationError as error:
         first = error.errors()[0]
+        if first["type"] == "missing_key":
+            raise SettingsError(first["msg"]) from None
         name = str(first["loc"][0])
         given = "" if "key" in name or "credential" in name else f" (given: {str(first.get('input'))[:60]!r})"
         raise SettingsError(f"{name.upper()}: {first['msg'].lower()}{given}; it may be: {_allowed(name)}") from None

@@ -9,6 +9,7 @@ from aiortc import RTCIceServer
 from loguru import logger
 
 from processors.llm.base import LanguageModel, LanguageModelError
+from processors.llm.groq import GroqModel
 from processors.llm.local import LocalModel
 from processors.llm.openai_compatible import OpenAICompatibleModel
 from processors.llm.processor import LLMParams
@@ -18,7 +19,9 @@ from processors.prompt import system_prompt
 from processors.stt import moonshine_model
 from processors.stt.base import Recogniser
 from processors.stt.moonshine import MoonshineRecogniser
-from processors.tts.base import Voice
+from processors.tts.base import Voice, VoiceError
+from processors.tts.chain import VoiceChain
+from processors.tts.gtts import GttsVoice
 from processors.tts.local import HibariVoice
 from processors.tts.processor import TTSParams
 from processors.turns import smart_turn
@@ -86,6 +89,8 @@ class Services:
             await voice.load()
         except ModelError as error:
             raise SettingsError(str(error)) from None
+        except VoiceError as error:
+            raise SettingsError(f"TTS: {error}; it may be: another voice, or another LANGUAGE") from None
         model = make_language_model(settings)
         try:
             await model.warm(prompt)
@@ -205,6 +210,13 @@ def make_language_model(settings: Settings) -> LanguageModel:
             return ScriptedModel()
         case LlmProvider.LOCAL:
             return LocalModel(settings.llm_weights, threads=settings.llm_threads, max_tokens=settings.llm_max_tokens)
+        case LlmProvider.GROQ:
+            return GroqModel(
+                settings.groq_api_key,
+                settings.groq_models,
+                base_url=settings.groq_url or None,
+                max_tokens=settings.llm_max_tokens,
+            )
         case LlmProvider.OLLAMA:
             return OpenAICompatibleModel(
                 settings.ollama_url,
@@ -219,6 +231,11 @@ def make_voice(settings: Settings) -> Voice:
     match settings.tts:
         case TtsProvider.LOCAL:
             return HibariVoice()
+        case TtsProvider.GTTS:
+            # The local voice speaks English only, but it speaks.
+            half_secs = settings.tts_first_byte_secs / 2
+            google = GttsVoice(settings.language, timeout_secs=half_secs, base_url=settings.gtts_url or None)
+            return VoiceChain([google, HibariVoice()], first_audio_secs=half_secs)
 
 
 def _load_ears(settings: Settings) -> None:

@@ -52,6 +52,14 @@ def test_a_wrong_value_is_one_line_that_names_it(monkeypatch, name, value, says)
     assert "\n" not in message
 
 
+def test_a_missing_key_is_one_line(monkeypatch):
+    with pytest.raises(SettingsError, match=r"^GROQ_API_KEY: missing; set it to a key from console.groq.com$"):
+        load(llm="groq")
+    monkeypatch.setenv("GROQ_API_KEY", "gsk_1")
+    monkeypatch.setenv("GROQ_MODELS", "a, b")
+    assert load(llm="groq").groq_models == ["a", "b"]
+
+
 def test_no_key_is_ever_shown(monkeypatch):
     monkeypatch.setenv("OLLAMA_API_KEY", "very-secret")
     monkeypatch.setenv("TURN_CREDENTIAL", "very-secret")

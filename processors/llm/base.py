@@ -82,11 +82,13 @@ class LanguageModelError(Exception):
     Args:
         message: Why, in a few words.
         retryable: Whether the same request may work later (rate limit, timeout, server fault).
+        retry_after_secs: When, if the vendor says.
     """
 
-    def __init__(self, message: str, *, retryable: bool) -> None:
+    def __init__(self, message: str, *, retryable: bool, retry_after_secs: float | None = None) -> None:
         super().__init__(message)
         self.retryable = retryable
+        self.retry_after_secs = retry_after_secs
 
 
 class LanguageModel(Protocol):

@@ -6,19 +6,16 @@ from typing import Any
 
 import openai
 from openai import AsyncOpenAI
-from openai.types.chat import ChatCompletionChunk
 from pydantic import SecretStr
 
-from processors.llm.base import Delta, Finish, LanguageModelError, Message, TextDelta, ToolCallDelta, ToolSpec, Usage
+from processors.llm.base import Delta, LanguageModelError, Message, ToolSpec
+from processors.llm.chat_completions import RETRYABLE_STATUS, deltas, tool_arguments
 
 CONNECT_SECS = 3.0
 """A server that does not take the connection for so long is not there."""
 
 READ_SECS = 30.0
 """Longest silence on the socket; the reply's own deadlines are shorter."""
-
-RETRYABLE_STATUS = frozenset({408, 409, 425, 429, 499})
-"""Client errors that may pass by themselves; server errors may all."""
 
 
 class OpenAICompatibleModel:
@@ -73,15 +70,7 @@ class OpenAICompatibleModel:
     async def _stream(
         self, messages: Sequence[Message], tools: Sequence[ToolSpec], max_tokens: int
     ) -> AsyncGenerator[Delta]:
-        request: dict[str, Any] = {"messages": list(messages), "max_tokens": max_tokens}
-        if tools:
-            request["tools"] = [
-                {
-                    "type": "function",
-                    "function": {"name": tool.name, "description": tool.description, "parameters": tool.schema},
-                }
-                for tool in tools
-            ]
+        request: dict[str, Any] = {"messages": list(messages), "max_tokens": max_tokens, **tool_arguments(tools)}
         try:
             chunks = await self._client.chat.completions.create(
                 model=self._model,
@@ -91,7 +80,7 @@ class OpenAICompatibleModel:
                 **request,
             )
             async with chunks:
-                async for delta in _deltas(chunks):
+                async for delta in deltas(chunks):
                     yield delta
         except openai.APIStatusError as error:
             retryable = error.status_code >= 500 or error.status_code in RETRYABLE_STATUS
@@ -104,30 +93,3 @@ class OpenAICompatibleModel:
         except openai.APIError as error:
             # An error in the middle of the stream.
             raise LanguageModelError(error.message[:200], retryable=True) from None
-
-
-async def _deltas(chunks: AsyncIterator[ChatCompletionChunk]) -> AsyncIterator[Delta]:
-    """Text at once; tool calls, whose pieces come apart, when they are whole; the finish when the usage is known."""
-    calls: dict[int, list[str]] = {}
-    reason: str | None = None
-    usage: Usage | None = None
-    async for chunk in chunks:
-        if chunk.usage is not None:
-            details = chunk.usage.prompt_tokens_details
-            cached = (details.cached_tokens if details else None) or 0
-            usage = Usage(chunk.usage.prompt_tokens, cached, chunk.usage.completion_tokens)
-        for choice in chunk.choices:
-            if choice.delta.content:
-                yield TextDelta(choice.delta.content)
-            for piece in choice.delta.tool_calls or ():
-                call = calls.setdefault(piece.index, ["", "", ""])
-                call[0] = call[0] or piece.id or ""
-                if piece.function is not None:
-                    call[1] += piece.function.name or ""
-                    call[2] += piece.function.arguments or ""
-            reason = choice.finish_reason or reason
-    if reason is None:
-        return
-    for _, (call_id, name, arguments) in sorted(calls.items()):
-        yield ToolCallDelta(call_id, name, arguments)
-    yield Finish(reason, usage)

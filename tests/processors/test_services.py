@@ -68,6 +68,14 @@ async def test_settings_reach_who_uses_them():
     await services.close()
 
 
+async def test_a_voice_on_the_network_has_the_local_one_behind_it():
+    services = await Services.load(settings(tts="gtts", gtts_url="http://127.0.0.1:9", tts_first_byte_secs=2))
+    assert services.providers()["tts"] == "gtts, then local"
+    chunks = [chunk async for chunk in services.voice.speak("Good morning.")]
+    assert sum(len(chunk.pcm) for chunk in chunks) > 20_000
+    await services.close()
+
+
 def test_turn_servers_get_their_credentials():
     services = Services(
         settings(ice_servers=["stun:a:1", "turn:b:2"], turn_username="me", turn_credential="secret"), "p", None, None
