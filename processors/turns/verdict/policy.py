@@ -44,6 +44,7 @@ class VerdictParams:
         patience_score: Log-odds up to which an undecided sound may go on longer over the lowered voice.
         interim_confidence: Confidence from which words that may still change count.
         final_confidence: Confidence from which final words count.
+        doubt: How much more confidence each unit of log-odds against an interruption asks of its words.
     """
 
     language: str = "en"
@@ -55,15 +56,16 @@ class VerdictParams:
     short_ms: int = 130
     long_voice_ms: int = 600
     clear_voice: float = 0.9
-    cancel_score: float = 1.2
+    cancel_score: float = 1.5
     early_ms: int = 200
-    early_margin: float = 0.8
+    early_margin: float = 0.5
     resume_score: float = -2.5
     end_score: float = -0.3
     silence_score: float = 0.2
     patience_score: float = -0.7
     interim_confidence: float = 0.55
     final_confidence: float = 0.45
+    doubt: float = 0.1
 
     @classmethod
     def tuned(cls, *, sensitivity: float = 0.5, min_ms: int = 0, language: str = "en") -> "VerdictParams":
@@ -205,8 +207,10 @@ class VerdictPolicy:
         if evidence.question_heard and (final or not content(text, language)):
             return Decision(Verdict.CANCEL, confidence, "an answer to the bot's question")
         meant = content(text, language)
-        doubted = evidence.score is not None and evidence.score <= self.params.resume_score
-        if meant and confidence >= wanted and (final or len(meant) > 1) and not doubted:
+        # The more the sound speaks against an interruption, the surer its words must be.
+        against = max(0.0, -evidence.score) if evidence.score is not None else 0.0
+        doubted = against >= -self.params.resume_score
+        if meant and confidence >= wanted + self.params.doubt * against and (final or len(meant) > 1) and not doubted:
             return Decision(Verdict.CANCEL, confidence, f"words: {' '.join(meant[:4])}")
         if meant or (evidence.score is not None and evidence.score >= self.params.cancel_score):
             return None
