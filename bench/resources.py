@@ -26,6 +26,7 @@ from loadtest.caller import Caller
 CYCLE_SECS = 10.0
 WARM_SECS = 5.0
 START_SECS = 60.0
+STOP_SECS = 10.0
 _TICKS_PER_SEC = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
@@ -39,6 +40,7 @@ class Load:
         cpu_percent: Of one core, all calls together.
         cpu_percent_each: For each call.
         rss_mb: Resident memory of the process.
+        mb_each: What each call added to the memory that the process had before its first call.
         late_p99_ms: How late 1 % of the bot's packets were, at least.
     """
 
@@ -46,6 +48,7 @@ class Load:
     cpu_percent: float
     cpu_percent_each: float
     rss_mb: float
+    mb_each: float
     late_p99_ms: float
 
 
@@ -60,7 +63,14 @@ def rss_mb(pid: int) -> float:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE_BYTES / 2**20
 
 
-async def measure(url: str, pid: int, calls: int, clip: Clip | None, secs: float) -> Load:
+async def measure_all(url: str, pid: int, options: argparse.Namespace) -> list[Load]:
+    """Measure each number of calls, one after the other."""
+    clip = None if options.silent else clip_from_wav(options.clip)
+    idle_mb = rss_mb(pid)
+    return [await measure(url, pid, idle_mb, calls, clip, options.secs) for calls in options.calls]
+
+
+async def measure(url: str, pid: int, idle_mb: float, calls: int, clip: Clip | None, secs: float) -> Load:
     """Hold so many calls for a while; without a clip nobody says anything."""
     async with contextlib.AsyncExitStack() as stack:
         callers = [await stack.enter_async_context(Caller(url)) for _ in range(calls)]
@@ -85,7 +95,14 @@ async def measure(url: str, pid: int, calls: int, clip: Clip | None, secs: float
         for task in talking:
             task.cancel()
         late = max(scoring.delivery(caller.recording.packets).late_p99_ms for caller in callers)
-    return Load(calls, round(percent, 1), round(percent / calls, 2), round(memory, 1), round(late, 1))
+    return Load(
+        calls=calls,
+        cpu_percent=round(percent, 1),
+        cpu_percent_each=round(percent / calls, 2),
+        rss_mb=round(memory, 1),
+        mb_each=round((memory - idle_mb) / calls, 2),
+        late_p99_ms=round(late, 1),
+    )
 
 
 @asynccontextmanager
@@ -113,7 +130,12 @@ async def baseline_bot(script: Path, arguments: list[str]) -> AsyncIterator[tupl
     finally:
         if process.returncode is None:
             process.terminate()
-        await process.wait()
+        try:
+            async with asyncio.timeout(STOP_SECS):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
 
 
 def show(name: str, loads: list[Load]) -> None:
@@ -122,24 +144,24 @@ def show(name: str, loads: list[Load]) -> None:
     for load in loads:
         print(
             f"  {load.calls:>3} calls: CPU {load.cpu_percent:>6.1f} % of a core, {load.cpu_percent_each:>5.2f} % each;"
-            f" {load.rss_mb:>6.0f} MB; packets late by p99 {load.late_p99_ms:.0f} ms"
+            f" {load.rss_mb:>6.0f} MB, {load.mb_each:>4.1f} each; packets late by p99 {load.late_p99_ms:.0f} ms"
         )
 
 
 async def run(options: argparse.Namespace) -> dict[str, list[Load]]:
     """Measure one bot after the other."""
-    clip = None if options.silent else clip_from_wav(options.clip)
     found: dict[str, list[Load]] = {}
     async with real_bot(LLM="scripted", GREETING="") as bot:
-        found["parley"] = [await measure(bot.url, bot.pid, calls, clip, options.secs) for calls in options.calls]
+        found["parley"] = await measure_all(bot.url, bot.pid, options)
     show("Parley", found["parley"])
     if options.baseline is not None:
         async with baseline_bot(options.baseline, options.baseline_args.split()) as (url, pid):
-            found["baseline"] = [await measure(url, pid, calls, clip, options.secs) for calls in options.calls]
+            found["baseline"] = await measure_all(url, pid, options)
         show(f"baseline: {options.baseline.name}", found["baseline"])
         for ours, theirs in zip(found["parley"], found["baseline"], strict=True):
-            ratio = ours.cpu_percent_each / max(theirs.cpu_percent_each, 0.01)
-            print(f"  {ours.calls:>3} calls: CPU for each call {ratio:.2f} of the baseline's")
+            cpu = ours.cpu_percent_each / max(theirs.cpu_percent_each, 0.01)
+            memory = ours.rss_mb / theirs.rss_mb
+            print(f"  {ours.calls:>3} calls: {cpu:.2f} of the baseline's CPU, {memory:.2f} of its memory")
     return found
 
 
