@@ -233,7 +233,8 @@ class VerdictPolicy:
 
     def _at_end(self, evidence: Evidence) -> Decision:
         assert evidence.since_end_ms is not None
-        if evidence.voiced_ms <= self.params.short_ms and not evidence.interim_text:
+        leans = evidence.score is not None and evidence.score >= 0  # a clipped "no" is short too
+        if evidence.voiced_ms <= self.params.short_ms and not evidence.interim_text and not leans:
             return Decision(Verdict.RESUME, 0.9, "too short to hold a word")
         if evidence.final_text is None and evidence.since_end_ms < self.words_due_ms(evidence):
             return _HOLD

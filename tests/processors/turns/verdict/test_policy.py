@@ -60,6 +60,7 @@ def test_words_that_nobody_believes_resume_at_the_end():
 
 def test_a_short_sound_without_words_resumes_when_it_ends():
     assert verdict(since_end_ms=0, voiced_ms=96) is Verdict.RESUME
+    assert verdict(since_end_ms=0, voiced_ms=96, score=0.5) is Verdict.HOLD
 
 
 def test_a_longer_one_waits_for_its_words_but_not_for_long():
