@@ -1,12 +1,13 @@
 """A chain of voices: when one fails, the next speaks the same sentence."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import aclosing
 
 from loguru import logger
 
 from processors.tts.base import Voice, VoiceChunk, VoiceError
+from processors.tts.deadlines import in_time
 
 REST_SECS = 15.0
 """How long a voice that failed is left alone; then the next sentence tries it again."""
@@ -54,7 +55,9 @@ class VoiceChain:
                 continue
             begun = False
             try:
-                async with aclosing(self._begin(voice, text, None if last else self._first_audio_secs)) as chunks:
+                first_secs = None if last else self._first_audio_secs
+                stream = in_time(voice, text, first_audio_secs=first_secs, next_audio_secs=None)
+                async with aclosing(stream) as chunks:
                     async for chunk in chunks:
                         begun = begun or bool(chunk.pcm)
                         yield chunk
@@ -71,23 +74,3 @@ class VoiceChain:
         """Close all."""
         for voice in self._voices:
             await voice.close()
-
-    async def _begin(self, voice: Voice, text: str, first_audio_secs: float | None) -> AsyncGenerator[VoiceChunk]:
-        """The voice's chunks, the first of them in time."""
-        stream = voice.speak(text)
-        begun = False
-        try:
-            while True:
-                try:
-                    async with asyncio.timeout(None if begun else first_audio_secs):
-                        chunk = await anext(stream, None)
-                except TimeoutError:
-                    raise VoiceError(f"no audio within {first_audio_secs:g} s") from None
-                if chunk is None:
-                    return
-                begun = begun or bool(chunk.pcm)
-                yield chunk
-        finally:
-            close = getattr(stream, "aclose", None)
-            if close is not None:
-                await close()

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
@@ -23,6 +22,7 @@ from processors.frames import (
 )
 from processors.overtaking import OvertakingInterruptions
 from processors.tts.base import Voice, VoiceChunk, VoiceError
+from processors.tts.deadlines import in_time
 from processors.tts.sentences import PieceCutter
 from processors.tts.spoken_form import spoken
 from processors.tts.word_times import split_words
@@ -214,7 +214,11 @@ class TTSProcessor(OvertakingInterruptions):
         """
         sound = _Sound()
         names = iter(own_words)
-        async with aclosing(self._within_deadlines(said)) as chunks:
+        deadlines = {
+            "first_audio_secs": self._params.first_audio_secs,
+            "next_audio_secs": self._params.next_audio_secs,
+        }
+        async with aclosing(in_time(self._voice, said, **deadlines)) as chunks:
             async for chunk in chunks:
                 words = [Word(name, word.start_secs) for word, name in zip(chunk.words, names, strict=False)]
                 if words:
@@ -227,26 +231,6 @@ class TTSProcessor(OvertakingInterruptions):
     async def _push_audio(self, utterance_id: int, pcm: bytes) -> None:
         if pcm:
             await self.push_frame(UtteranceAudioFrame(pcm, OUTPUT_SAMPLE_RATE_HZ, 1, utterance_id=utterance_id))
-
-    async def _within_deadlines(self, said: str) -> AsyncGenerator[VoiceChunk]:
-        wait_secs = self._params.first_audio_secs
-        stream = self._voice.speak(said)
-        try:
-            while True:
-                try:
-                    async with asyncio.timeout(wait_secs):
-                        chunk = await anext(stream, None)
-                except TimeoutError:
-                    raise VoiceError(f"no audio within {wait_secs:g} s") from None
-                if chunk is None:
-                    return
-                if chunk.pcm:
-                    wait_secs = self._params.next_audio_secs
-                yield chunk
-        finally:
-            close = getattr(stream, "aclose", None)
-            if close is not None:
-                await close()
 
 
 class _Sound:
