@@ -169,7 +169,11 @@ async def test_speaking_over_the_bot(playwright_driver: Playwright, tmp_path: Pa
     async with real_bot(GREETING=greeting) as bot, caller(playwright_driver, bot, recording) as v:
         cut = "() => parley.transcript.some((one) => one.who === 'bot' && one.cut)"
         await v.page.wait_for_function(cut, timeout=45_000)
-        await asyncio.sleep(3.0)
+        answered = (
+            "() => parley.transcript.at(-1).who === 'bot' && parley.transcript.at(-1).text.startsWith('All right')"
+        )
+        await v.page.wait_for_function(answered, timeout=20_000)
+        await asyncio.sleep(1.0)
         rows, transcript = await levels(v), await v.transcript()
     for clip in ("okay", "typing", "sneeze"):
         start, end = spans[clip]
