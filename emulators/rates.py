@@ -1,7 +1,7 @@
 """Rate limits as Groq keeps them: buckets that refill continuously. Pure: time is an argument.
 
-Five of five stored 429 answers fit ``wait = (used + requested - limit) * window / limit``: nothing resets at midnight or
-at the full minute; what was used drains at ``limit / window`` a second.
+Five of five stored 429 answers fit ``wait = (used + requested - limit) * window / limit``: nothing resets at midnight
+or at the full minute; what was used drains at ``limit / window`` a second.
 """
 
 import math
