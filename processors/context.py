@@ -63,6 +63,21 @@ class _Turn:
         self.parts.append(part)
 
 
+@dataclass(frozen=True)
+class Exchange:
+    """What was said last before a turn, and the turn.
+
+    Attributes:
+        heard: What was heard of the bot last before it; empty if nothing was since the turn before.
+        heard_in: The turn before, which that answered.
+        answer: The turn's words.
+    """
+
+    heard: str
+    heard_in: int | None
+    answer: str
+
+
 class Conversation:
     """The last turns of a call. A turn is the user's message, and the bot's words and tool calls that followed.
 
@@ -125,6 +140,15 @@ class Conversation:
                 if isinstance(part, _Call) and part.call_id == call_id and part.output is None:
                     part.output = self._shortened(output)
                     return
+
+    def exchange(self, turn_id: int) -> Exchange | None:
+        """What the bot said before a turn, and what the user answered; None for an unknown or the first turn."""
+        turns = list(self._turns)
+        for before, turn in zip(turns, turns[1:], strict=False):
+            if turn.turn_id == turn_id:
+                heard = next((part.text for part in reversed(before.parts) if isinstance(part, _Heard)), "")
+                return Exchange(heard, before.turn_id, turn.text)
+        return None
 
     def messages(self, said: str = "") -> list[Message]:
         """The prompt: system message, then the kept turns; roles never repeat in a row, except between tool outputs.

@@ -1,17 +1,141 @@
-"""What a tool is."""
+"""What a tool is, and what it is handed when it runs."""
 
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
 
 from processors.llm.base import ToolSpec
+from settings import Settings
 
-ToolFunction = Callable[[dict[str, Any]], Coroutine[Any, Any, str]]
-"""Takes the arguments, an object that has all required members; returns what the model is told."""
+T = TypeVar("T")
 
 
 class ToolError(Exception):
     """The tool did not do it; the message is for the model, which tells the caller."""
+
+
+class Line(Protocol):
+    """The caller's line, as far as a tool may use it."""
+
+    async def say(self, text: str) -> bool:
+        """Say a line of its own within the reply, and wait until it has been heard.
+
+        Returns:
+            True if it was heard to its end; False if it was interrupted, or could not be said.
+        """
+        ...
+
+    def hang_up(self) -> None:
+        """End the call once the reply that this serves has been heard whole; a reply that is cut ends nothing."""
+        ...
+
+
+class NoLine:
+    """A :class:`Line` with nobody on it."""
+
+    async def say(self, text: str) -> bool:
+        """Nobody hears it."""
+        return False
+
+    def hang_up(self) -> None:
+        """Nobody is there."""
+
+
+class Shared:
+    """What the tools of all calls use together, such as a database: one object of each class, made at its first use.
+
+    Args:
+        settings: What each object is made with.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._made: dict[type[Any], Any] = {}
+
+    def get(self, kind: Callable[[Settings], T]) -> T:
+        """The one object of a class, whose constructor takes the settings and does not block."""
+        assert isinstance(kind, type)
+        if kind not in self._made:
+            self._made[kind] = kind(self._settings)
+        return self._made[kind]
+
+    def close(self) -> None:
+        """Close those that can be closed."""
+        for made in self._made.values():
+            close = getattr(made, "close", None)
+            if close is not None:
+                close()
+        self._made.clear()
+
+
+class Session:
+    """What the tools know of one caller, and of no other. It lives as long as the call.
+
+    Args:
+        call_id: The call's name.
+        shared: What all calls use together.
+        language: Language that the caller speaks.
+    """
+
+    def __init__(self, call_id: str = "", shared: Shared | None = None, language: str = "en") -> None:
+        self.call_id = call_id
+        self.language = language
+        self._shared = shared
+        self._own: dict[type[Any], Any] = {}
+
+    def own(self, kind: Callable[[], T]) -> T:
+        """This call's object of a class, made at its first use; what one tool keeps there, the next one finds."""
+        assert isinstance(kind, type)
+        if kind not in self._own:
+            self._own[kind] = kind()
+        return self._own[kind]
+
+    def shared(self, kind: Callable[[Settings], T]) -> T:
+        """See :meth:`Shared.get`."""
+        if self._shared is None:
+            raise ToolError("nothing is set up for it")
+        return self._shared.get(kind)
+
+
+def _local_time() -> datetime:
+    return datetime.now().astimezone()
+
+
+@dataclass(frozen=True)
+class ToolContext:
+    """What a tool is handed beside its arguments.
+
+    Attributes:
+        session: The caller's own state.
+        key: Names this one wish. What changes something outside hands it on, so that a repeated request is known there.
+        line: The caller's line.
+        now: The time, with its zone.
+    """
+
+    session: Session = field(default_factory=Session)
+    key: str = ""
+    line: Line = field(default_factory=NoLine)
+    now: Callable[[], datetime] = _local_time
+
+    def own(self, kind: Callable[[], T]) -> T:
+        """See :meth:`Session.own`."""
+        return self.session.own(kind)
+
+    def shared(self, kind: Callable[[Settings], T]) -> T:
+        """See :meth:`Shared.get`."""
+        return self.session.shared(kind)
+
+
+Arguments = Mapping[str, Any]
+
+ToolFunction = Callable[[Arguments, ToolContext], Awaitable[str]]
+"""Takes checked arguments; returns what the model is told. Raises :class:`ToolError`."""
+
+
+def unchecked(arguments: dict[str, Any]) -> Arguments:
+    """Takes any arguments as they are."""
+    return arguments
 
 
 @dataclass(frozen=True)
@@ -23,8 +147,10 @@ class Tool:
         description: What it does and when to use it, for the model.
         schema: JSON schema of its arguments, an object.
         run: Does it.
+        check: Turns what the model wrote into arguments; raises :class:`ToolError` if it cannot.
         effect: Whether it changes something in the world. What changes something is never stopped half-way and never
             done twice for one wish; what only looks something up is stopped when nobody waits for it any more.
+        confirm: Whether it is done only after the caller's yes.
         timeout_secs: How long a reply waits for it. A look-up is then stopped; an effect goes on in the background.
     """
 
@@ -32,10 +158,13 @@ class Tool:
     description: str
     schema: dict[str, Any]
     run: ToolFunction
+    check: Callable[[dict[str, Any]], Arguments] = unchecked
     effect: bool = False
+    confirm: bool = False
     timeout_secs: float = 10.0
 
     @property
     def spec(self) -> ToolSpec:
         """The tool as the model is told of it."""
-        return ToolSpec(self.name, self.description, self.schema)
+        note = " It is done only after the caller's yes: the first call tells you to ask." if self.confirm else ""
+        return ToolSpec(self.name, self.description + note, self.schema)

@@ -6,16 +6,17 @@ run in tasks of their own, and each result is written to the conversation when i
 
 import asyncio
 import json
+import uuid
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from loguru import logger
 
 from processors.context import CANCELLED, Conversation
 from processors.llm.base import ToolCallDelta, ToolSpec
-from processors.tools.base import Tool, ToolError
+from processors.tools.base import Arguments, Line, NoLine, Session, Tool, ToolContext, ToolError
+from processors.tools.consent import DONE_ALREADY, MUST_ASK, agrees
 
 REMEMBERED_EFFECTS = 16
 """Effects that an identical call is compared with."""
@@ -23,27 +24,43 @@ REMEMBERED_EFFECTS = 16
 MAX_CALLS_AT_ONCE = 8
 """Calls of one round that are run; a model that asks for more is confused."""
 
+NOT_TOLD = " (this came later: the caller has not been told)"
+"""Ends an output that came when the reply that had asked for it was over."""
+
 
 @dataclass(eq=False)
 class _Run:
     tool: Tool
-    arguments: dict[str, Any]
+    arguments: Arguments
     turn_id: int
     task: asyncio.Task[str]
     cut: bool = False
 
-    def serves(self, tool: Tool, arguments: dict[str, Any], turn_id: int) -> bool:
+    def is_same(self, tool: Tool, arguments: Arguments) -> bool:
+        return tool is self.tool and arguments == self.arguments
+
+    @property
+    def failed(self) -> bool:
+        return self.task.done() and (self.task.cancelled() or self.task.exception() is not None)
+
+    def serves(self, turn_id: int) -> bool:
         """Whether an identical call asks for what this run does already, rather than for once more.
 
         It does while this runs; within the same turn; and in the next turn if the reply was cut, since then the caller
         may never have heard that it is done.
         """
-        if tool is not self.tool or arguments != self.arguments:
-            return False
         if not self.task.done():
             return True
-        failed = self.task.cancelled() or self.task.exception() is not None
-        return not failed and turn_id <= self.turn_id + (1 if self.cut else 0)
+        return not self.failed and turn_id <= self.turn_id + (1 if self.cut else 0)
+
+
+@dataclass(frozen=True)
+class _Proposal:
+    """An effect that waits for the caller's yes."""
+
+    tool: Tool
+    arguments: Arguments
+    turn_id: int
 
 
 class ToolRunner:
@@ -52,14 +69,18 @@ class ToolRunner:
     Args:
         tools: The tools.
         conversation: Where calls and results are written.
+        session: What the tools know of this caller.
     """
 
-    def __init__(self, tools: Sequence[Tool], conversation: Conversation) -> None:
+    def __init__(self, tools: Sequence[Tool], conversation: Conversation, session: Session | None = None) -> None:
         self._tools = {tool.name: tool for tool in tools}
         self.conversation = conversation
+        self._session = session or Session()
         self._lookups: set[_Run] = set()
         self._effects: deque[_Run] = deque(maxlen=REMEMBERED_EFFECTS)
+        self._proposals: dict[str, _Proposal] = {}
         self._recorders: set[asyncio.Task[None]] = set()
+        self._awaited: set[asyncio.Task[None]] = set()
         self._calls = 0
 
     @property
@@ -67,22 +88,34 @@ class ToolRunner:
         """The tools as the model is told of them."""
         return [tool.spec for tool in self._tools.values()]
 
-    async def run(self, turn_id: int, calls: Sequence[ToolCallDelta]) -> None:
+    def longest_secs(self, calls: Sequence[ToolCallDelta]) -> float:
+        """How long a reply waits for these calls at most."""
+        return max((self._tools[call.name].timeout_secs for call in calls if call.name in self._tools), default=0.0)
+
+    async def run(self, turn_id: int, calls: Sequence[ToolCallDelta], line: Line | None = None) -> None:
         """Run calls at once and wait until each has a result in the conversation, or has waited long enough.
 
         If the wait is cancelled, look-ups are stopped and recorded as cancelled; effects go on.
+
+        Args:
+            turn_id: The turn that they serve.
+            calls: What the model asks for.
+            line: The caller's line.
         """
-        recorders = [self._start(turn_id, call) for call in calls[:MAX_CALLS_AT_ONCE]]
-        recorders = [recorder for recorder in recorders if recorder is not None]
+        calls = calls[:MAX_CALLS_AT_ONCE]
+        started = [self._start(turn_id, call, line or NoLine()) for call in calls]
+        recorders = {recorder for recorder in started if recorder is not None}
         if not recorders:
             return
-        longest_secs = max(tool.timeout_secs for tool in self._tools.values())
+        self._awaited |= recorders
         try:
             # A little longer than a look-up's own timeout, whose output is to be in the prompt.
-            await asyncio.wait(recorders, timeout=longest_secs + 0.1)
+            await asyncio.wait(recorders, timeout=self.longest_secs(calls) + 0.1)
         except asyncio.CancelledError:
             self.interrupted()
             raise
+        finally:
+            self._awaited -= recorders
 
     def interrupted(self) -> None:
         """The user has cut the reply: stop what only looks something up."""
@@ -101,7 +134,7 @@ class ToolRunner:
             logger.error("{}: given up unfinished, {:.0f} s after the call", recorder.get_name(), grace_secs)
             recorder.cancel()
 
-    def _start(self, turn_id: int, call: ToolCallDelta) -> asyncio.Task[None] | None:
+    def _start(self, turn_id: int, call: ToolCallDelta, line: Line) -> asyncio.Task[None] | None:
         """Write the call down and run it; the task that will write its result, or None if that is there already."""
         self._calls += 1
         # An id of our own: the models' ids are empty, or repeat ("call_0") from one reply to the next.
@@ -112,13 +145,18 @@ class ToolRunner:
         except ToolError as error:
             self.conversation.tool_result(call_id, f"error: {error}")
             return None
-        run = self._find(tool, arguments, turn_id) or self._begin(tool, arguments, turn_id)
+        run = self._running(tool, arguments, turn_id)
+        if run is None:
+            if tool.confirm and not self._agreed(tool, arguments, turn_id):
+                self.conversation.tool_result(call_id, self._propose(tool, arguments, turn_id))
+                return None
+            run = self._begin(tool, arguments, turn_id, line)
         recorder = asyncio.create_task(self._record(call_id, run), name=f"tool {tool.name}")
         self._recorders.add(recorder)
         recorder.add_done_callback(self._recorders.discard)
         return recorder
 
-    def _check(self, call: ToolCallDelta) -> tuple[Tool, dict[str, Any]]:
+    def _check(self, call: ToolCallDelta) -> tuple[Tool, Arguments]:
         tool = self._tools.get(call.name)
         if tool is None:
             raise ToolError(f"there is no tool {call.name!r}; there are: {', '.join(self._tools)}")
@@ -126,23 +164,51 @@ class ToolRunner:
             arguments = json.loads(call.arguments or "{}")
         except ValueError:
             raise ToolError("the arguments are not valid JSON") from None
+        if arguments is None:
+            arguments = {}  # "null": how some models write that there are none
         if not isinstance(arguments, dict):
             raise ToolError("the arguments are not a JSON object")
-        missing = [name for name in tool.schema.get("required", ()) if name not in arguments]
-        if missing:
-            raise ToolError(f"missing arguments: {', '.join(missing)}")
-        return tool, arguments
+        return tool, tool.check(arguments)
 
-    def _find(self, tool: Tool, arguments: dict[str, Any], turn_id: int) -> _Run | None:
+    # --- one wish, one effect --------------------------------------------------------------
+
+    def _running(self, tool: Tool, arguments: Arguments, turn_id: int) -> _Run | None:
         """An effect that serves an identical call; from now on it serves this turn."""
         for run in reversed(self._effects):
-            if run.serves(tool, arguments, turn_id):
+            if run.is_same(tool, arguments) and run.serves(turn_id):
                 run.turn_id, run.cut = turn_id, False
                 return run
         return None
 
-    def _begin(self, tool: Tool, arguments: dict[str, Any], turn_id: int) -> _Run:
-        run = _Run(tool, arguments, turn_id, asyncio.create_task(tool.run(arguments), name=f"tool {tool.name}"))
+    def _agreed(self, tool: Tool, arguments: Arguments, turn_id: int) -> bool:
+        """Whether the caller has said yes to exactly this; a yes serves once."""
+        proposal = self._proposals.get(tool.name)
+        if proposal is None or proposal.arguments != arguments or proposal.turn_id == turn_id:
+            return False
+        exchange = self.conversation.exchange(turn_id)
+        if exchange is None or not agrees(exchange.answer, self._session.language):
+            return False
+        # A yes to something else that was asked since is none, nor is one to a question that nobody heard.
+        asked = exchange.heard and (exchange.heard_in == proposal.turn_id or "?" in exchange.heard)
+        if asked:
+            del self._proposals[tool.name]
+        return bool(asked)
+
+    def _propose(self, tool: Tool, arguments: Arguments, turn_id: int) -> str:
+        """Wait for a yes; what the model is told."""
+        self._proposals[tool.name] = _Proposal(tool, arguments, turn_id)
+        for run in reversed(self._effects):
+            if run.is_same(tool, arguments) and not run.failed:
+                return DONE_ALREADY.format(result=run.task.result())
+        return MUST_ASK
+
+    # --- running ---------------------------------------------------------------------------
+
+    def _begin(self, tool: Tool, arguments: Arguments, turn_id: int, line: Line) -> _Run:
+        context = ToolContext(self._session, uuid.uuid4().hex, line)
+        task = asyncio.ensure_future(_called(tool, arguments, context))
+        task.set_name(f"tool {tool.name}")
+        run = _Run(tool, arguments, turn_id, task)
         if tool.effect:
             self._effects.append(run)
         else:
@@ -158,7 +224,7 @@ class ToolRunner:
             output = await asyncio.wait_for(asyncio.shield(run.task), limit_secs)
         except TimeoutError:
             run.task.cancel()
-            output = f"error: no answer within {run.tool.timeout_secs:g} s"
+            output = f"timed out: no answer within {run.tool.timeout_secs:g} s"
         except asyncio.CancelledError:
             output = CANCELLED
             if not run.task.cancelled():
@@ -168,5 +234,15 @@ class ToolRunner:
             output = f"error: {error}"
         except Exception as error:  # noqa: BLE001 - a boundary: whatever a tool raises, its call needs an output
             logger.exception("tool {} failed", run.tool.name)
-            output = f"error: {type(error).__name__}"
+            output = f"error: the tool failed ({type(error).__name__})"
+        if asyncio.current_task() not in self._awaited and output != CANCELLED:
+            output += NOT_TOLD
         self.conversation.tool_result(call_id, output)
+
+
+async def _called(tool: Tool, arguments: Arguments, context: ToolContext) -> str:
+    """A tool's own timeout is no different from other faults: only the runner's means that nobody waits."""
+    try:
+        return await tool.run(arguments, context)
+    except TimeoutError:
+        raise ToolError("what it asked did not answer in time") from None

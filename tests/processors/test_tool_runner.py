@@ -6,8 +6,10 @@ import pytest
 
 from processors.context import Conversation
 from processors.llm.base import ToolCallDelta
-from processors.tools.base import Tool, ToolError
-from processors.tools.runner import ToolRunner
+from processors.tools.base import Session, Tool, ToolError
+from processors.tools.consent import DONE_ALREADY, MUST_ASK
+from processors.tools.declare import tool
+from processors.tools.runner import NOT_TOLD, ToolRunner
 
 ANY = {"type": "object", "properties": {}}
 
@@ -15,12 +17,12 @@ ANY = {"type": "object", "properties": {}}
 class Counter:
     """A tool that takes a while and counts how often it began and ended."""
 
-    def __init__(self, secs=2.0, effect=True, timeout_secs=10.0, name="book"):
+    def __init__(self, secs=2.0, effect=True, timeout_secs=10.0, name="book", confirm=False):
         self.began = self.ended = 0
         self.secs = secs
-        self.tool = Tool(name, "…", ANY, self.run, effect=effect, timeout_secs=timeout_secs)
+        self.tool = Tool(name, "…", ANY, self.run, effect=effect, confirm=confirm, timeout_secs=timeout_secs)
 
-    async def run(self, arguments):
+    async def run(self, arguments, context):
         self.began += 1
         await asyncio.sleep(self.secs)
         self.ended += 1
@@ -72,7 +74,7 @@ async def test_an_effect_goes_on_and_its_result_is_kept(virtual):
     await asyncio.sleep(0.5)
     assert outputs(conversation) == ["still running"]
     await asyncio.sleep(1)
-    assert outputs(conversation) == ["done 1"]
+    assert outputs(conversation) == ["done 1" + NOT_TOLD]
 
 
 async def test_an_identical_effect_joins_the_one_that_runs(virtual):
@@ -84,7 +86,7 @@ async def test_an_identical_effect_joins_the_one_that_runs(virtual):
     conversation.user_turn(2, "And?")
     await runner.run(2, [call(arguments='{"b": 2, "a": 1}')])
     assert effect.began == 1
-    assert outputs(conversation) == ["done 1", "done 1"]
+    assert outputs(conversation) == ["done 1" + NOT_TOLD, "done 1"]
 
 
 async def test_an_identical_effect_in_the_same_turn_is_not_done_again(virtual):
@@ -129,7 +131,7 @@ async def test_other_arguments_are_another_wish(virtual):
 async def test_a_failed_effect_may_be_tried_again(virtual):
     tries = []
 
-    async def run(arguments):
+    async def run(arguments, context):
         tries.append(1)
         raise ToolError("the restaurant does not answer")
 
@@ -148,7 +150,7 @@ async def test_a_lookup_that_is_too_slow_is_stopped(virtual):
     assert virtual.time() - began == pytest.approx(3, abs=0.05)
     await asyncio.sleep(100)
     assert lookup.ended == 0
-    assert outputs(conversation) == ["error: no answer within 3 s"]
+    assert outputs(conversation) == ["timed out: no answer within 3 s"]
 
 
 async def test_an_effect_that_is_too_slow_is_told_of_and_goes_on(virtual):
@@ -159,16 +161,16 @@ async def test_an_effect_that_is_too_slow_is_told_of_and_goes_on(virtual):
     assert virtual.time() - began == pytest.approx(3, abs=0.2)
     assert outputs(conversation) == ["still running"]
     await asyncio.sleep(60)
-    assert outputs(conversation) == ["done 1"]
+    assert outputs(conversation) == ["done 1" + NOT_TOLD]
 
 
 async def test_a_tool_with_a_bug_gives_an_output(virtual):
-    async def run(arguments):
+    async def run(arguments, context):
         raise KeyError("boom")
 
     runner, conversation = setup(Tool("look", "…", ANY, run))
     await runner.run(1, [call("look")])
-    assert outputs(conversation) == ["error: KeyError"]
+    assert outputs(conversation) == ["error: the tool failed (KeyError)"]
 
 
 @pytest.mark.parametrize(
@@ -177,17 +179,21 @@ async def test_a_tool_with_a_bug_gives_an_output(virtual):
         ("fly", "{}", "error: there is no tool 'fly'; there are: book"),
         ("book", "{people: 4}", "error: the arguments are not valid JSON"),
         ("book", "[4]", "error: the arguments are not a JSON object"),
-        ("book", "{}", "error: missing arguments: people"),
-        ("book", "", "error: missing arguments: people"),
+        ("book", "null", "error: wrong arguments: people is missing"),
+        ("book", "", "error: wrong arguments: people is missing"),
+        ("book", '{"people": "many"}', "error: wrong arguments: people: input should be a valid integer, unable to"),
+        ("book", '{"people": 4, "cake": 1}', "error: wrong arguments: there is no argument cake (there are: people)"),
     ],
 )
 async def test_a_wrong_call_is_answered_and_not_run(virtual, name, arguments, output):
-    async def run(arguments):
+    @tool(effect=True, confirm=False)
+    async def book(people: int) -> str:
+        """Book a table."""
         raise AssertionError
 
-    runner, conversation = setup(Tool("book", "…", {**ANY, "required": ["people"]}, run, effect=True))
+    runner, conversation = setup(book)
     await runner.run(1, [call(name, arguments)])
-    assert outputs(conversation) == [output]
+    assert [said[: len(output)] for said in outputs(conversation)] == [output]
 
 
 async def test_closing_lets_effects_finish_and_stops_lookups(virtual):
@@ -200,7 +206,7 @@ async def test_closing_lets_effects_finish_and_stops_lookups(virtual):
     await runner.close()
     assert virtual.time() - began == pytest.approx(1.9, abs=0.05)
     assert (effect.ended, lookup.ended) == (1, 0)
-    assert outputs(conversation) == ["done 1", "cancelled"]
+    assert outputs(conversation) == ["done 1" + NOT_TOLD, "cancelled"]
 
 
 async def test_closing_gives_up_an_effect_that_never_ends(virtual):
@@ -215,3 +221,171 @@ async def test_closing_gives_up_an_effect_that_never_ends(virtual):
     assert virtual.time() - began == pytest.approx(5, abs=0.05)
     await asyncio.sleep(0.01)
     assert asyncio.all_tasks() == before
+
+
+async def test_a_tool_that_waits_in_vain_tells_it_in_words(virtual):
+    async def run(arguments, context):
+        async with asyncio.timeout(1):
+            await asyncio.sleep(60)
+
+    runner, conversation = setup(Tool("look", "…", ANY, run))
+    await runner.run(1, [call("look")])
+    assert outputs(conversation) == ["error: what it asked did not answer in time"]
+
+
+async def test_a_short_tool_does_not_wait_for_the_longest_that_there_is(virtual):
+    effect, other = Counter(secs=60, timeout_secs=2), Counter(name="other", timeout_secs=50)
+    runner, _ = setup(effect.tool, other.tool)
+    began = virtual.time()
+    await runner.run(1, [call()])
+    assert virtual.time() - began == pytest.approx(2.1, abs=0.05)
+
+
+async def test_each_wish_has_a_key_of_its_own(virtual):
+    keys = []
+
+    async def run(arguments, context):
+        keys.append(context.key)
+        return "done"
+
+    runner, _ = setup(Tool("book", "…", ANY, run, effect=True))
+    await runner.run(1, [call(arguments='{"people": 4}'), call(arguments='{"people": 4}')])
+    await runner.run(2, [call(arguments='{"people": 4}')])
+    assert len(keys) == 2
+    assert len(set(keys)) == 2
+    assert all(len(key) == 32 for key in keys)
+
+
+async def test_what_a_tool_keeps_for_its_caller_no_other_caller_finds(virtual):
+    class Notes:
+        def __init__(self):
+            self.lines = []
+
+    async def run(arguments, context):
+        context.own(Notes).lines.append(arguments["note"])
+        return ", ".join(context.own(Notes).lines)
+
+    note = Tool("note", "…", ANY, run)
+    conversations = []
+    for caller in ("Ann", "Bob"):
+        conversation = Conversation("Be brief.")
+        conversation.user_turn(1, "Hi")
+        conversations.append(conversation)
+        runner = ToolRunner([note], conversation, Session(caller))
+        await runner.run(1, [call("note", f'{{"note": "{caller} 1"}}')])
+        await runner.run(1, [call("note", f'{{"note": "{caller} 2"}}')])
+    assert [outputs(each) for each in conversations] == [["Ann 1", "Ann 1, Ann 2"], ["Bob 1", "Bob 1, Bob 2"]]
+
+
+# --- the caller's yes ------------------------------------------------------------------------
+
+
+class Dialogue:
+    """Turns, as the model and the caller make them."""
+
+    def __init__(self, **more):
+        self.effect = Counter(confirm=True, **more)
+        self.runner, self.conversation = setup(self.effect.tool)
+        self.turn_id = 1
+
+    async def bot(self, *arguments, heard="Shall I book it?", cut=False):
+        """The model calls the tool, then its words are heard."""
+        for each in arguments:
+            await self.runner.run(self.turn_id, [call(arguments=each)])
+        self.conversation.reply(self.turn_id, self.turn_id, heard, cut)
+
+    def user(self, text):
+        self.turn_id += 1
+        self.conversation.user_turn(self.turn_id, text)
+
+
+FOUR, SIX = '{"people": 4}', '{"people": 6}'
+
+
+async def test_an_effect_waits_for_the_yes_and_is_done_once(virtual):
+    said = Dialogue()
+    await said.bot(FOUR)
+    assert said.effect.began == 0
+    said.user("Yes, please.")
+    await said.bot(FOUR, heard="Done.")
+    assert outputs(said.conversation) == [MUST_ASK, "done 1"]
+    said.user("Thanks, yes.")
+    await said.bot(FOUR, heard="Once more?")
+    assert outputs(said.conversation)[-1] == DONE_ALREADY.format(result="done 1")
+    assert said.effect.began == 1
+    said.user("Yes, once more.")
+    await said.bot(FOUR)
+    assert said.effect.began == 2
+
+
+@pytest.mark.parametrize("text", ["No.", "Yes, but for six.", "What was that?", "Tell me my balance", ""])
+async def test_what_is_no_yes_does_nothing(virtual, text):
+    said = Dialogue()
+    await said.bot(FOUR)
+    said.user(text)
+    await said.bot(FOUR)
+    assert outputs(said.conversation) == [MUST_ASK, MUST_ASK]
+    assert said.effect.began == 0
+
+
+async def test_a_yes_is_to_what_was_asked(virtual):
+    said = Dialogue()
+    await said.bot(FOUR)
+    said.user("Yes")
+    await said.bot(SIX)
+    assert outputs(said.conversation) == [MUST_ASK, MUST_ASK]
+    said.user("Yes")
+    await said.bot(SIX)
+    assert outputs(said.conversation)[-1] == "done 1"
+
+
+async def test_a_yes_in_the_same_breath_as_the_wish_is_none(virtual):
+    said = Dialogue()
+    await said.bot(FOUR, FOUR)
+    assert outputs(said.conversation) == [MUST_ASK, MUST_ASK]
+    assert said.effect.began == 0
+
+
+async def test_a_question_that_nobody_heard_was_not_answered(virtual):
+    said = Dialogue()
+    await said.bot(FOUR, heard="")
+    said.user("yes")
+    await said.bot(FOUR)
+    assert said.effect.began == 0
+
+
+@pytest.mark.parametrize(("heard", "done"), [("Until five. Shall I book it?", 1), ("Until five.", 0)])
+async def test_a_question_in_between_may_be_answered_if_the_bot_asks_again(virtual, heard, done):
+    said = Dialogue()
+    await said.bot(FOUR)
+    said.user("How long are you open?")
+    await said.bot(heard=heard)
+    said.user("Yes")
+    await said.bot(FOUR)
+    assert said.effect.began == done
+
+
+async def test_a_cut_while_it_runs_needs_no_second_yes_and_makes_no_second_booking(virtual):
+    said = Dialogue()
+    await said.bot(FOUR)
+    said.user("yes")
+    waiting = asyncio.create_task(said.runner.run(said.turn_id, [call(arguments=FOUR)]))
+    await asyncio.sleep(1)
+    waiting.cancel()
+    said.user("hurry up")
+    await said.bot(FOUR)
+    assert said.effect.began == 1
+    assert outputs(said.conversation) == [MUST_ASK, "done 1" + NOT_TOLD, "done 1"]
+
+
+async def test_a_failed_effect_needs_a_new_yes(virtual):
+    said = Dialogue()
+
+    async def fail(arguments, context):
+        raise ToolError("the line is dead")
+
+    said.runner, said.conversation = setup(Tool("book", "…", ANY, fail, effect=True, confirm=True))
+    await said.bot(FOUR)
+    said.user("yes")
+    await said.bot(FOUR, FOUR)
+    assert outputs(said.conversation) == [MUST_ASK, "error: the line is dead", MUST_ASK]

@@ -29,7 +29,11 @@ def _phrases(text: str) -> frozenset[tuple[str, ...]]:
 
 def words(text: str) -> list[str]:
     """The words of a text: lower case, without punctuation; hyphens separate, apostrophes do not."""
-    return re.findall(r"[^\W_]+(?:['’][^\W_]+)*", text.lower().replace("’", "'"))
+    return _WORD.findall(text.lower().replace("’", "'"))
+
+
+_LETTERS = r"(?:[^\W_]|[\u0900-\u0963])+"  # Devanagari's vowel signs are marks, not letters
+_WORD = re.compile(rf"{_LETTERS}(?:'{_LETTERS})*")
 
 
 HUM = re.compile(r"m+|h+m+|m+h+m*|(u+h+|m+) ?h+[ua]*m*h*|u+h+|u+m+|a+h+|o+h+|e+h+|h+u+h+|a+|o+|e+r*m*")

@@ -1,0 +1,40 @@
+"""Finds the tools: every one that a module of this package defines. To add one is to add a file."""
+
+import importlib
+import pkgutil
+from collections.abc import Mapping, Sequence
+
+from processors import tools
+from processors.tools.base import Tool
+from settings import SettingsError
+
+
+def find_tools() -> dict[str, Tool]:
+    """All tools by name.
+
+    Raises:
+        SettingsError: Two have the same name.
+    """
+    found: dict[str, Tool] = {}
+    for module_info in pkgutil.iter_modules(tools.__path__, f"{tools.__name__}."):
+        module = importlib.import_module(module_info.name)
+        for value in vars(module).values():
+            if isinstance(value, Tool) and found.setdefault(value.name, value) is not value:
+                raise SettingsError(f"TOOLS: two tools are named {value.name!r}, one of them in {module.__name__}")
+    return dict(sorted(found.items()))
+
+
+def choose(names: Sequence[str], found: Mapping[str, Tool]) -> list[Tool]:
+    """The tools that a setting names: ``all``, ``none``, or their names.
+
+    Raises:
+        SettingsError: There is no such tool.
+    """
+    if list(names) == ["all"]:
+        return list(found.values())
+    if list(names) == ["none"]:
+        return []
+    for name in names:
+        if name not in found:
+            raise SettingsError(f"TOOLS: there is no tool {name!r}; it may be: all, none, {', '.join(found)}")
+    return [found[name] for name in dict.fromkeys(names)]
