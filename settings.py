@@ -44,6 +44,14 @@ class TtsProvider(Enum):
     GTTS = "gtts"
 
 
+class SmtpSecurity(Enum):
+    """How mail to the server is protected."""
+
+    NONE = "none"
+    STARTTLS = "starttls"
+    TLS = "tls"
+
+
 class LogLevel(Enum):
     """How much is logged."""
 
@@ -79,7 +87,7 @@ class Settings(BaseSettings):
 
     # conversation
     history_turns: int = Field(20, ge=1, le=200, description="Turns of the conversation that the LLM is shown.")
-    system_prompt_file: Path | None = Field(None, description="File with the system prompt; default: built in.")
+    prompt: str = Field("bank", description="Who the bot is: a file of prompts/ by its name, or a path.")
     greeting: str = Field(
         "Hello, this is the bank's help line. How can I help you?",
         description="What the bot says first; empty: the caller speaks first.",
@@ -110,6 +118,26 @@ class Settings(BaseSettings):
     vad_stop_ms: int = Field(200, ge=64, le=2000, description="Milliseconds of silence that end speech.")
     language: str = Field("en", pattern="^(en|de|es|fr|hi)$", description="Language of words and phrases.")
 
+    # tools
+    tools: Annotated[list[str], NoDecode] = Field(
+        default_factory=lambda: ["auto"],
+        description="Tools that the model may call, comma separated; all, none, or auto: all, but none for LLM=local.",
+    )
+    tools_without_question: Annotated[list[str], NoDecode] = Field(
+        default_factory=list,
+        description="Tools with an effect that are done without the caller's yes to a question, comma separated.",
+    )
+    bank_file: str = Field(
+        "", description="SQLite file of the sample bank; :memory: for none; default: in the user's data folder."
+    )
+    knowledge_folder: Path = Field(Path("knowledge"), description="Folder of Markdown files that can be searched.")
+    smtp_host: str = Field("", description="Mail server; empty: no mail goes out.")
+    smtp_port: int = Field(587, ge=1, le=65535, description="Its port.")
+    smtp_security: SmtpSecurity = Field(SmtpSecurity.STARTTLS, description="How mail to it is protected.")
+    smtp_username: str = Field("", description="User name there; empty: none is asked for.")
+    smtp_password: SecretStr = Field(SecretStr(""), description="Password there.")
+    smtp_from: str = Field("Parley <parley@localhost>", description="Sender of mails.")
+
     # local language model
     llm_weights: Path | None = Field(None, description="GGUF file of the local model; default: found or fetched.")
     llm_threads: int = Field(2, ge=1, le=64, description="CPU threads of the local model.")
@@ -136,12 +164,12 @@ class Settings(BaseSettings):
     log_level: LogLevel = Field(LogLevel.INFO, description="DEBUG, INFO, WARNING or ERROR.")
     log_json: bool = Field(False, description="One JSON object per log line, for machines.")
 
-    @field_validator("llm_weights", "system_prompt_file", mode="before")
+    @field_validator("llm_weights", mode="before")
     @classmethod
     def _none_if_empty(cls, value: object) -> object:
         return None if value == "" else value
 
-    @field_validator("ice_servers", "groq_models", mode="before")
+    @field_validator("ice_servers", "groq_models", "tools", "tools_without_question", mode="before")
     @classmethod
     def _as_list(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
@@ -219,7 +247,8 @@ def load(**overrides: Any) -> Settings:
         if first["type"] == "missing_key":
             raise SettingsError(first["msg"]) from None
         name = str(first["loc"][0])
-        given = "" if "key" in name or "credential" in name else f" (given: {str(first.get('input'))[:60]!r})"
+        secret = any(word in name for word in ("key", "credential", "password"))
+        given = "" if secret else f" (given: {str(first.get('input'))[:60]!r})"
         raise SettingsError(f"{name.upper()}: {first['msg'].lower()}{given}; it may be: {_allowed(name)}") from None
 
 

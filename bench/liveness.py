@@ -36,6 +36,8 @@ EVENTS: Final[dict[str, Callable[[TurnMachine], ev.Event]]] = {
     "failed": lambda m: ev.ReplyPlayed(m._last_reply_id, error="no audio"),
     "committed": lambda m: ev.ReplyCommitted(m._committing_id or 0),
     "stalled": lambda m: ev.PlayoutStalled(m._last_reply_id, True),
+    "tools": lambda m: ev.WaitsForTools(m._last_reply_id, 5.0),
+    "tools over": lambda m: ev.WaitsForTools(m._last_reply_id, 0.0),
     "ready": lambda m: ev.ClientReady(),
 }
 GAPS_SECS = (0.0, 0.4)
@@ -55,6 +57,7 @@ def fingerprint(machine: TurnMachine) -> tuple[object, ...]:
         machine._transcript.is_settled(),
         machine._asked_text,
         reply and (reply.reply_id - machine._last_reply_id, reply.phrase, reply.playing),
+        reply and tuple(at and round(at - now, 3) for at in (reply.tools_until, reply.filler_at)),
         filler and (filler.reply_id - machine._last_reply_id, filler.playing),
         min(machine._fillers_said, 1),
         machine._speaking_id and machine._speaking_id - machine._last_reply_id,

@@ -90,6 +90,10 @@ class InProcessCall:
         """The pipeline's mouth."""
         return self._output
 
+    def hang_up(self) -> None:
+        """The bot ends the call."""
+        self.closed.set()
+
     def send_message(self, message: dict[str, Any]) -> None:
         """Note what the client is told."""
         data = message.get("data") or {}

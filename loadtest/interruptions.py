@@ -61,7 +61,7 @@ class Talker:
 
     name = "talker"
 
-    async def warm(self, system_prompt: str) -> None:
+    async def warm(self, system_prompt: str, tools: Sequence[ToolSpec] = ()) -> None:
         """Nothing to warm."""
 
     async def stream(self, messages: Sequence[Message], tools: Sequence[ToolSpec] = ()) -> AsyncIterator[Delta]:

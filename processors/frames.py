@@ -181,6 +181,30 @@ class ReplyEndFrame(LLMFullResponseEndFrame):
     error: str | None = None
 
 
+@dataclass
+class ReplyRestsFrame(DataFrame):
+    """More of the reply's text will take a while: what is there can be spoken as it is.
+
+    Parameters:
+        reply_id: The reply.
+    """
+
+    reply_id: int
+
+
+@dataclass
+class ToolsRunningFrame(SystemFrame):
+    """The reply waits for tools; or it has waited and goes on.
+
+    Parameters:
+        reply_id: The reply.
+        longest_secs: How long it will wait at most; 0 when the wait is over.
+    """
+
+    reply_id: int
+    longest_secs: float
+
+
 # --- speaking ----------------------------------------------------------------
 
 

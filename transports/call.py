@@ -27,6 +27,10 @@ class Call(Protocol):
         """Plays to the caller."""
         ...
 
+    def hang_up(self) -> None:
+        """End the call from our side."""
+        ...
+
     def send_message(self, message: dict[str, Any]) -> None:
         """Send the client a message, or drop it when the call is over."""
         ...

@@ -235,6 +235,10 @@ class WebRTCCall:
         if self._peer is not None and self._closing is None:
             await self._peer.add_ice_candidate(candidate)
 
+    def hang_up(self) -> None:
+        """End the call from our side; does not wait for it."""
+        self._end("the bot hung up")
+
     async def close(self, reason: str = "closed") -> None:
         """End the call and free all that it holds; returns when that is done. May be called from anywhere, at any time.
 

@@ -99,8 +99,8 @@ class LanguageModel(Protocol):
         """For logs and the dashboard."""
         ...
 
-    async def warm(self, system_prompt: str) -> None:
-        """Load what must be loaded, and read the system prompt once, so that the first reply is not late.
+    async def warm(self, system_prompt: str, tools: Sequence[ToolSpec] = ()) -> None:
+        """Load what must be loaded, and read the system prompt and the tools once, so that no first reply is late.
 
         Raises:
             LanguageModelError: It cannot be used at all.

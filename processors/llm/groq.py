@@ -76,7 +76,7 @@ class GroqModel:
         """The vendor and the model in use."""
         return f"groq {self._models[0]}"
 
-    async def warm(self, system_prompt: str) -> None:
+    async def warm(self, system_prompt: str, tools: Sequence[ToolSpec] = ()) -> None:
         """Open a connection, and see that key and model are taken: the shortest request that does so.
 
         Raises:

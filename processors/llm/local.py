@@ -117,8 +117,8 @@ class LocalModel:
         self._streams = ThreadPoolExecutor(PARALLEL, thread_name_prefix="llm")
         self._turn = asyncio.Semaphore(PARALLEL)
 
-    async def warm(self, system_prompt: str) -> None:
-        """Load the weights and read the system prompt; takes seconds, or minutes if they must be fetched.
+    async def warm(self, system_prompt: str, tools: Sequence[ToolSpec] = ()) -> None:
+        """Load the weights, and read system prompt and tools; takes seconds, or minutes if they must be fetched.
 
         Raises:
             LanguageModelError: No weights, or they cannot be loaded.
@@ -136,7 +136,7 @@ class LocalModel:
         prompt = [{"role": "system", "content": system_prompt}, {"role": "user", "content": "Hello"}]
         # Each slot has a cache of its own.
         for slot in range(PARALLEL):
-            async for _ in self._stream(prompt, (), max_tokens=1, id_slot=slot):
+            async for _ in self._stream(prompt, tools, max_tokens=1, id_slot=slot):
                 pass
         logger.info("{}: read the system prompt in {:.1f} s", self.name, loop.time() - began)
 
@@ -173,9 +173,10 @@ class LocalModel:
                 }
                 for tool in tools
             ]
+        calls: dict[int, list[str]] = {}
         async with self._turn, _Bridge(self._server, self._streams, request) as bridge:
             async for event in bridge:
-                for delta in _deltas(event):
+                for delta in _deltas(event, calls):
                     yield delta
 
 
@@ -278,8 +279,12 @@ def _guessed_tokens(messages: Sequence[Message]) -> float:
     return sum(8 + len(json.dumps(message, ensure_ascii=False)) / CHARS_PER_TOKEN for message in messages)
 
 
-def _deltas(event: dict[str, Any]) -> list[Delta]:
+def _deltas(event: dict[str, Any], calls: dict[int, list[str]]) -> list[Delta]:
     """What one event of the server says.
+
+    Args:
+        event: The event.
+        calls: Name and arguments of the tool calls so far, by their index: their pieces come apart.
 
     Raises:
         LanguageModelError: It is an error.
@@ -293,10 +298,12 @@ def _deltas(event: dict[str, Any]) -> list[Delta]:
         delta = choice.get("delta", {})
         if delta.get("content"):
             deltas.append(TextDelta(delta["content"]))
-        for call in delta.get("tool_calls") or ():
-            function = call.get("function", {})
-            deltas.append(ToolCallDelta("", function.get("name", ""), function.get("arguments", "")))
+        for piece in delta.get("tool_calls") or ():
+            function, call = piece.get("function", {}), calls.setdefault(piece.get("index", 0), ["", ""])
+            call[0] += function.get("name") or ""
+            call[1] += function.get("arguments") or ""
         if choice.get("finish_reason"):
+            deltas += [ToolCallDelta("", name, arguments) for _, (name, arguments) in sorted(calls.items())]
             timings = event.get("timings", {})
             cached = timings.get("cache_n", 0)
             usage = Usage(timings.get("prompt_n", 0) + cached, cached, timings.get("predicted_n", 0))

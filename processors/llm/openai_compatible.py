@@ -48,14 +48,14 @@ class OpenAICompatibleModel:
         key = api_key.get_secret_value() or "none"  # the client refuses to start without any
         self._client = AsyncOpenAI(base_url=base_url, api_key=key, max_retries=0, timeout=timeout)
 
-    async def warm(self, system_prompt: str) -> None:
+    async def warm(self, system_prompt: str, tools: Sequence[ToolSpec] = ()) -> None:
         """Have the server load the model and read the prompt: the shortest request that does both.
 
         Raises:
             LanguageModelError: It can't.
         """
         prompt = [{"role": "system", "content": system_prompt}, {"role": "user", "content": "Hello"}]
-        async with contextlib.aclosing(self._stream(prompt, (), max_tokens=1)) as deltas:
+        async with contextlib.aclosing(self._stream(prompt, tools, max_tokens=1)) as deltas:
             async for _ in deltas:
                 pass
 

@@ -1,8 +1,8 @@
 """The node that thinks: asks the language model for each reply, and passes its text on as it comes."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -12,7 +12,15 @@ from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.frame_processor import FrameDirection
 
 from processors.context import ReplyContextFrame
-from processors.frames import ReplyEndFrame, ReplyStartFrame
+from processors.frames import (
+    PlayoutStalledFrame,
+    ReplyEndFrame,
+    ReplyPlayedFrame,
+    ReplyRestsFrame,
+    ReplyStartFrame,
+    ToolsRunningFrame,
+    WordHeardFrame,
+)
 from processors.llm.bare_calls import BareCallFilter
 from processors.llm.base import (
     Delta,
@@ -24,10 +32,14 @@ from processors.llm.base import (
     ToolCallDelta,
     ToolSpec,
 )
+from processors.llm.reply import Reply, ReplyLine
 from processors.overtaking import OvertakingInterruptions
 from processors.tools.runner import ToolRunner
 
 T = TypeVar("T")
+
+HANG_UP_SECS = 0.6
+"""The last words have left; so long they may be on their way, and in the caller's jitter buffer."""
 
 CLOSE_SECS = 0.1
 """How long an interruption waits for a stream to close; one that will not is left behind and can say nothing more."""
@@ -41,11 +53,13 @@ class LLMParams:
         first_token_secs: Seconds to wait for the first token of each round.
         next_token_secs: Seconds to wait between tokens.
         max_rounds: How often the model is asked for one reply; each round but the last may call tools.
+        moment: What is said when tools go on after all that was said has been heard.
     """
 
     first_token_secs: float = 8.0
     next_token_secs: float = 4.0
     max_rounds: int = 4
+    moment: str = "One moment, please."
 
 
 class LLMProcessor(OvertakingInterruptions):
@@ -60,6 +74,7 @@ class LLMProcessor(OvertakingInterruptions):
         model: The model.
         tools: The call's tools, if it has any.
         params: Limits.
+        hang_up: Ends the call, when a tool wants it.
     """
 
     def __init__(
@@ -67,12 +82,16 @@ class LLMProcessor(OvertakingInterruptions):
         model: LanguageModel,
         tools: ToolRunner | None = None,
         params: LLMParams | None = None,
+        hang_up: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(name="llm")
         self._model = model
         self._tools = tools
         self._params = params or LLMParams()
-        self._reply: _Reply | None = None
+        self._hang_up = hang_up
+        self._hangs_up_after: Reply | None = None
+        self._hanging_up: asyncio.TimerHandle | None = None
+        self._reply: Reply | None = None
         self._task: asyncio.Task[None] | None = None
         self._left_behind: set[asyncio.Task[None]] = set()
 
@@ -85,6 +104,8 @@ class LLMProcessor(OvertakingInterruptions):
                     await self._stop()
                     self._begin(frame)
                 return
+            case WordHeardFrame() | PlayoutStalledFrame() | ReplyPlayedFrame() if direction is FrameDirection.UPSTREAM:
+                await self._note_playout(frame)
             case InterruptionFrame():
                 await self._stop()
                 if self._tools is not None:
@@ -101,14 +122,18 @@ class LLMProcessor(OvertakingInterruptions):
         """End the reply; let tools that change something finish."""
         await super().cleanup()
         await self._stop()
+        self._stay_on_the_line()
         if self._tools is not None:
             await self._tools.close()
 
     def _begin(self, frame: ReplyContextFrame) -> None:
-        self._reply = _Reply(frame.reply_id, frame.turn_id)
+        self._stay_on_the_line()
+        self._reply = Reply(frame.reply_id, frame.turn_id)
         self._task = asyncio.create_task(self._run(self._reply, frame.context), name=f"reply {frame.reply_id}")
 
     async def _stop(self) -> None:
+        if self._reply is not None:
+            self._reply.end()
         task, self._task, self._reply = self._task, None, None
         if task is None or task.done():
             return
@@ -119,10 +144,12 @@ class LLMProcessor(OvertakingInterruptions):
             self._left_behind.add(task)
             task.add_done_callback(self._left_behind.discard)
 
-    async def _run(self, reply: "_Reply", context: LLMContext) -> None:
+    async def _run(self, reply: Reply, context: LLMContext) -> None:
         error: str | None = None
         try:
             await self._generate(reply, [dict(message) for message in context.get_messages()])  # pyright: ignore
+        except _ReplyOver:
+            return
         except LanguageModelError as failure:
             error = str(failure)
         except Exception as failure:  # noqa: BLE001 - a boundary: no fault of a model may leave the caller in silence
@@ -132,9 +159,10 @@ class LLMProcessor(OvertakingInterruptions):
             logger.warning("{}: reply {}: {}", self._model.name, reply.reply_id, error)
         if not reply.started:
             await self._push(reply, ReplyStartFrame(reply_id=reply.reply_id))
+        reply.end()
         await self._push(reply, ReplyEndFrame(reply_id=reply.reply_id, error=error))
 
-    async def _generate(self, reply: "_Reply", messages: Sequence[Message]) -> None:
+    async def _generate(self, reply: Reply, messages: Sequence[Message]) -> None:
         """Ask; run the tools that are called for; ask again, until the model has nothing but words."""
         specs = self._tools.specs if self._tools is not None else []
         for rounds_left in range(self._params.max_rounds - 1, -1, -1):
@@ -145,13 +173,11 @@ class LLMProcessor(OvertakingInterruptions):
                 return
             if self._tools is None or not rounds_left:
                 break
-            await self._tools.run(reply.turn_id, calls)
+            await self._run_tools(self._tools, reply, calls)
             messages = self._tools.conversation.messages(said=reply.said)
         raise LanguageModelError("the model calls tools without end", retryable=False)
 
-    async def _round(
-        self, reply: "_Reply", messages: Sequence[Message], tools: Sequence[ToolSpec]
-    ) -> list[ToolCallDelta]:
+    async def _round(self, reply: Reply, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> list[ToolCallDelta]:
         """Stream once: push the text, collect the calls.
 
         Raises:
@@ -181,28 +207,71 @@ class LLMProcessor(OvertakingInterruptions):
             calls += found
         return calls
 
-    async def _say(self, reply: "_Reply", text: str) -> None:
+    async def _run_tools(self, tools: ToolRunner, reply: Reply, calls: Sequence[ToolCallDelta]) -> None:
+        """Run tools; meanwhile what has been said is spoken, and silence is covered."""
+
+        async def speak(text: str) -> None:
+            with suppress(_ReplyOver):  # the tool learns it by waiting in vain
+                await self._say(reply, text)
+                await self._push(reply, ReplyRestsFrame(reply.reply_id))
+
+        def hang_up() -> None:
+            self._hangs_up_after = reply
+
+        longest_secs = tools.longest_secs(calls)
+        if reply.started:
+            if not reply.said[-1].isspace():
+                await self._say(reply, " ")
+            await self._push(reply, ReplyRestsFrame(reply.reply_id))
+        await self.push_frame(ToolsRunningFrame(reply.reply_id, longest_secs), FrameDirection.UPSTREAM)
+        reply.waits = True
+        await tools.run(reply.turn_id, calls, ReplyLine(reply, speak, hang_up))
+        await self.push_frame(ToolsRunningFrame(reply.reply_id, 0.0), FrameDirection.UPSTREAM)
+
+    async def _note_playout(self, frame: WordHeardFrame | PlayoutStalledFrame | ReplyPlayedFrame) -> None:
+        """What the caller hears of the reply, for those who wait for it."""
+        reply = self._reply
+        match frame:
+            case ReplyPlayedFrame() if self._hangs_up_after is not None:
+                if frame.reply_id == self._hangs_up_after.reply_id and not frame.cut and frame.error is None:
+                    self._hanging_up = self.get_event_loop().call_later(HANG_UP_SECS, self._hang_up)
+            case WordHeardFrame() if reply is not None and frame.reply_id == reply.reply_id:
+                reply.note_word(frame.text)
+            case PlayoutStalledFrame() if reply is not None and frame.reply_id == reply.reply_id and frame.stalled:
+                reply.note_dry()
+                if reply.waits and not reply.line_waits and not reply.over:
+                    with suppress(_ReplyOver):
+                        await self._say(reply, f" {self._params.moment} ")
+                        await self._push(reply, ReplyRestsFrame(reply.reply_id))
+            case _:
+                pass
+
+    def _stay_on_the_line(self) -> None:
+        """Whoever speaks again does not want to be hung up on."""
+        self._hangs_up_after = None
+        if self._hanging_up is not None:
+            self._hanging_up.cancel()
+            self._hanging_up = None
+
+    async def _say(self, reply: Reply, text: str) -> None:
         if not text:
             return
+        reply.waits = False
         if not reply.started:
             await self._push(reply, ReplyStartFrame(reply_id=reply.reply_id))
             reply.started = True
         reply.said += text
         await self._push(reply, LLMTextFrame(text))
 
-    async def _push(self, reply: "_Reply", frame: Frame) -> None:
+    async def _push(self, reply: Reply, frame: Frame) -> None:
         """Push, unless the reply is over: a stream that swallows its cancellation must not be heard."""
         if reply is not self._reply:
-            raise asyncio.CancelledError
+            raise _ReplyOver
         await self.push_frame(frame)
 
 
-@dataclass(eq=False)
-class _Reply:
-    reply_id: int
-    turn_id: int
-    started: bool = False
-    said: str = ""
+class _ReplyOver(Exception):  # noqa: N818 - no error: there is nothing more to do
+    """Something else is being answered by now."""
 
 
 async def _as_generator(deltas: AsyncIterator[Delta]) -> AsyncGenerator[Delta]:

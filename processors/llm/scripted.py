@@ -101,7 +101,7 @@ class ScriptedModel:
 
     name = "scripted"
 
-    async def warm(self, system_prompt: str) -> None:
+    async def warm(self, system_prompt: str, tools: Sequence[ToolSpec] = ()) -> None:
         """Nothing to load."""
 
     async def stream(self, messages: Sequence[Message], tools: Sequence[ToolSpec] = ()) -> AsyncIterator[Delta]:

@@ -12,6 +12,7 @@ from pipecat.processors.frame_processor import FrameDirection
 from processors.frames import (
     OUTPUT_SAMPLE_RATE_HZ,
     ReplyEndFrame,
+    ReplyRestsFrame,
     ReplyStartFrame,
     SayFrame,
     UtteranceAudioFrame,
@@ -98,6 +99,9 @@ class TTSProcessor(OvertakingInterruptions):
             case LLMTextFrame():
                 if not self.overtaken and self._incoming is not None:
                     self._take(self._incoming, self._cutter.push(frame.text))
+            case ReplyRestsFrame():
+                if not self.overtaken and self._incoming is not None:
+                    self._take(self._incoming, self._cutter.flush())
             case ReplyEndFrame():
                 if not self.overtaken and self._incoming is not None:
                     self._complete(self._incoming, frame.error)

@@ -11,6 +11,7 @@ from processors.turns.events import (
     ReportFault,
     Say,
     TellClient,
+    WaitsForTools,
     Words,
 )
 from processors.turns.floor import Floor, Reply
@@ -50,7 +51,8 @@ class BotAnswers(Floor):
     def _think(self) -> None:
         """Wait for the reply; a deadline that passed while something else was heard is due soon."""
         self.state = State.THINKING
-        self._timers.setdefault(Timer.REPLY, self._now + self.params.overdue_secs)
+        tools_until = self._reply.tools_until if self._reply is not None else None
+        self._timers.setdefault(Timer.REPLY, max(self._now, tools_until or 0.0) + self.params.overdue_secs)
         if self._reply is not None and self._reply.phrase is None:
             self._set(Timer.FILLER, self.params.filler_secs)
 
@@ -72,6 +74,20 @@ class BotAnswers(Floor):
         self._filler = Reply(self._new_reply_id(), phrase)
         self._do(Say(self._filler.reply_id, phrase))
         self._set(Timer.FILLER, self.params.filler_secs)
+
+    def _cover_tools(self, event: Event | None) -> None:
+        """The reply waits for tools: it may come later, but is covered sooner; it has waited: as before."""
+        assert isinstance(event, WaitsForTools)
+        reply = self._reply
+        if reply is None or event.reply_id != reply.reply_id or reply.phrase is not None:
+            return
+        self._set(Timer.REPLY, event.longest_secs + self.params.reply_secs)
+        filler_at = self._timers.get(Timer.FILLER)
+        if event.longest_secs and filler_at is not None and self._fillers_said == 0:
+            reply.filler_at = filler_at
+            self._timers[Timer.FILLER] = min(filler_at, self._now + self.params.tools_secs)
+        elif reply.filler_at is not None and filler_at is not None and self._fillers_said == 0:
+            self._timers[Timer.FILLER] = max(reply.filler_at, self._now)
 
     def _reply_missing(self, _: Event | None) -> None:
         """Nothing was heard within the deadline: say so, by voice if that works, else on the page."""
@@ -151,9 +167,22 @@ class BotAnswers(Floor):
     def _note_stall(self, event: Event | None) -> None:
         assert isinstance(event, PlayoutStalled)
         if event.stalled and event.reply_id == self._speaking_id:
-            self._set(Timer.STALL, self.params.stall_secs)
+            self._timers[Timer.STALL] = self._stall_over()
         else:
             self._clear(Timer.STALL)
+
+    def _allow_stall(self, event: Event | None) -> None:
+        """What has been said is followed by tools, and then by another answer of the model: both take their time."""
+        assert isinstance(event, WaitsForTools)
+        if Timer.STALL in self._timers and event.reply_id == self._speaking_id:
+            self._timers[Timer.STALL] = self._stall_over()
+
+    def _stall_over(self) -> float:
+        """When a reply that runs dry now is given up."""
+        tools_until = self._reply.tools_until if self._reply is not None else None
+        if tools_until is None:
+            return self._now + self.params.stall_secs
+        return max(self._now, tools_until) + self.params.reply_secs
 
     def _give_up_stalled(self, _: Event | None) -> None:
         self._do(ReportFault("reply stalled"))

@@ -118,6 +118,19 @@ class ReplyPlayed:
 
 
 @dataclass(frozen=True, slots=True)
+class WaitsForTools:
+    """The reply waits for tools, or has waited.
+
+    Attributes:
+        reply_id: The reply.
+        longest_secs: How long it will wait at most; 0 when the wait is over.
+    """
+
+    reply_id: int
+    longest_secs: float
+
+
+@dataclass(frozen=True, slots=True)
 class ReplyCommitted:
     """History holds what was heard of the reply."""
 
@@ -177,6 +190,7 @@ Event = (
     | TextTyped
     | ReplyPlaying
     | ReplyPlayed
+    | WaitsForTools
     | ReplyCommitted
     | WordHeard
     | PlayoutStalled

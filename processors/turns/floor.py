@@ -21,11 +21,21 @@ ROUNDING_SECS = 1e-6
 
 @dataclass
 class Reply:
-    """One reply of the bot that is wanted, or its filler."""
+    """One reply of the bot that is wanted, or its filler.
+
+    Attributes:
+        reply_id: The reply.
+        phrase: The fixed sentence that it is; None: the model's.
+        playing: Whether it has begun to sound.
+        tools_until: When the wait for its tools is over at the latest; None if it has called none.
+        filler_at: When it would have been covered without tools.
+    """
 
     reply_id: int
     phrase: Phrase | None = None
     playing: bool = False
+    tools_until: float | None = None
+    filler_at: float | None = None
 
 
 class Floor:

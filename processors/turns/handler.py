@@ -44,6 +44,7 @@ from processors.frames import (
     ReplyPlayedFrame,
     ReplyPlayingFrame,
     SayFrame,
+    ToolsRunningFrame,
     TranscriptFrame,
     TurnStateFrame,
     UserTextFrame,
@@ -178,6 +179,8 @@ class InterruptionHandler(InlineAudio, FrameProcessor):
                 await self._feed(ev.ReplyPlaying(frame.reply_id))
             case ReplyPlayedFrame():
                 await self._feed(ev.ReplyPlayed(frame.reply_id, frame.heard, frame.error))
+            case ToolsRunningFrame():
+                await self._feed(ev.WaitsForTools(frame.reply_id, frame.longest_secs))
             case ReplyCommittedFrame():
                 await self._feed(ev.ReplyCommitted(frame.reply_id))
             case PlayoutStalledFrame():

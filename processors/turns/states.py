@@ -24,6 +24,7 @@ from processors.turns.events import (
     SpeechStarted,
     TextTyped,
     TurnScored,
+    WaitsForTools,
     Words,
 )
 from processors.turns.verdict.policy import VerdictParams
@@ -81,6 +82,7 @@ class TurnParams:
         endless_speech_secs: Speech without an end and without words for this long is taken for noise.
         lost_end_secs: After a final result and no further words for this long, a missed end is assumed.
         filler_secs: A reply that is not heard after this long is covered by "one moment"; again after as long.
+        tools_secs: The same for a reply that waits for tools, counted from their start.
         overdue_secs: Grace for a reply whose deadline passed while something else was heard.
         reply_secs: A reply that is not heard after this long is given up, with an apology.
         phrase_secs: A fixed sentence that is not heard after this long cannot be spoken at all.
@@ -102,6 +104,7 @@ class TurnParams:
     endless_speech_secs: float = 20.0
     lost_end_secs: float = 2.5
     filler_secs: float = 2.8
+    tools_secs: float = 0.7
     overdue_secs: float = 1.0
     reply_secs: float = 12.0
     phrase_secs: float = 2.8
@@ -146,6 +149,7 @@ RULES: dict[tuple[State, type[Event] | Timer], Rule] = {
     (_T, SpeechStarted): _rule("_pause", _P),
     (_T, Words): _rule("_words_while_thinking", _T, _U),
     (_T, TextTyped): _rule("_interrupt_by_text", _T, _U),
+    (_T, WaitsForTools): _rule("_cover_tools", _T),
     (_T, ReplyPlaying): _rule("_speak", _S),
     (_T, ReplyPlayed): _rule("_reply_over", _L, _U),
     (_T, Timer.FILLER): _rule("_say_filler", _T),
@@ -157,6 +161,7 @@ RULES: dict[tuple[State, type[Event] | Timer], Rule] = {
     (_S, TextTyped): _rule("_interrupt_by_text", _T, _U),
     (_S, ReplyPlayed): _rule("_reply_over", _T, _L, _U),
     (_S, PlayoutStalled): _rule("_note_stall", _S),
+    (_S, WaitsForTools): _rule("_allow_stall", _S),
     (_S, Timer.STALL): _rule("_give_up_stalled", _T),
     (_P, SoundWindow): _rule("_judge_window", _P, _S, _T, _U),
     (_P, SoundEnded): _rule("_judge", _P, _S, _T, _U),

@@ -18,7 +18,7 @@ class Model:
         self.think_secs = think_secs
         self.prompts = []
 
-    async def warm(self, system_prompt):
+    async def warm(self, system_prompt, tools=()):
         pass
 
     async def stream(self, messages, tools=()):

@@ -24,7 +24,7 @@ class ScriptModel:
         self.offered = []
         self.closed_at = []
 
-    async def warm(self, system_prompt):
+    async def warm(self, system_prompt, tools=()):
         pass
 
     async def stream(self, messages, tools=()):

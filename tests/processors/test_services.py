@@ -20,7 +20,7 @@ class NoWeights:
     def __init__(self, *args, **kwargs):
         pass
 
-    async def warm(self, system_prompt):
+    async def warm(self, system_prompt, tools=()):
         raise LanguageModelError("no weights for model.gguf; hub: no network", retryable=False)
 
     async def close(self):

@@ -104,6 +104,12 @@ REFERENCES: dict[str, tuple[Scene, Params, TurnParams]] = {
         Params(),
         TurnParams(),
     ),
+    "tools": ([*QUESTION, (1600, ev.WaitsForTools(1, 5.0))], Params(llm_ms=6000), TurnParams()),
+    "tools after some words": (
+        [*QUESTION, (3000, ev.PlayoutStalled(1, True)), (3100, ev.WaitsForTools(1, 5.0))],
+        Params(reply_ms=8000),
+        TurnParams(),
+    ),
     "typed while paused": (
         [*QUESTION, (4000, ev.SoundStarted()), (4100, ev.TextTyped("hello"))],
         Params(reply_ms=8000, commit_ms=40),

@@ -1,0 +1,104 @@
+"""One reply of the language model: what it said, what of that was heard, and a tool's way into it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+HEAR_SECS: Final = 8.0
+HEAR_SECS_PER_CHAR: Final = 0.15
+"""A line that has not been heard after this long was not spoken."""
+
+
+class Reply:
+    """A reply to one turn.
+
+    Args:
+        reply_id: The reply.
+        turn_id: The turn.
+
+    Attributes:
+        started: Whether any of its text has been passed on.
+        said: Its text so far.
+        waits: Whether tools run for it, or the model has been asked again and has said nothing yet.
+    """
+
+    def __init__(self, reply_id: int, turn_id: int) -> None:
+        self.reply_id = reply_id
+        self.turn_id = turn_id
+        self.started = False
+        self.said = ""
+        self.waits = False
+        self._heard = ""
+        self._rests = asyncio.Event()
+        self._lines = 0
+        self._over = False
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing can be added any more."""
+        return self._over
+
+    @property
+    def line_waits(self) -> bool:
+        """Whether a tool waits for its line to be heard."""
+        return self._lines > 0
+
+    def end(self) -> None:
+        """It is complete, or was cut."""
+        self._over = True
+        self._rests.set()
+
+    def note_word(self, text: str) -> None:
+        """A word of it has been heard."""
+        self._heard += text
+        self._rests.clear()
+
+    def note_dry(self) -> None:
+        """There is nothing more to play of it."""
+        if _letters(self._heard) >= _letters(self.said):
+            self._rests.set()
+
+    async def until_heard(self) -> bool:
+        """Wait until all that was said so far has been heard; False if it was not."""
+        if not self._over:
+            self._rests.clear()
+            self._lines += 1
+            try:
+                async with asyncio.timeout(HEAR_SECS + HEAR_SECS_PER_CHAR * len(self.said)):
+                    await self._rests.wait()
+            except TimeoutError:
+                return False
+            finally:
+                self._lines -= 1
+        return not self._over
+
+
+def _letters(text: str) -> int:
+    return len("".join(text.split()))
+
+
+class ReplyLine:
+    """The :class:`~processors.tools.base.Line` of the tools that a reply calls.
+
+    Args:
+        reply: The reply.
+        speak: Adds a text to it, to be spoken at once.
+        hang_up: Ends the call once it has been heard.
+    """
+
+    def __init__(self, reply: Reply, speak: Callable[[str], Awaitable[None]], hang_up: Callable[[], None]) -> None:
+        self._reply = reply
+        self._speak = speak
+        self._hang_up = hang_up
+
+    async def say(self, text: str) -> bool:
+        """Say a line within the reply and wait until it has been heard; see :class:`~processors.tools.base.Line`."""
+        if self._reply.over:
+            return False
+        await self._speak(text.strip() + " ")
+        return await self._reply.until_heard()
+
+    def hang_up(self) -> None:
+        """End the call after the reply."""
+        if not self._reply.over:
+            self._hang_up()

@@ -1,0 +1,17 @@
+"""The balance of one of the caller's accounts."""
+
+from processors.tools.bank import AccountKind, Bank, Customer, dollars
+from processors.tools.base import ToolContext
+from processors.tools.declare import tool
+
+
+@tool()
+async def check_balance(context: ToolContext, account: AccountKind = "checking") -> str:
+    """Look up the balance of the caller's account.
+
+    Args:
+        account: Which account; checking if the caller names none.
+    """
+    cents = await context.shared(Bank).balance_cents(context.own(Customer).customer_id, account)
+    state = "is overdrawn by" if cents < 0 else "holds"
+    return f"The {account} account {state} {dollars(cents)}."

@@ -1,0 +1,24 @@
+"""What time it is."""
+
+from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field
+
+from processors.tools.base import ToolContext, ToolError
+from processors.tools.declare import tool
+
+
+@tool()
+async def current_time(
+    context: ToolContext,
+    timezone: Annotated[str, Field(description='IANA name, such as "Europe/Paris"; empty: the bank\'s own.')] = "",
+) -> str:
+    """Tell the date, the day of the week and the time, here or elsewhere."""
+    now = context.now()
+    if timezone:
+        try:
+            now = now.astimezone(ZoneInfo(timezone))
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ToolError(f"there is no time zone {timezone!r}; use a name such as Europe/Paris") from None
+    return f"It is {now:%A}, {now.day} {now:%B %Y}, {now:%H:%M}."

@@ -1,0 +1,29 @@
+"""A statement by e-mail, to the address that the bank has on file and to no other."""
+
+from processors.tools.bank import AccountKind, Bank, Customer, dollars
+from processors.tools.base import ToolContext
+from processors.tools.declare import tool
+from processors.tools.mail import Mail
+
+LINES = 30
+"""Transactions on a statement."""
+
+
+@tool(effect=True, timeout_secs=15)
+async def email_statement(context: ToolContext, account: AccountKind = "checking") -> str:
+    """Send a statement of the caller's account to the e-mail address that the bank has on file.
+
+    Args:
+        account: Which account; checking if the caller names none.
+    """
+    bank, customer_id = context.shared(Bank), context.own(Customer).customer_id
+    name, email = await bank.name_and_email(customer_id)
+    balance = await bank.balance_cents(customer_id, account)
+    lines = [
+        f"{each.day.isoformat()}  {each.cents / 100:>12,.2f}  {each.partner}"
+        for each in await bank.transactions(customer_id, account, LINES)
+    ]
+    text = f"Dear {name},\n\nyour {account} account, {context.now():%Y-%m-%d}:\n\n"
+    text += "\n".join([*lines, "", f"Balance     {balance / 100:>12,.2f}"]) + "\n"
+    await context.shared(Mail).send(email, f"Your {account} account", text, context.key)
+    return f"The statement with a balance of {dollars(balance)} was sent to the e-mail address on file."
