@@ -49,7 +49,8 @@ def build_pipeline(call: Call, services: Services, log: CallLog) -> Pipeline:
         params=services.handler_params,
         on_fault=log.fault,
     )
-    llm = LLMProcessor(services.language_model, params=services.llm_params)
+    tools = services.tool_runner(call.pc_id, conversation)
+    llm = LLMProcessor(services.language_model, tools, services.llm_params, hang_up=call.hang_up)
     tts = TTSProcessor(services.voice, params=services.tts_params)
     output = call.output()
     log.watch(interruptions, llm, tts, output)

@@ -8,6 +8,7 @@ from typing import Any
 from aiortc import RTCIceServer
 from loguru import logger
 
+from processors.context import Conversation
 from processors.llm.base import LanguageModel, LanguageModelError
 from processors.llm.groq import GroqModel
 from processors.llm.local import LocalModel
@@ -19,6 +20,9 @@ from processors.prompt import system_prompt
 from processors.stt import moonshine_model
 from processors.stt.base import Recogniser
 from processors.stt.moonshine import MoonshineRecogniser
+from processors.tools.base import Session, Shared, Tool
+from processors.tools.catalogue import offered
+from processors.tools.runner import ToolRunner
 from processors.tts.base import Voice, VoiceError
 from processors.tts.chain import VoiceChain
 from processors.tts.gtts import GttsVoice
@@ -52,6 +56,7 @@ class Services:
     Args:
         settings: The settings.
         prompt: The system prompt.
+        tools: What the model may call.
         language_model: Who thinks.
         voice: Who speaks.
         warnings: What a person on the page should know: one sentence each.
@@ -64,12 +69,15 @@ class Services:
         language_model: LanguageModel,
         voice: Voice,
         warnings: Sequence[str] = (),
+        tools: Sequence[Tool] = (),
     ) -> None:
         self.settings = settings
         self.system_prompt = prompt
         self.language_model = language_model
         self.voice = voice
         self.warnings = list(warnings)
+        self.tools = list(tools)
+        self._shared_by_tools = Shared(settings)
         self.judge: SoundJudge | None = None if settings.interruption_mode is InterruptionMode.OFF else Judge()
 
     @classmethod
@@ -81,7 +89,8 @@ class Services:
         Raises:
             SettingsError: Something that the bot cannot do without is missing; says what to do.
         """
-        prompt = system_prompt(settings)
+        tools = offered(settings)
+        prompt = system_prompt(settings, with_tools=bool(tools))
         voice = make_voice(settings)
         warnings: list[str] = []
         try:
@@ -93,7 +102,7 @@ class Services:
             raise SettingsError(f"TTS: {error}; it may be: another voice, or another LANGUAGE") from None
         model = make_language_model(settings)
         try:
-            await model.warm(prompt)
+            await model.warm(prompt, [tool.spec for tool in tools])
         except LanguageModelError as error:
             if settings.llm is not LlmProvider.LOCAL:
                 # A server that is down now may be up when the first caller asks.
@@ -106,7 +115,7 @@ class Services:
                 )
                 await model.close()
                 model = ScriptedModel()
-        services = cls(settings, prompt, model, voice, warnings)
+        services = cls(settings, prompt, model, voice, warnings, tools)
         await services._rehearse()
         return services
 
@@ -123,6 +132,13 @@ class Services:
         match self.settings.stt:
             case SttProvider.LOCAL:
                 return MoonshineRecogniser()
+
+    def tool_runner(self, call_id: str, conversation: Conversation) -> ToolRunner | None:
+        """The tools of one call, with a memory of their own; None if there are no tools."""
+        if not self.tools:
+            return None
+        session = Session(call_id, self._shared_by_tools, self.settings.language)
+        return ToolRunner(self.tools, conversation, session)
 
     @property
     def turn_params(self) -> TurnParams:
@@ -162,7 +178,8 @@ class Services:
     @property
     def llm_params(self) -> LLMParams:
         """Deadlines of the language model."""
-        return LLMParams(self.settings.llm_first_token_secs, self.settings.llm_next_token_secs)
+        moment = phrase_text(Phrase.MOMENT, self.settings.language, "")
+        return LLMParams(self.settings.llm_first_token_secs, self.settings.llm_next_token_secs, moment=moment)
 
     @property
     def tts_params(self) -> TTSParams:
@@ -201,6 +218,7 @@ class Services:
         """Free what the providers hold."""
         await self.language_model.close()
         await self.voice.close()
+        self._shared_by_tools.close()
 
 
 def make_language_model(settings: Settings) -> LanguageModel:

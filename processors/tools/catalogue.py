@@ -3,10 +3,11 @@
 import importlib
 import pkgutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from processors import tools
 from processors.tools.base import Tool
-from settings import SettingsError
+from settings import LlmProvider, Settings, SettingsError
 
 
 def find_tools() -> dict[str, Tool]:
@@ -22,6 +23,25 @@ def find_tools() -> dict[str, Tool]:
             if isinstance(value, Tool) and found.setdefault(value.name, value) is not value:
                 raise SettingsError(f"TOOLS: two tools are named {value.name!r}, one of them in {module.__name__}")
     return dict(sorted(found.items()))
+
+
+def offered(settings: Settings) -> list[Tool]:
+    """The tools that the settings let the model call.
+
+    ``auto`` gives the small local model none: it calls the right tool in half of the cases, and tools nobody asked for.
+
+    Raises:
+        SettingsError: There is no such tool.
+    """
+    names = settings.tools
+    if names == ["auto"]:
+        names = ["none"] if settings.llm is LlmProvider.LOCAL else ["all"]
+    found = find_tools()
+    unasked = settings.tools_without_question
+    for name in unasked:
+        if name not in found:
+            raise SettingsError(f"TOOLS_WITHOUT_QUESTION: there is no tool {name!r}; it may be: {', '.join(found)}")
+    return [replace(tool, confirm=tool.confirm and tool.name not in unasked) for tool in choose(names, found)]
 
 
 def choose(names: Sequence[str], found: Mapping[str, Tool]) -> list[Tool]:

@@ -39,7 +39,7 @@ async def test_help_is_enough():
     [
         (("serve",), {"LLM": "gpt"}, "error: LLM: "),
         (("serve", "--port", "x"), {}, "error: PORT: "),
-        (("serve",), {"LLM": "scripted", "SYSTEM_PROMPT_FILE": "no/such/file"}, "error: SYSTEM_PROMPT_FILE: "),
+        (("serve",), {"LLM": "scripted", "PROMPT": "no/such/file"}, "error: PROMPT: "),
         (("check",), {"STT": "ears"}, "error: STT: "),
     ],
 )

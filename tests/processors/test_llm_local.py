@@ -9,7 +9,10 @@ import pytest_asyncio
 
 from processors.llm.base import Finish, TextDelta
 from processors.llm.local import LocalModel
-from processors.prompt import DEFAULT_PROMPT
+from processors.prompt import system_prompt
+from settings import Settings
+
+PROMPT = system_prompt(Settings(_env_file=None))
 
 pytestmark = [pytest.mark.llm, pytest.mark.asyncio(loop_scope="module")]
 
@@ -17,7 +20,7 @@ pytestmark = [pytest.mark.llm, pytest.mark.asyncio(loop_scope="module")]
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def model():
     model = LocalModel()
-    await model.warm(DEFAULT_PROMPT)
+    await model.warm(PROMPT)
     yield model
     await model.close()
 
@@ -25,7 +28,7 @@ async def model():
 def prompt(*said: str):
     roles = ["user", "assistant"]
     return [
-        {"role": "system", "content": DEFAULT_PROMPT},
+        {"role": "system", "content": PROMPT},
         *({"role": roles[index % 2], "content": text} for index, text in enumerate(said)),
     ]
 

@@ -4,8 +4,9 @@ import pytest
 
 from processors import services as services_module
 from processors.llm.base import LanguageModelError
-from processors.prompt import DEFAULT_PROMPT
+from processors.prompt import VOICE_RULES, WITH_TOOLS, WITHOUT_TOOLS, system_prompt
 from processors.services import Services
+from processors.tools.catalogue import offered
 from settings import LlmProvider, Settings, SettingsError
 
 
@@ -47,19 +48,20 @@ async def test_a_server_that_is_down_is_kept_and_warned_of():
 async def test_the_prompt_comes_from_a_file(tmp_path):
     path = tmp_path / "prompt.txt"
     path.write_text("You are a baker.\n")
-    services = await Services.load(settings(system_prompt_file=path))
-    assert services.system_prompt == "You are a baker."
+    services = await Services.load(settings(prompt=str(path), tools=["none"]))
+    assert services.system_prompt == f"You are a baker.\n\n{VOICE_RULES}\n\n{WITHOUT_TOOLS}"
     await services.close()
     path.write_text(" ")
-    with pytest.raises(SettingsError, match="SYSTEM_PROMPT_FILE: .* is empty"):
-        await Services.load(settings(system_prompt_file=path))
+    with pytest.raises(SettingsError, match="PROMPT: .* is empty"):
+        await Services.load(settings(prompt=str(path)))
 
 
 async def test_settings_reach_who_uses_them():
     services = await Services.load(
         settings(vad_stop_ms=300, endpoint_max_ms=1000, resume_at_word=True, interruption_mode="off", language="de")
     )
-    assert services.system_prompt == DEFAULT_PROMPT
+    assert services.system_prompt.startswith("You answer the phone of a bank's help line.")
+    assert services.system_prompt.endswith(WITH_TOOLS)
     assert services.vad_params.stop_ms == 300
     assert services.turn_params.step_back
     assert services.turn_params.endpoint.silence_limit_ms == 1300
@@ -83,3 +85,29 @@ def test_turn_servers_get_their_credentials():
     plain, turn = services.server_settings.ice_servers
     assert plain == "stun:a:1"
     assert (turn.urls, turn.username, turn.credential) == ("turn:b:2", "me", "secret")
+
+
+@pytest.mark.parametrize(
+    ("llm", "tools", "names"),
+    [
+        ("scripted", "auto", 8),
+        ("local", "auto", 0),
+        ("local", "check_balance,end_call", 2),
+        ("scripted", "none", 0),
+    ],
+)
+def test_which_tools_are_offered(llm, tools, names):
+    assert len(offered(settings(llm=llm, tools=tools))) == names
+
+
+def test_a_tool_may_be_done_without_a_question():
+    found = {tool.name: tool.confirm for tool in offered(settings(tools_without_question="book_appointment"))}
+    assert (found["book_appointment"], found["email_statement"]) == (False, True)
+    with pytest.raises(SettingsError, match=r"^TOOLS_WITHOUT_QUESTION: there is no tool 'fly'; it may be: book_app"):
+        offered(settings(tools_without_question="fly"))
+
+
+async def test_the_prompt_may_be_named():
+    assert system_prompt(settings(prompt="bank")) == system_prompt(settings(prompt="prompts/bank.md"))
+    with pytest.raises(SettingsError, match=r"^PROMPT: bakery cannot be read .* prompts/ \(bank\), or a text"):
+        system_prompt(settings(prompt="bakery"))
