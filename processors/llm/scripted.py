@@ -1,4 +1,5 @@
-"""A help line without a model: keywords in, prepared sentences out. For demonstrations, tests and weak machines.
+"""A help line without a model: keywords in, prepared sentences or tool calls out. For demonstrations, tests and weak
+machines.
 
 It says what it is when asked, calls its figures samples, and admits what it does not know. Keywords are matched
 loosely, since they come from speech recognition: case and punctuation do not count, and one wrong letter in a long
@@ -6,11 +7,13 @@ word is forgiven.
 """
 
 import difflib
+import json
 import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
-from processors.llm.base import Delta, Finish, LanguageModelError, Message, TextDelta, ToolSpec
+from processors.llm import scripted_tools
+from processors.llm.base import Delta, Finish, LanguageModelError, Message, TextDelta, ToolCallDelta, ToolSpec
 
 SIMILARITY = 0.82
 """Words at least this alike (0 to 1) are taken for the same, if they have five letters or more."""
@@ -114,12 +117,36 @@ class ScriptedModel:
         if not said:
             raise LanguageModelError("there is nothing to answer", retryable=False)
         replies = [str(m["content"]) for m in messages if m["role"] == "assistant" and m.get("content")]
-        for word in re.findall(r"\S+\s*", answer(said, replies)):
+        reply = _with_tools(messages, said, {tool.name for tool in tools}) or answer(said, replies)
+        if isinstance(reply, scripted_tools.Call):
+            yield ToolCallDelta("", reply.name, json.dumps(reply.arguments))
+            yield Finish("tool_calls")
+            return
+        for word in re.findall(r"\S+\s*", reply):
             yield TextDelta(word)
         yield Finish("stop")
 
     async def close(self) -> None:
         """Nothing to close."""
+
+
+def _with_tools(messages: Sequence[Message], said: Sequence[str], names: set[str]) -> scripted_tools.Call | str | None:
+    """What to do or say by means of tools; None: nothing that needs them."""
+    found = scripted_tools.results(messages)
+    late = scripted_tools.late_results(messages)
+    if found:
+        return f"{late} {scripted_tools.told(found)}".strip() or UNKNOWN
+    if not names:
+        return None
+    asked = list(said)
+    while len(asked) > 1 and any(_has_all(_words(asked[-1]), phrase) for phrase in REPEAT_PHRASES):
+        asked.pop()
+    words = _words(asked[-1])
+    account = _account(words)
+    topic = _topic(words) or ("balance" if account is not None else None)
+    account = account or _last_account(asked[:-1])
+    decided = scripted_tools.decide(asked, topic, account, scripted_tools.proposal(messages), names)
+    return f"{late} {decided or ''}".strip() if late and not isinstance(decided, scripted_tools.Call) else decided
 
 
 def answer(said: Sequence[str], replies: Sequence[str]) -> str:

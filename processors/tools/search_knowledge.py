@@ -15,4 +15,4 @@ async def search_knowledge(context: ToolContext, question: str) -> str:
     found = await context.shared(Knowledge).search(question)
     if not found:
         return "Nothing is known about that. Say so."
-    return "\n".join(f"{passage.title}: {passage.text}" for passage in found)
+    return "\n".join(f"[{passage.title}] {' '.join(passage.text.split())}" for passage in found)

@@ -127,7 +127,7 @@ async def test_a_changed_folder_is_read_again(tmp_path):
     caller = Caller(Shared(Settings(_env_file=None, knowledge_folder=tmp_path)))
     assert "Nothing" in await caller(search_knowledge, question="parrots")
     (tmp_path / "birds.md").write_text("Parrots are not allowed.")
-    assert await caller(search_knowledge, question="parrot") == "birds: Parrots are not allowed."
+    assert await caller(search_knowledge, question="parrot") == "[birds] Parrots are not allowed."
     (tmp_path / "birds.md").write_bytes(b"\xff\xfe")
     with pytest.raises(ToolError, match="the knowledge cannot be read"):
         await caller(search_knowledge, question="parrot")
