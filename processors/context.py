@@ -23,7 +23,7 @@ CUT_MARK = " …[interrupted]"
 RUNNING = "still running"
 """Output of a tool call that has not come back."""
 
-CANCELLED = "cancelled"
+CANCELLED = "cancelled: the caller spoke meanwhile; call it again if that is still wanted"
 """Output of a tool call that an interruption ended."""
 
 MAX_PARTS = 24

@@ -241,7 +241,7 @@ class LLMProcessor(OvertakingInterruptions):
                 reply.note_dry()
                 if reply.waits and not reply.line_waits and not reply.over:
                     with suppress(_ReplyOver):
-                        await self._say(reply, f" {self._params.moment} ")
+                        await self._say(reply, f"{self._params.moment} ")
                         await self._push(reply, ReplyRestsFrame(reply.reply_id))
             case _:
                 pass

@@ -12,6 +12,7 @@ import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
+from processors.context import CANCELLED
 from processors.llm import scripted_tools
 from processors.llm.base import Delta, Finish, LanguageModelError, Message, TextDelta, ToolCallDelta, ToolSpec
 
@@ -132,7 +133,7 @@ class ScriptedModel:
 
 def _with_tools(messages: Sequence[Message], said: Sequence[str], names: set[str]) -> scripted_tools.Call | str | None:
     """What to do or say by means of tools; None: nothing that needs them."""
-    found = scripted_tools.results(messages)
+    found = [(call, output) for call, output in scripted_tools.results(messages) if output != CANCELLED]
     late = scripted_tools.late_results(messages)
     if found:
         return f"{late} {scripted_tools.told(found)}".strip() or UNKNOWN

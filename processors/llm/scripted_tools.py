@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from processors.context import CANCELLED, RUNNING
+from processors.context import RUNNING
 from processors.llm.base import Message
 from processors.tools.consent import DONE_ALREADY, MUST_ASK, agrees
 from processors.tools.runner import NOT_TOLD
@@ -135,8 +135,6 @@ def _told(call: Call, output: str) -> str:
     output = output.removesuffix(NOT_TOLD)
     if call.name == "end_call":
         return GOODBYE
-    if output == CANCELLED:
-        return ""
     if output == RUNNING:
         return "I'm still working on it."
     if output.startswith(MUST_ASK):

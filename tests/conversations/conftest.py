@@ -1,7 +1,7 @@
 """Whole calls through the real pipeline, in virtual time: real ears, real voice, no network."""
 
 import wave
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import pytest
 from loadtest.in_process import InProcessCall, calling
 from processors.llm.base import LanguageModel
 from processors.services import Services
+from processors.tools.base import Tool
 from processors.tts.base import Voice
 from settings import LlmProvider, Settings
 
@@ -31,14 +32,19 @@ def call() -> Calling:
 
     @asynccontextmanager
     async def opened(
-        model: LanguageModel | None = None, voice: Voice | None = None, **settings: object
+        model: LanguageModel | None = None,
+        voice: Voice | None = None,
+        own_tools: Sequence[Tool] | None = None,
+        **settings: object,
     ) -> AsyncIterator[InProcessCall]:
-        values = {"llm": LlmProvider.SCRIPTED, "greeting": "", **settings}
+        values = {"llm": LlmProvider.SCRIPTED, "greeting": "", "bank_file": ":memory:", **settings}
         services = await Services.load(Settings(_env_file=None, **values))
         if model is not None:
             services.language_model = model
         if voice is not None:
             services.voice = voice
+        if own_tools is not None:
+            services.tools = list(own_tools)
         async with calling(services) as c:
             yield c
         await services.close()

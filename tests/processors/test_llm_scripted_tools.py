@@ -87,7 +87,6 @@ async def test_without_tools_it_knows_its_sentences_only():
         ("balance", "error: the bank sleeps", "I'm sorry, that did not work: the bank sleeps."),
         ("balance", "timed out: no answer within 3 s", "I'm sorry, that did not work: no answer within 3 s."),
         ("balance", RUNNING, "I'm still working on it."),
-        ("balance", CANCELLED, UNKNOWN),
         ("bye", "Say goodbye.", GOODBYE),
         ("parrots?", "[Birds: Big] One. Two! Three.\n[Other] No.", "One. Two!"),
         ("parrots?", "Nothing is known about that. Say so.", UNKNOWN),
@@ -96,6 +95,11 @@ async def test_without_tools_it_knows_its_sentences_only():
 )
 async def test_how_it_tells(said, output, words):
     assert (await Talk().says(said, output))[1] == words
+
+
+async def test_what_was_cancelled_is_called_again():
+    calls, _ = await Talk().says("balance", CANCELLED)
+    assert [name for name, _ in calls] == ["check_balance"] * 2
 
 
 async def test_a_booking_from_the_wish_to_the_end():

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from processors.context import Conversation
+from processors.context import CANCELLED, Conversation
 from processors.llm.base import ToolCallDelta
 from processors.tools.base import Session, Tool, ToolError
 from processors.tools.consent import DONE_ALREADY, MUST_ASK
@@ -62,7 +62,7 @@ async def test_a_lookup_stops_when_nobody_waits(virtual):
     waiting.cancel()
     await asyncio.sleep(3)
     assert (lookup.began, lookup.ended) == (1, 0)
-    assert outputs(conversation) == ["cancelled"]
+    assert outputs(conversation) == [CANCELLED]
 
 
 async def test_an_effect_goes_on_and_its_result_is_kept(virtual):
@@ -206,7 +206,7 @@ async def test_closing_lets_effects_finish_and_stops_lookups(virtual):
     await runner.close()
     assert virtual.time() - began == pytest.approx(1.9, abs=0.05)
     assert (effect.ended, lookup.ended) == (1, 0)
-    assert outputs(conversation) == ["done 1" + NOT_TOLD, "cancelled"]
+    assert outputs(conversation) == ["done 1" + NOT_TOLD, CANCELLED]
 
 
 async def test_closing_gives_up_an_effect_that_never_ends(virtual):
