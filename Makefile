@@ -48,5 +48,5 @@ $(VENV)/installed-run: pyproject.toml | $(BIN)/python
 	@touch $@
 
 $(VENV)/installed-test: pyproject.toml $(VENV)/installed-run
-	$(PIP) --editable '.[test]'
+	$(PIP) --editable '.[test,mcp]'
 	@touch $@

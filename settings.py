@@ -127,6 +127,9 @@ class Settings(BaseSettings):
         default_factory=list,
         description="Tools with an effect that are done without the caller's yes to a question, comma separated.",
     )
+    mcp_servers: Path | None = Field(
+        None, description='JSON file {"mcpServers": {NAME: {"command": ..., "args": [...]}}} of further tools.'
+    )
     bank_file: str = Field(
         "", description="SQLite file of the sample bank; :memory: for none; default: in the user's data folder."
     )
@@ -164,7 +167,7 @@ class Settings(BaseSettings):
     log_level: LogLevel = Field(LogLevel.INFO, description="DEBUG, INFO, WARNING or ERROR.")
     log_json: bool = Field(False, description="One JSON object per log line, for machines.")
 
-    @field_validator("llm_weights", mode="before")
+    @field_validator("llm_weights", "mcp_servers", mode="before")
     @classmethod
     def _none_if_empty(cls, value: object) -> object:
         return None if value == "" else value

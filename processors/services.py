@@ -20,8 +20,10 @@ from processors.prompt import system_prompt
 from processors.stt import moonshine_model
 from processors.stt.base import Recogniser
 from processors.stt.moonshine import MoonshineRecogniser
+from processors.tools import mcp_servers
 from processors.tools.base import Session, Shared, Tool
-from processors.tools.catalogue import offered
+from processors.tools.catalogue import find_tools, offered
+from processors.tools.mcp_servers import McpServer
 from processors.tools.runner import ToolRunner
 from processors.tts.base import Voice, VoiceError
 from processors.tts.chain import VoiceChain
@@ -78,6 +80,7 @@ class Services:
         self.warnings = list(warnings)
         self.tools = list(tools)
         self._shared_by_tools = Shared(settings)
+        self._tool_servers: list[McpServer] = []
         self.judge: SoundJudge | None = None if settings.interruption_mode is InterruptionMode.OFF else Judge()
 
     @classmethod
@@ -89,10 +92,10 @@ class Services:
         Raises:
             SettingsError: Something that the bot cannot do without is missing; says what to do.
         """
-        tools = offered(settings)
+        servers, more_tools, warnings = await connect_servers(settings)
+        tools = offered(settings, more_tools)
         prompt = system_prompt(settings, with_tools=bool(tools))
         voice = make_voice(settings)
-        warnings: list[str] = []
         try:
             await asyncio.to_thread(_load_ears, settings)
             await voice.load()
@@ -116,6 +119,7 @@ class Services:
                 await model.close()
                 model = ScriptedModel()
         services = cls(settings, prompt, model, voice, warnings, tools)
+        services._tool_servers = servers
         await services._rehearse()
         return services
 
@@ -219,6 +223,7 @@ class Services:
         await self.language_model.close()
         await self.voice.close()
         self._shared_by_tools.close()
+        await asyncio.gather(*(server.close() for server in self._tool_servers))
 
 
 def make_language_model(settings: Settings) -> LanguageModel:
@@ -242,6 +247,17 @@ def make_language_model(settings: Settings) -> LanguageModel:
                 settings.ollama_api_key,
                 max_tokens=settings.llm_max_tokens,
             )
+
+
+async def connect_servers(settings: Settings) -> tuple[list[McpServer], list[Tool], list[str]]:
+    """The MCP servers that the settings name, their tools, and warnings.
+
+    Raises:
+        SettingsError: The file that names them is wrong.
+    """
+    if settings.mcp_servers is None:
+        return [], [], []
+    return await mcp_servers.connect(settings.mcp_servers, taken=list(find_tools()))
 
 
 def make_voice(settings: Settings) -> Voice:

@@ -22,6 +22,7 @@ from typing import Any
 
 from loguru import logger
 
+from processors.llm.bare_calls import INSTRUCTION
 from processors.llm.base import Delta, Finish, LanguageModelError, Message, TextDelta, ToolCallDelta, ToolSpec, Usage
 from processors.llm.weights import WeightsUnavailable, ensure
 
@@ -61,7 +62,7 @@ TOOL_TEMPLATE = """\
 {%- if tools %}
 {{- "\\n\\nYou may call these tools when they are needed:\\n" }}
 {%- for tool in tools %}{{- tool.function | tojson }}{{- "\\n" }}{%- endfor %}
-{{- 'To call one, write nothing but {"name": <its name>, "arguments": <a JSON object>}.' }}
+{{- 'INSTRUCTION {"name": <its name>, "arguments": <a JSON object>}.' }}
 {%- endif %}
 {{- "<|im_end|>\\n" }}
 {%- if message.role != "system" %}
@@ -75,13 +76,13 @@ TOOL_TEMPLATE = """\
 {%- endfor %}
 {{- "<|im_end|>\\n" }}
 {%- elif message.role == "tool" %}
-{{- "<|im_start|>user\\nResult of the tool: " + message.content + "<|im_end|>\\n" }}
+{{- "<|im_start|>user\\nResult of the tool: " + message.content + "\\nTell the caller.<|im_end|>\\n" }}
 {%- else %}
 {{- "<|im_start|>" + message.role + "\\n" + message.content + "<|im_end|>\\n" }}
 {%- endif %}
 {%- endfor %}
 {%- if add_generation_prompt %}{{- "<|im_start|>assistant\\n" }}{%- endif %}
-"""
+""".replace("INSTRUCTION", INSTRUCTION)
 """The chat format that Qwen2.5 is trained on (ChatML). The template inside the GGUF writes ``{{"name"`` with two braces
 into the tools' instructions; and tool calls are asked for as the bare JSON that this small model writes anyway."""
 

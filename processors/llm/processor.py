@@ -203,7 +203,8 @@ class LLMProcessor(OvertakingInterruptions):
             raise LanguageModelError("the model's filter held the answer back", retryable=False)
         if bare is not None:
             text, found = bare.finish()
-            await self._say(reply, text)
+            # What begins like a call, and is followed by one, is no text.
+            await self._say(reply, "" if calls else text)
             calls += found
         return calls
 
@@ -254,7 +255,7 @@ class LLMProcessor(OvertakingInterruptions):
             self._hanging_up = None
 
     async def _say(self, reply: Reply, text: str) -> None:
-        if not text:
+        if not text or (text.isspace() and not reply.started):
             return
         reply.waits = False
         if not reply.started:

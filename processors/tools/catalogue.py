@@ -25,8 +25,8 @@ def find_tools() -> dict[str, Tool]:
     return dict(sorted(found.items()))
 
 
-def offered(settings: Settings) -> list[Tool]:
-    """The tools that the settings let the model call.
+def offered(settings: Settings, more: Sequence[Tool] = ()) -> list[Tool]:
+    """The tools that the settings let the model call, and more that come from elsewhere.
 
     ``auto`` gives the small local model none: it calls the right tool in half of the cases, and tools nobody asked for.
 
@@ -39,9 +39,10 @@ def offered(settings: Settings) -> list[Tool]:
     found = find_tools()
     unasked = settings.tools_without_question
     for name in unasked:
-        if name not in found:
+        if name not in found and name not in {tool.name for tool in more}:
             raise SettingsError(f"TOOLS_WITHOUT_QUESTION: there is no tool {name!r}; it may be: {', '.join(found)}")
-    return [replace(tool, confirm=tool.confirm and tool.name not in unasked) for tool in choose(names, found)]
+    chosen = [*choose(names, found), *more]
+    return [replace(tool, confirm=tool.confirm and tool.name not in unasked) for tool in chosen]
 
 
 def choose(names: Sequence[str], found: Mapping[str, Tool]) -> list[Tool]:

@@ -7,9 +7,11 @@ from contextlib import aclosing
 import pytest
 import pytest_asyncio
 
-from processors.llm.base import Finish, TextDelta
+from processors.context import Conversation
+from processors.llm.base import Finish, TextDelta, ToolCallDelta
 from processors.llm.local import LocalModel
 from processors.prompt import system_prompt
+from processors.tools.catalogue import find_tools
 from settings import Settings
 
 PROMPT = system_prompt(Settings(_env_file=None))
@@ -68,3 +70,19 @@ async def test_a_stream_that_is_closed_stops_the_work(model):
     text, _ = await read(model, prompt("Say yes."))
     assert text
     assert time.monotonic() - began < 20
+
+
+async def test_it_calls_a_tool_and_tells_what_came_of_it(model):
+    tools = {name: tool.spec for name, tool in find_tools().items()}
+    offered = [tools["check_balance"], tools["recent_transactions"]]
+    system = {"role": "system", "content": system_prompt(Settings(_env_file=None), with_tools=True)}
+    messages = [system, {"role": "user", "content": "How much is in my savings account?"}]
+    calls = [delta async for delta in model.stream(messages, offered) if isinstance(delta, ToolCallDelta)]
+    assert [(call.name, call.arguments) for call in calls] == [("check_balance", '{"account": "savings"}')]
+    conversation = Conversation(system["content"])
+    conversation.user_turn(1, messages[1]["content"])
+    conversation.tool_call(1, "call_1", calls[0].name, calls[0].arguments)
+    conversation.tool_result("call_1", "The savings account holds 5300 dollars.")
+    deltas = [delta async for delta in model.stream(conversation.messages(), offered)]
+    text = "".join(delta.text for delta in deltas if isinstance(delta, TextDelta))
+    assert "5300" in text.replace(",", "")
