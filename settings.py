@@ -121,7 +121,7 @@ class Settings(BaseSettings):
     # tools
     tools: Annotated[list[str], NoDecode] = Field(
         default_factory=lambda: ["auto"],
-        description="Tools that the model may call, comma separated; all, none, or auto: all, but none for LLM=local.",
+        description="Tools that the model may call, comma separated; all, none, or auto: all, but for LLM=local a few.",
     )
     tools_without_question: Annotated[list[str], NoDecode] = Field(
         default_factory=list,

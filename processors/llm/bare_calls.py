@@ -16,10 +16,13 @@ MAX_HELD_CHARS = 4_000
 """Longer JSON is no tool call of a voice bot."""
 
 INSTRUCTION = "To call one, write nothing but"
-"""How the local model is told to call tools; it likes to repeat that before it does."""
+"""How the local model is told to call tools."""
+
+_PARROTED = "To call one, write"
+"""What of that it likes to repeat before it does."""
 
 _FUNCTION_TAG = "<function="
-_OPENERS = ("{", "[{", "[TOOL_CALLS]", "```", "<tool_call>", "<|python_tag|>", _FUNCTION_TAG, INSTRUCTION)
+_OPENERS = ("{", "[{", "[TOOL_CALLS]", "```", "<tool_call>", "<|python_tag|>", _FUNCTION_TAG, _PARROTED)
 _OPENER = re.compile("|".join(map(re.escape, _OPENERS)))
 _FIRST_KEY = re.compile(r'\{\s*(?:"([^"]*)"|([^"\s]))')
 _KEYS = frozenset(

@@ -22,8 +22,8 @@ from typing import Any
 
 from loguru import logger
 
-from processors.llm.bare_calls import INSTRUCTION
-from processors.llm.base import Delta, Finish, LanguageModelError, Message, TextDelta, ToolCallDelta, ToolSpec, Usage
+from processors.llm.base import Delta, Finish, LanguageModelError, Message, TextDelta, ToolSpec, Usage
+from processors.llm.plain_chat import offer, plain
 from processors.llm.weights import WeightsUnavailable, ensure
 
 VOICE_PROMPT = (
@@ -55,36 +55,13 @@ CHARS_PER_TOKEN = 2.5
 NICENESS = 5
 """The model's threads give way to audio: a word that comes 20 ms later is not noticed, a packet is."""
 
-TOOL_TEMPLATE = """\
+CHAT_TEMPLATE = """\
 {%- for message in messages %}
-{%- if message.role == "system" or (loop.first and tools) %}
-{{- "<|im_start|>system\\n" }}{{- message.content if message.role == "system" else "" }}
-{%- if tools %}
-{{- "\\n\\nYou may call these tools when they are needed:\\n" }}
-{%- for tool in tools %}{{- tool.function | tojson }}{{- "\\n" }}{%- endfor %}
-{{- 'INSTRUCTION {"name": <its name>, "arguments": <a JSON object>}.' }}
-{%- endif %}
-{{- "<|im_end|>\\n" }}
-{%- if message.role != "system" %}
 {{- "<|im_start|>" + message.role + "\\n" + message.content + "<|im_end|>\\n" }}
-{%- endif %}
-{%- elif message.tool_calls %}
-{{- "<|im_start|>assistant\\n" }}{{- message.content + "\\n" if message.content else "" }}
-{%- for call in message.tool_calls %}
-{{- '{"name": "' + call.function.name + '", "arguments": ' }}
-{{- call.function.arguments if call.function.arguments is string else call.function.arguments | tojson }}{{- "}" }}
-{%- endfor %}
-{{- "<|im_end|>\\n" }}
-{%- elif message.role == "tool" %}
-{{- "<|im_start|>user\\nResult of the tool: " + message.content + "\\nTell the caller.<|im_end|>\\n" }}
-{%- else %}
-{{- "<|im_start|>" + message.role + "\\n" + message.content + "<|im_end|>\\n" }}
-{%- endif %}
 {%- endfor %}
 {%- if add_generation_prompt %}{{- "<|im_start|>assistant\\n" }}{%- endif %}
-""".replace("INSTRUCTION", INSTRUCTION)
-"""The chat format that Qwen2.5 is trained on (ChatML). The template inside the GGUF writes ``{{"name"`` with two braces
-into the tools' instructions; and tool calls are asked for as the bare JSON that this small model writes anyway."""
+"""
+"""The chat format that Qwen2.5 is trained on (ChatML), without tools: see :mod:`processors.llm.plain_chat`."""
 
 Callback = Callable[[Any], bool]
 """Takes an event, or a list of them; returns whether to stop."""
@@ -142,7 +119,7 @@ class LocalModel:
         logger.info("{}: read the system prompt in {:.1f} s", self.name, loop.time() - began)
 
     def stream(self, messages: Sequence[Message], tools: Sequence[ToolSpec] = ()) -> AsyncIterator[Delta]:
-        """Answer; see :meth:`~processors.llm.base.LanguageModel.stream`."""
+        """Answer; see :meth:`~processors.llm.base.LanguageModel.stream`. Tool calls come as text."""
         return self._stream(messages, tools, self._max_tokens)
 
     async def close(self) -> None:
@@ -157,8 +134,9 @@ class LocalModel:
     ) -> AsyncGenerator[Delta]:
         if self._server is None:
             raise LanguageModelError("the model is not loaded", retryable=True)
+        room_tokens = CONTEXT_TOKENS - max_tokens - round(len(offer(tools)) / CHARS_PER_TOKEN)
         request = {
-            "messages": fitting(messages, CONTEXT_TOKENS - max_tokens),
+            "messages": plain(fitting(messages, room_tokens), tools),
             "max_tokens": max_tokens,
             "temperature": self._temperature,
             "stream": True,
@@ -166,18 +144,9 @@ class LocalModel:
             "cache_prompt": True,
             **more,
         }
-        if tools:
-            request["tools"] = [
-                {
-                    "type": "function",
-                    "function": {"name": tool.name, "description": tool.description, "parameters": tool.schema},
-                }
-                for tool in tools
-            ]
-        calls: dict[int, list[str]] = {}
         async with self._turn, _Bridge(self._server, self._streams, request) as bridge:
             async for event in bridge:
-                for delta in _deltas(event, calls):
+                for delta in _deltas(event):
                     yield delta
 
 
@@ -246,7 +215,7 @@ def _load(path: Path, threads: int) -> Any:
     params.n_cache_reuse = REUSE_TOKENS
     params.cache_ram_mib = CACHE_MIB
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
-    params.chat_template = TOOL_TEMPLATE
+    params.chat_template = CHAT_TEMPLATE
     params.use_jinja = True
     params.verbosity = -1
     # The library always opens an HTTP port: a random one, on this machine only, and locked.
@@ -280,12 +249,8 @@ def _guessed_tokens(messages: Sequence[Message]) -> float:
     return sum(8 + len(json.dumps(message, ensure_ascii=False)) / CHARS_PER_TOKEN for message in messages)
 
 
-def _deltas(event: dict[str, Any], calls: dict[int, list[str]]) -> list[Delta]:
+def _deltas(event: dict[str, Any]) -> list[Delta]:
     """What one event of the server says.
-
-    Args:
-        event: The event.
-        calls: Name and arguments of the tool calls so far, by their index: their pieces come apart.
 
     Raises:
         LanguageModelError: It is an error.
@@ -299,12 +264,7 @@ def _deltas(event: dict[str, Any], calls: dict[int, list[str]]) -> list[Delta]:
         delta = choice.get("delta", {})
         if delta.get("content"):
             deltas.append(TextDelta(delta["content"]))
-        for piece in delta.get("tool_calls") or ():
-            function, call = piece.get("function", {}), calls.setdefault(piece.get("index", 0), ["", ""])
-            call[0] += function.get("name") or ""
-            call[1] += function.get("arguments") or ""
         if choice.get("finish_reason"):
-            deltas += [ToolCallDelta("", name, arguments) for _, (name, arguments) in sorted(calls.items())]
             timings = event.get("timings", {})
             cached = timings.get("cache_n", 0)
             usage = Usage(timings.get("prompt_n", 0) + cached, cached, timings.get("predicted_n", 0))

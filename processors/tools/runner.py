@@ -235,6 +235,9 @@ class ToolRunner:
         except Exception as error:  # noqa: BLE001 - a boundary: whatever a tool raises, its call needs an output
             logger.exception("tool {} failed", run.tool.name)
             output = f"error: the tool failed ({type(error).__name__})"
+        if run.tool.effect:
+            state = "failed" if run.failed else "done" if run.task.done() else "given up"
+            logger.info("call {}: tool {} {}", self._session.call_id, run.tool.name, state)
         if asyncio.current_task() not in self._awaited and output != CANCELLED:
             output += NOT_TOLD
         self.conversation.tool_result(call_id, output)

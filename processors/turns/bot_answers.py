@@ -51,8 +51,9 @@ class BotAnswers(Floor):
     def _think(self) -> None:
         """Wait for the reply; a deadline that passed while something else was heard is due soon."""
         self.state = State.THINKING
-        tools_until = self._reply.tools_until if self._reply is not None else None
-        self._timers.setdefault(Timer.REPLY, max(self._now, tools_until or 0.0) + self.params.overdue_secs)
+        due = self._timers.setdefault(Timer.REPLY, self._now + self.params.overdue_secs)
+        if self._reply is not None and self._reply.tools_until is not None:
+            self._timers[Timer.REPLY] = max(due, self._reply.tools_until + self.params.overdue_secs)
         if self._reply is not None and self._reply.phrase is None:
             self._set(Timer.FILLER, self.params.filler_secs)
 

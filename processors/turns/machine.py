@@ -127,8 +127,9 @@ class TurnMachine(UserSpeaks, BotAnswers, OverVoice):
                 if self._card is not None:
                     self._card.scores.append((event.elapsed_ms, event.score))
                     self._card.judge_ms += event.took_ms
-            case WaitsForTools() if self._reply is not None and event.reply_id == self._reply.reply_id:
-                self._reply.tools_until = self._now + event.longest_secs
+            case WaitsForTools():
+                if self._reply is not None and self._reply.phrase is None and event.reply_id == self._reply.reply_id:
+                    self._reply.tools_until = self._now + event.longest_secs
             case WordHeard():
                 self._question_heard = event.question and event.words_left <= 1
             case ReplyCommitted() if event.reply_id == self._committing_id:

@@ -32,6 +32,7 @@ def run(*pieces):
         f"[TOOL_CALLS] [{CALL}]",
         f"<|python_tag|>{CALL}",
         f"To call one, write nothing but {CALL}",
+        f"To call one, write {CALL}.",
         '<function=book>{"people": 4}</function>',
         '{"function": "book", "parameters": {"people": 4}}',
         '{"tool": "book", "args": {"people": 4}}',

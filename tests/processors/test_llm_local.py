@@ -8,7 +8,8 @@ import pytest
 import pytest_asyncio
 
 from processors.context import Conversation
-from processors.llm.base import Finish, TextDelta, ToolCallDelta
+from processors.llm.bare_calls import BareCallFilter
+from processors.llm.base import Finish, TextDelta
 from processors.llm.local import LocalModel
 from processors.prompt import system_prompt
 from processors.tools.catalogue import find_tools
@@ -77,7 +78,11 @@ async def test_it_calls_a_tool_and_tells_what_came_of_it(model):
     offered = [tools["check_balance"], tools["recent_transactions"]]
     system = {"role": "system", "content": system_prompt(Settings(_env_file=None), with_tools=True)}
     messages = [system, {"role": "user", "content": "How much is in my savings account?"}]
-    calls = [delta async for delta in model.stream(messages, offered) if isinstance(delta, ToolCallDelta)]
+    found = BareCallFilter()
+    async for delta in model.stream(messages, offered):
+        if isinstance(delta, TextDelta):
+            assert found.feed(delta.text) == ""
+    _, calls = found.finish()
     assert [(call.name, call.arguments) for call in calls] == [("check_balance", '{"account": "savings"}')]
     conversation = Conversation(system["content"])
     conversation.user_turn(1, messages[1]["content"])

@@ -91,8 +91,8 @@ def test_turn_servers_get_their_credentials():
     ("llm", "tools", "names"),
     [
         ("scripted", "auto", 8),
-        ("local", "auto", 0),
-        ("local", "check_balance,end_call", 2),
+        ("local", "auto", 2),
+        ("local", "end_call", 1),
         ("scripted", "none", 0),
     ],
 )

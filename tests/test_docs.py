@@ -1,0 +1,29 @@
+"""The example in the documentation is a tool as it stands."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from processors import tools as tools_package
+from processors.tools.base import ToolContext, ToolError
+from processors.tools.catalogue import find_tools
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+async def test_the_tool_of_ten_minutes_works(tmp_path, monkeypatch):
+    text = (DOCS / "make-it-your-own.md").read_text(encoding="utf-8")
+    source, trial = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    (tmp_path / "order_cake.py").write_text(source)
+    monkeypatch.setattr(tools_package, "__path__", [*tools_package.__path__, str(tmp_path)])
+    order_cake = find_tools()["order_cake"]
+    assert (order_cake.effect, order_cake.confirm, order_cake.timeout_secs) == (True, True, 5)
+    context = ToolContext()
+    assert trial.startswith('arguments = order_cake.check({"kind": "apple"})\n')
+    arguments = order_cake.check({"kind": "apple"})
+    for number in (1, 2, 3):
+        assert await order_cake.run(arguments, context) == f"One apple cake in 12 pieces is ordered, number {number}."
+    with pytest.raises(ToolError, match="three cakes"):
+        await order_cake.run(arguments, context)
+    assert "number 1" in await order_cake.run(arguments, ToolContext())
