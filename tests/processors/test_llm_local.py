@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.llm, pytest.mark.asyncio(loop_scope="module")]
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def model():
-    model = LocalModel()
+    model = LocalModel(temperature=0.0)  # the likeliest words, every time
     await model.warm(PROMPT)
     yield model
     await model.close()
