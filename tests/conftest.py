@@ -1,12 +1,16 @@
 """Fixtures and hooks that all tests share."""
 
 import inspect
+import os
 from collections.abc import Iterator
 
 import hypothesis
 import pytest
 
 from loadtest import virtual_time
+
+# The sample bank of tests, and of the bots that they start, lives in memory.
+os.environ.setdefault("BANK_FILE", ":memory:")
 
 # A busy machine is no reason for a property to fail: what must be fast has its own test.
 hypothesis.settings.register_profile("parley", deadline=None)

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from loadtest.bot_process import RealBot, real_bot
 from loadtest.caller import Caller
-from tests.calls.conftest import clip, told, until_state
+from tests.calls.conftest import clip, told, until_state, until_told
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -98,3 +98,15 @@ async def test_while_the_model_hangs_and_when_the_bot_is_stopped() -> None:
     await asyncio.gather(staying.hangup(), hearing.hangup())
     assert any("stopping" in line for line in bot.lines)
     assert not any("Traceback" in line for line in bot.lines), "\n".join(bot.lines)
+
+
+async def test_the_bot_hangs_up_when_its_goodbye_has_been_heard(bot: RealBot) -> None:
+    lines = len(bot.lines)
+    async with Caller(bot.url) as caller:
+        caller.type_text("Goodbye!")
+        await until_told(caller, "reply-played")
+        assert (await bot.health())["calls"] == 1
+        await bot.until_calls(0, 5)
+    (played,) = told(caller, "reply-played")
+    assert (played["heard"], played["cut"]) == ("Goodbye, and take care.", False)
+    assert [line.rsplit("closes: ", 1)[1] for line in bot.lines[lines:] if " closes: " in line] == ["the bot hung up"]
