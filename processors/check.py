@@ -36,6 +36,7 @@ async def check(settings: Settings) -> int:
             print(f"  MISSING  {error}")
     with _timed("load and warm up"):
         services = await Services.load(settings)
+    print(f"Tools: {', '.join(tool.name for tool in services.tools) or 'none'}")
     try:
         for warning in services.warnings:
             print(f"  WARNING  {warning}")

@@ -14,7 +14,8 @@ from groq import AsyncGroq
 from loguru import logger
 from pydantic import SecretStr
 
-from processors.llm.base import Delta, LanguageModelError, Message, ToolSpec
+from processors.llm.bare_calls import BareCallFilter
+from processors.llm.base import Delta, Finish, LanguageModelError, Message, ToolCallDelta, ToolSpec
 from processors.llm.chat_completions import RETRYABLE_STATUS, deltas, tool_arguments
 
 CONNECT_SECS: Final = 3.0
@@ -136,8 +137,13 @@ class GroqModel:
             async with await answer.parse() as chunks:
                 async for delta in deltas(chunks):
                     yield delta
-        except groq.APIStatusError:
-            raise
+        except groq.APIStatusError as error:
+            calls = written_calls(_error(error))
+            if not calls:
+                raise
+            for call in calls:
+                yield call
+            yield Finish("tool_calls")
         except (groq.APITimeoutError, httpx.TimeoutException):
             raise LanguageModelError("Groq does not answer", retryable=True) from None
         except (groq.APIConnectionError, httpx.HTTPError) as error:
@@ -151,6 +157,21 @@ class GroqModel:
 
 def _limits(headers: Mapping[str, str]) -> dict[str, str]:
     return {name: headers[name] for name in LIMIT_HEADERS if name in headers}
+
+
+def written_calls(error: Mapping[str, Any]) -> list[ToolCallDelta]:
+    """The tool calls in an answer that Groq could not read (``tool_use_failed``, console.groq.com/docs/tool-use).
+
+    The tools' own checks then tell the model what is wrong with them, which a refused request would not.
+
+    Args:
+        error: The error's body.
+    """
+    if error.get("code") != "tool_use_failed":
+        return []
+    found = BareCallFilter()
+    found.feed(str(error.get("failed_generation", "")))
+    return found.finish()[1]
 
 
 def _error(error: groq.APIStatusError) -> Mapping[str, Any]:

@@ -6,6 +6,7 @@ run in tasks of their own, and each result is written to the conversation when i
 
 import asyncio
 import json
+import re
 import uuid
 from collections import deque
 from collections.abc import Sequence
@@ -139,7 +140,7 @@ class ToolRunner:
         self._calls += 1
         # An id of our own: the models' ids are empty, or repeat ("call_0") from one reply to the next.
         call_id = f"call_{self._calls}"
-        self.conversation.tool_call(turn_id, call_id, call.name, call.arguments)
+        self.conversation.tool_call(turn_id, call_id, *_sendable(call))
         try:
             tool, arguments = self._check(call)
         except ToolError as error:
@@ -241,6 +242,18 @@ class ToolRunner:
         if asyncio.current_task() not in self._awaited and output != CANCELLED:
             output += NOT_TOLD
         self.conversation.tool_result(call_id, output)
+
+
+def _sendable(call: ToolCallDelta) -> tuple[str, str]:
+    """A call's name and arguments as history may show them: vendors refuse whole prompts for a malformed one."""
+    name = re.sub(r"[^A-Za-z0-9_-]", "_", call.name)[:64] or "nameless"
+    try:
+        arguments = json.loads(call.arguments or "{}")
+    except ValueError:
+        arguments = None
+    if isinstance(arguments, dict):
+        return name, call.arguments or "{}"
+    return name, json.dumps({"unreadable": call.arguments[:200]})
 
 
 async def _called(tool: Tool, arguments: Arguments, context: ToolContext) -> str:

@@ -86,6 +86,17 @@ async def test_tool_calls():
         assert "reasoning_effort" not in server.requests[0][0]
 
 
+async def test_a_call_that_groq_could_not_read_is_read_here():
+    async with serving() as (server, model):
+        server.status = 400
+        error = {"message": "Failed to call a function.", "code": "tool_use_failed"}
+        server.body = {"error": {**error, "failed_generation": '<function=book>{"people": 4}</function>'}}
+        assert await collect(model) == [ToolCallDelta("", "book", '{"people": 4}'), Finish("tool_calls")]
+        server.body = {"error": {**error, "failed_generation": "I would rather not."}}
+        with pytest.raises(LanguageModelError, match="HTTP 400: Failed to call a function"):
+            await collect(model)
+
+
 async def test_a_model_that_is_gone_is_left_for_the_next_once():
     async with serving("old", "older", "new") as (server, model):
         server.gone = {"old", "older"}

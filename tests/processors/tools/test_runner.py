@@ -389,3 +389,21 @@ async def test_a_failed_effect_needs_a_new_yes(virtual):
     said.user("yes")
     await said.bot(FOUR, FOUR)
     assert outputs(said.conversation) == [MUST_ASK, "error: the line is dead", MUST_ASK]
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "kept"),
+    [
+        ("book", '{"people": 4}', ("book", '{"people": 4}')),
+        ("book", "", ("book", "{}")),
+        ("book", "{people: 4}", ("book", '{"unreadable": "{people: 4}"}')),
+        ("book", "[4]", ("book", '{"unreadable": "[4]"}')),
+        ("book a table!", "{}", ("book_a_table_", "{}")),
+        ("", "{}", ("nameless", "{}")),
+    ],
+)
+async def test_history_shows_calls_that_every_vendor_takes(virtual, name, arguments, kept):
+    runner, conversation = setup(Counter().tool)
+    await runner.run(1, [call(name, arguments)])
+    (function,) = [m["tool_calls"][0]["function"] for m in conversation.messages() if "tool_calls" in m]
+    assert (function["name"], function["arguments"]) == kept
