@@ -9,6 +9,7 @@ from collections.abc import Callable
 from enum import Enum
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from emulators.faults import FaultRule, Kind, Vendor
 from emulators.log import Entry
@@ -34,6 +35,15 @@ class Send(Enum):
     """The vendor's error message in its place; then the end."""
     END = "end"
     """Nothing more."""
+
+
+@web.middleware
+async def broken_connections(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Ends a request whose connection has been broken on purpose: nobody is left to read an answer."""
+    try:
+        return await handler(request)
+    except Broken:
+        return web.Response()
 
 
 def break_connection(request: web.BaseRequest, how: str) -> None:
@@ -73,14 +83,13 @@ async def at_connect(
         case Kind.HANG:
             await asyncio.sleep(FOREVER_SECS)
             raise Broken
-        case Kind.QUOTA_GONE:
-            entry.status = 429
-            return refusal(429, retry_after(rule.retry_after), True)
         case Kind.RETIRED:
             return None  # the vendor's own check answers
-        case _:
-            entry.status = rule.status
-            return refusal(rule.status, retry_after(rule.retry_after), False)
+        case kind:
+            gone = kind is Kind.QUOTA_GONE
+            answer = refusal(429 if gone else rule.status, retry_after(rule.retry_after), gone)
+            entry.status = answer.status
+            return answer
 
 
 def retry_after(value: str | None) -> str | None:
