@@ -42,6 +42,8 @@ class TtsProvider(Enum):
 
     LOCAL = "local"
     GTTS = "gtts"
+    ELEVENLABS = "elevenlabs"
+    AZURE = "azure"
 
 
 class SmtpSecurity(Enum):
@@ -163,6 +165,16 @@ class Settings(BaseSettings):
     gtts_url: str = Field("", description="Another host that speaks Google Translate's protocol; empty: Google.")
     tts_first_byte_secs: float = Field(3.0, gt=0, le=30, description="Seconds to wait for a sentence's audio.")
 
+    # streaming voices
+    elevenlabs_api_key: SecretStr = Field(SecretStr(""), description="Key for ElevenLabs, for TTS=elevenlabs.")
+    elevenlabs_voice: str = Field("JBFqnCBsd6RMkjVDRZzb", description="Voice id there.")
+    elevenlabs_model: str = Field("eleven_flash_v2_5", description="Model id there; v3 models are not served this way.")
+    elevenlabs_url: str = Field("", description="Another host that speaks its protocol; empty: ElevenLabs.")
+    azure_speech_key: SecretStr = Field(SecretStr(""), description="Key for Azure speech, for TTS=azure.")
+    azure_speech_region: str = Field("", description="Region of that key's resource, such as westeurope.")
+    azure_voice: str = Field("en-US-AvaMultilingualNeural", description="Voice name there.")
+    azure_url: str = Field("", description="Another host that speaks its protocol; empty: the region's.")
+
     # logs
     log_level: LogLevel = Field(LogLevel.INFO, description="DEBUG, INFO, WARNING or ERROR.")
     log_json: bool = Field(False, description="One JSON object per log line, for machines.")
@@ -188,6 +200,19 @@ class Settings(BaseSettings):
     def _keys_are_there(self) -> "Settings":
         if self.llm is LlmProvider.GROQ and not self.groq_api_key.get_secret_value():
             raise PydanticCustomError("missing_key", "GROQ_API_KEY: missing; set it to a key from console.groq.com")
+        return self
+
+    @model_validator(mode="after")
+    def _voice_is_set_up(self) -> "Settings":
+        if self.tts is TtsProvider.ELEVENLABS and not self.elevenlabs_api_key.get_secret_value():
+            said = "ELEVENLABS_API_KEY: missing; set it to a key from elevenlabs.io/app/settings/api-keys"
+            raise PydanticCustomError("missing_key", said)
+        if self.tts is TtsProvider.AZURE:
+            where = "set it to what portal.azure.com shows under the speech resource's keys and endpoint"
+            if not self.azure_speech_key.get_secret_value():
+                raise PydanticCustomError("missing_key", f"AZURE_SPEECH_KEY: missing; {where}")
+            if not self.azure_speech_region and not self.azure_url:
+                raise PydanticCustomError("missing_key", f"AZURE_SPEECH_REGION: missing; {where}")
         return self
 
     @field_validator("ice_servers")

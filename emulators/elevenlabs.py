@@ -17,7 +17,7 @@ from aiohttp import WSMsgType, web
 from emulators.faults import Kind, Vendor
 from emulators.log import Entry
 from emulators.mischief import FOREVER_SECS, Broken, Closed, Mischief, Send, at_connect, broken_connections
-from emulators.speech import RATE_HZ, Slice, as_mp3, paced, resampled, say, sliced
+from emulators.speech import RATE_HZ, Slice, as_mp3, paced, resampled, say, sliced, warm
 from emulators.world import World
 
 SLICE_MS: Final = 250
@@ -45,6 +45,7 @@ def make_app(world: World) -> web.Application:
     """ElevenLabs' server."""
     vendor = _ElevenLabs(world)
     app = web.Application(middlewares=[broken_connections])
+    app.on_startup.append(warm)
     app.router.add_get("/v1/text-to-speech/{voice_id}/stream-input", vendor.stream_input)
     app.router.add_get("/v1/text-to-speech/{voice_id}/multi-stream-input", vendor.multi_stream_input)
     return app

@@ -17,7 +17,7 @@ from emulators.faults import Kind, Vendor
 from emulators.log import Entry
 from emulators.mischief import Broken, Closed, Mischief, Send, at_connect, broken_connections
 from emulators.rates import Bucket
-from emulators.speech import RATE_HZ, as_mp3, say
+from emulators.speech import RATE_HZ, as_mp3, say, warm
 from emulators.world import World
 
 RPC: Final = "jQ1olc"
@@ -35,6 +35,7 @@ def make_app(world: World) -> web.Application:
     """Google Translate's server."""
     google = _Google(world)
     app = web.Application(middlewares=[broken_connections])
+    app.on_startup.append(warm)
     app.router.add_post("/_/TranslateWebserverUi/data/batchexecute", google.batchexecute)
     app.router.add_get("/sorry/index", google.sorry)
     return app

@@ -24,7 +24,7 @@ class Latency(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     p50_ms: float = Field(ge=0, le=600_000)
-    p95_ms: float = Field(-1, le=600_000)
+    p95_ms: float = Field(default=-1, le=600_000)
 
     @model_validator(mode="after")
     def _fill_and_check(self) -> "Latency":

@@ -62,10 +62,10 @@ class ModelLimits(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    rpm: int = Field(30, ge=1, description="Requests a minute.")
-    rpd: int = Field(1_000, ge=1, description="Requests a day.")
-    tpm: int = Field(8_000, ge=1, description="Tokens a minute.")
-    tpd: int = Field(200_000, ge=1, description="Tokens a day.")
+    rpm: int = Field(default=30, ge=1, description="Requests a minute.")
+    rpd: int = Field(default=1_000, ge=1, description="Requests a day.")
+    tpm: int = Field(default=8_000, ge=1, description="Tokens a minute.")
+    tpd: int = Field(default=200_000, ge=1, description="Tokens a day.")
 
 
 @dataclass(frozen=True)

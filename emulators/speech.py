@@ -16,6 +16,7 @@ from typing import Final
 
 import av
 import numpy as np
+from aiohttp import web
 
 from emulators.faults import Vendor
 from emulators.world import World
@@ -119,6 +120,11 @@ async def say(text: str, language: str = "en") -> Speech:
         if len(_spoken) > REMEMBERED:
             _spoken.popitem(last=False)
     return _spoken[key]
+
+
+async def warm(_: web.Application) -> None:
+    """Load the voice before the first request comes."""
+    await say("Hello.")
 
 
 def sliced(speech: Speech, slice_ms: int) -> list[Slice]:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from aiortc import RTCIceServer
 from loguru import logger
@@ -25,8 +25,10 @@ from processors.tools.base import Session, Shared, Tool
 from processors.tools.catalogue import find_tools, offered
 from processors.tools.mcp_servers import McpServer
 from processors.tools.runner import ToolRunner
+from processors.tts.azure import AzureVoice
 from processors.tts.base import Voice, VoiceError
 from processors.tts.chain import VoiceChain
+from processors.tts.elevenlabs import ElevenLabsVoice
 from processors.tts.gtts import GttsVoice
 from processors.tts.local import HibariVoice
 from processors.tts.processor import TTSParams
@@ -40,6 +42,9 @@ from processors.turns.verdict.model import Judge
 from processors.turns.verdict.policy import VerdictParams
 from processors.vad import SileroStream, SpeechGateParams
 from settings import LlmProvider, Settings, SettingsError, SttProvider, TtsProvider
+
+STREAMING_FIRST_AUDIO_SECS: Final = 1.0
+"""How long a voice that streams may take to begin; it usually takes a fifth of this."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +107,7 @@ class Services:
         except ModelError as error:
             raise SettingsError(str(error)) from None
         except VoiceError as error:
-            raise SettingsError(f"TTS: {error}; it may be: another voice, or another LANGUAGE") from None
+            raise SettingsError(f"TTS: {error}") from None
         model = make_language_model(settings)
         try:
             await model.warm(prompt, [tool.spec for tool in tools])
@@ -266,10 +271,36 @@ def make_voice(settings: Settings) -> Voice:
         case TtsProvider.LOCAL:
             return HibariVoice()
         case TtsProvider.GTTS:
-            # The local voice speaks English only, but it speaks.
             half_secs = settings.tts_first_byte_secs / 2
             google = GttsVoice(settings.language, timeout_secs=half_secs, base_url=settings.gtts_url or None)
-            return VoiceChain([google, HibariVoice()], first_audio_secs=half_secs)
+            return _with_local_behind(google, half_secs)
+        case TtsProvider.ELEVENLABS:
+            wait_secs = min(STREAMING_FIRST_AUDIO_SECS, settings.tts_first_byte_secs / 2)
+            voice = ElevenLabsVoice(
+                settings.elevenlabs_api_key,
+                settings.elevenlabs_voice,
+                settings.elevenlabs_model,
+                language=settings.language,
+                first_audio_secs=wait_secs,
+                base_url=settings.elevenlabs_url or None,
+            )
+            return _with_local_behind(voice, wait_secs)
+        case TtsProvider.AZURE:
+            wait_secs = min(STREAMING_FIRST_AUDIO_SECS, settings.tts_first_byte_secs / 2)
+            voice = AzureVoice(
+                settings.azure_speech_key,
+                settings.azure_speech_region,
+                settings.azure_voice,
+                language=settings.language,
+                first_audio_secs=wait_secs,
+                base_url=settings.azure_url or None,
+            )
+            return _with_local_behind(voice, wait_secs)
+
+
+def _with_local_behind(voice: Voice, first_audio_secs: float) -> Voice:
+    """A voice, and what speaks when it cannot: the local voice speaks English only, but it speaks."""
+    return VoiceChain([voice, HibariVoice()], first_audio_secs=first_audio_secs)
 
 
 def _load_ears(settings: Settings) -> None:

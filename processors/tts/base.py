@@ -8,7 +8,18 @@ from processors.frames import Word
 
 
 class VoiceError(Exception):
-    """A text could not be spoken, or not to its end; the message says why in a few words."""
+    """A text could not be spoken, or not to its end.
+
+    Args:
+        message: Why, in a few words.
+        retryable: Whether the voice may work later, as it is set up now.
+        retry_after_secs: When, if the vendor says.
+    """
+
+    def __init__(self, message: str, *, retryable: bool = True, retry_after_secs: float | None = None) -> None:
+        super().__init__(message)
+        self.retryable = retryable
+        self.retry_after_secs = retry_after_secs
 
 
 @dataclass(frozen=True, slots=True)
