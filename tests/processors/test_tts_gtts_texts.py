@@ -125,9 +125,9 @@ async def test_every_fault_is_an_error_in_time(rule, says):
 
 
 async def test_a_fault_in_a_later_part_leaves_the_parts_before_it():
-    async with speaking(fault("status", requests=(3,))) as (_, voice):
+    async with speaking(fault("status", requests=(4,))) as (_, voice):
         stream = voice.speak((SAID + " ") * 20)
-        chunks = [await anext(stream), await anext(stream)]
+        chunks = [await anext(stream) for _ in range(3)]
         with pytest.raises(VoiceError, match="HTTP 503"):
             await anext(stream)
         said = "".join(word.text for word in words(chunks))
