@@ -60,6 +60,21 @@ def test_a_missing_key_is_one_line(monkeypatch):
     assert load(llm="groq").groq_models == ["a", "b"]
 
 
+@pytest.mark.parametrize(
+    ("tts", "has", "says"),
+    [
+        ("elevenlabs", {}, "ELEVENLABS_API_KEY: missing; set it to a key from elevenlabs.io"),
+        ("azure", {}, "AZURE_SPEECH_KEY: missing; set it to what portal.azure.com shows"),
+        ("azure", {"AZURE_SPEECH_KEY": "k"}, "AZURE_SPEECH_REGION: missing"),
+    ],
+)
+def test_what_a_voice_needs_is_one_line(monkeypatch, tts, has, says):
+    for name, value in has.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=f"^{says}"):
+        load(tts=tts)
+
+
 def test_no_key_is_ever_shown(monkeypatch):
     monkeypatch.setenv("OLLAMA_API_KEY", "very-secret")
     monkeypatch.setenv("TURN_CREDENTIAL", "very-secret")

@@ -2,12 +2,15 @@
 
 import pytest
 
+from emulators import azure, elevenlabs
+from emulators.faults import Vendor
 from processors import services as services_module
 from processors.llm.base import LanguageModelError
 from processors.prompt import VOICE_RULES, WITH_TOOLS, WITHOUT_TOOLS, system_prompt
 from processors.services import Services
 from processors.tools.catalogue import offered
 from settings import LlmProvider, Settings, SettingsError
+from tests.emulators.serving import serving
 
 
 def settings(**values) -> Settings:
@@ -111,3 +114,42 @@ async def test_the_prompt_may_be_named():
     assert system_prompt(settings(prompt="bank")) == system_prompt(settings(prompt="prompts/bank.md"))
     with pytest.raises(SettingsError, match=r"^PROMPT: bakery cannot be read .* prompts/ \(bank\), or a text"):
         system_prompt(settings(prompt="bakery"))
+
+
+@pytest.mark.parametrize(
+    ("values", "name"),
+    [
+        ({"tts": "elevenlabs", "elevenlabs_api_key": "k", "elevenlabs_url": "http://127.0.0.1:9"}, "elevenlabs"),
+        ({"tts": "azure", "azure_speech_key": "k" * 32, "azure_url": "ws://127.0.0.1:9"}, "azure"),
+    ],
+)
+async def test_streaming_voices_that_are_not_there_have_the_local_one_behind_them(values, name):
+    services = await Services.load(settings(**values))
+    assert services.providers()["tts"] == f"{name}, then local"
+    chunks = [chunk async for chunk in services.voice.speak("Good morning.")]
+    assert sum(len(chunk.pcm) for chunk in chunks) > 20_000
+    await services.close()
+
+
+@pytest.mark.parametrize(
+    ("make_app", "values", "says"),
+    [
+        (
+            elevenlabs.make_app,
+            {"tts": "elevenlabs", "elevenlabs_api_key": "very-secret"},
+            r"^TTS: ElevenLabs refuses the key: Invalid API key; set ELEVENLABS_API_KEY$",
+        ),
+        (
+            azure.make_app,
+            {"tts": "azure", "azure_speech_key": "very-secret"},
+            r"^TTS: Azure refuses the key: WebSocket upgrade failed: .*\(401\).* Set AZURE_SPEECH_KEY and AZURE_SPEECH",
+        ),
+    ],
+)
+async def test_a_wrong_key_stops_the_start_in_the_vendors_words(make_app, values, says, monkeypatch):
+    monkeypatch.setattr("processors.tts.azure.LOAD_SECS", 0.5)
+    keys = {Vendor.ELEVENLABS: "right", Vendor.AZURE: "right"}
+    async with serving(make_app, keys=keys) as (_, where):
+        with pytest.raises(SettingsError, match=says) as refused:
+            await Services.load(settings(elevenlabs_url=f"ws://{where}", azure_url=f"ws://{where}", **values))
+    assert "very-secret" not in str(refused.value)

@@ -62,13 +62,12 @@ async def test_long_texts_have_no_holes(text):
 
 async def test_parts_are_fetched_side_by_side_but_not_all_at_once():
     async with speaking(timing={Vendor.GTTS: {"first_byte": {"p50_ms": 300}}}) as (world, voice):
-        began = asyncio.get_running_loop().time()
         stream = voice.speak((SAID + " ") * 20)
         await anext(stream)
-        assert 0.3 < asyncio.get_running_loop().time() - began < 0.6
-        assert len(world.log.entries()) == 3
+        began = [entry.at_secs for entry in world.log.entries()]
+        assert len(began) == 3
+        assert max(began) - min(began) < 0.25
         assert sum([1 async for _ in stream]) == len(world.log.entries()) - 1
-        assert asyncio.get_running_loop().time() - began < 0.3 * len(world.log.entries())
 
 
 @pytest.mark.parametrize("text", ["…", "", " - "])
