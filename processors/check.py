@@ -9,6 +9,7 @@ import numpy as np
 
 from processors.frames import INPUT_SAMPLE_RATE_HZ, WINDOW_SAMPLES
 from processors.llm.base import Finish, LanguageModelError, TextDelta
+from processors.llm.scripted import ScriptedModel
 from processors.models import MODEL_FILES, ModelError, model_path
 from processors.services import Services
 from processors.stt.base import RecogniserError, Transcript
@@ -46,7 +47,7 @@ async def check(settings: Settings) -> int:
         return 1
     finally:
         await services.close()
-    if services.warnings and settings.llm is LlmProvider.LOCAL:
+    if settings.llm is LlmProvider.LOCAL and isinstance(services.language_model, ScriptedModel):
         print("The loop works, with the scripted responder in place of the language model.")
     else:
         print("The loop works.")

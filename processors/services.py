@@ -108,6 +108,8 @@ class Services:
             raise SettingsError(str(error)) from None
         except VoiceError as error:
             raise SettingsError(f"TTS: {error}") from None
+        if isinstance(voice, VoiceChain):
+            warnings += voice.troubles
         model = make_language_model(settings)
         try:
             await model.warm(prompt, [tool.spec for tool in tools])

@@ -21,6 +21,7 @@ TICKS_PER_SEC: Final = 10_000_000
 STOP_SECS: Final = 3.0
 """Stopping takes some hundredths of a second; a native call that does not come back must not hold the bot."""
 
+RECONNECT_SECS: Final = 0.5
 QUOTA_REST_SECS: Final = 600.0
 THROTTLED_REST_SECS: Final = 10.0
 LOCALES: Final = {"en": "en-US", "de": "de-DE", "es": "es-ES", "fr": "fr-FR", "hi": "hi-IN"}
@@ -122,9 +123,10 @@ class Synthesizer:
         self._events: asyncio.Queue[Audio | Boundary | Ended] = asyncio.Queue()
         self._pending: Any = None
         self._ended: Ended | None = None
+        self._over = False
         self.connected = asyncio.Event()
         self._connection.connected.connect(lambda _: self._call(self.connected.set))
-        self._connection.disconnected.connect(lambda _: self._call(self.connected.clear))
+        self._connection.disconnected.connect(lambda _: self._call(self._lost))
         self._native.synthesizing.connect(lambda event: self._put(Audio(bytes(event.result.audio_data))))
         self._native.synthesis_word_boundary.connect(lambda event: self._put(_boundary(event)))
         self._native.synthesis_completed.connect(lambda _: self._put(Ended(None)))
@@ -156,6 +158,7 @@ class Synthesizer:
 
     async def end(self) -> None:
         """Stop, and let go of the native object when it is silent; off the loop, and not for long."""
+        self._over = True
         _disconnect(self._native, self._connection)
         stopped = self._loop.run_in_executor(_stopping, _stop, self._native)
         await asyncio.wait([stopped], timeout=STOP_SECS)
@@ -172,6 +175,15 @@ class Synthesizer:
         if isinstance(event, Ended):
             self._ended = event
         return event
+
+    def _lost(self) -> None:
+        """The vendor closes connections that are long idle: the next sentence is not to wait for a new one."""
+        self.connected.clear()
+        self._loop.call_later(RECONNECT_SECS, self._reconnect)
+
+    def _reconnect(self) -> None:
+        if self.at_rest and not self._over and not self.connected.is_set():
+            self.connect()
 
     # --- in the SDK's threads --------------------------------------------------------------
 

@@ -40,11 +40,17 @@ class VoiceChain:
         self._first_audio_secs = first_audio_secs
         self._next_audio_secs = next_audio_secs
         self._resting: dict[int, asyncio.Task[None] | None] = {}
+        self._why: dict[int, VoiceError] = {}
 
     @property
     def name(self) -> str:
         """All names, in order."""
         return ", then ".join(voice.name for voice in self._voices)
+
+    @property
+    def troubles(self) -> list[str]:
+        """Why a voice does not speak now, one sentence for each that rests."""
+        return [f"Voice {self._voices[index].name}: {self._why[index]}." for index in sorted(self._resting)]
 
     async def load(self) -> None:
         """Load all. One that does not answer now rests, unless it is the last.
@@ -127,6 +133,7 @@ class VoiceChain:
             return
         voice = self._voices[index]
         logger.warning("voice {}: {}; {} speaks instead", voice.name, error, self._voices[index + 1].name)
+        self._why[index] = error
         if not error.retryable:
             self._resting[index] = None
             return
@@ -140,6 +147,7 @@ class VoiceChain:
             try:
                 await self._probe(voice)
             except VoiceError as error:
+                self._why[index] = error
                 if not error.retryable:
                     logger.warning("voice {}: {}; it is not tried again", voice.name, error)
                     return

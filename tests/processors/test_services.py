@@ -126,6 +126,7 @@ async def test_the_prompt_may_be_named():
 async def test_streaming_voices_that_are_not_there_have_the_local_one_behind_them(values, name):
     services = await Services.load(settings(**values))
     assert services.providers()["tts"] == f"{name}, then local"
+    assert [warning.startswith(f"Voice {name}: ") for warning in services.warnings] == [True]
     chunks = [chunk async for chunk in services.voice.speak("Good morning.")]
     assert sum(len(chunk.pcm) for chunk in chunks) > 20_000
     await services.close()

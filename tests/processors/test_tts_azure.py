@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from aiohttp import web
 from pydantic import SecretStr
 
 from emulators.azure import make_app
@@ -26,8 +27,8 @@ def fault(kind, **fields):
 
 
 @contextlib.asynccontextmanager
-async def speaking(*faults, load=True, first_audio_secs=1.0, **profile):
-    async with serving(make_app, *faults, **profile) as (world, where):
+async def speaking(*faults, load=True, first_audio_secs=1.0, app=make_app, **profile):
+    async with serving(app, *faults, **profile) as (world, where):
         voice = AzureVoice(SecretStr(KEY), "", first_audio_secs=first_audio_secs, base_url=f"ws://{where}")
         try:
             if load:
@@ -82,6 +83,29 @@ async def test_sentences_share_a_connection_that_was_open_before():
             await say(voice, "Hello there.")
         assert asyncio.get_running_loop().time() - began < 0.9
         assert len(entries(world, "socket")) == 1
+
+
+async def test_a_connection_that_ends_while_idle_is_opened_again():
+    transports = []
+
+    @web.middleware
+    async def seen(request, handler):
+        transports.append(request.transport)
+        return await handler(request)
+
+    def watched(world):
+        app = make_app(world)
+        app.middlewares.append(seen)
+        return app
+
+    async with speaking(timing={Vendor.AZURE: {"connect": {"p50_ms": 200}}}, app=watched) as (world, voice):
+        await say(voice, "Hello there.")
+        transports[0].close()
+        await asyncio.sleep(1.2)
+        assert len(entries(world, "socket")) == 2
+        began = asyncio.get_running_loop().time()
+        await anext(voice.speak("Hello there."))
+        assert asyncio.get_running_loop().time() - began < 0.2
 
 
 async def test_callers_beside_each_other():

@@ -58,6 +58,7 @@ async def test_a_voice_that_fails_before_its_first_sound_is_replaced_and_rests(v
     assert second.said == ["hello there"]
     await say(chain)
     assert first.said == ["hello there"]
+    assert [trouble.startswith("Voice first: ") for trouble in chain.troubles] == [True]
     await chain.close()
 
 
@@ -75,7 +76,7 @@ async def test_a_voice_recovers_without_a_caller_who_waits(virtual):
     await asyncio.sleep(1.1)
     assert first.said == ["hello there", PROBE, PROBE]
     await say(chain, "good day")
-    assert (first.said[-1], len(second.said)) == ("good day", 2)
+    assert (first.said[-1], len(second.said), chain.troubles) == ("good day", 2, [])
     await chain.close()
 
 
