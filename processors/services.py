@@ -46,6 +46,9 @@ from settings import LlmProvider, Settings, SettingsError, SttProvider, TtsProvi
 STREAMING_FIRST_AUDIO_SECS: Final = 1.0
 """How long a voice that streams may take to begin; it usually takes a fifth of this."""
 
+CHAIN_PATIENCE_SECS: Final = 0.1
+"""A voice that gives up by itself knows what to do about it; only one that does not is given up."""
+
 
 @dataclass(frozen=True)
 class ServerLimits:
@@ -302,7 +305,7 @@ def make_voice(settings: Settings) -> Voice:
 
 def _with_local_behind(voice: Voice, first_audio_secs: float) -> Voice:
     """A voice, and what speaks when it cannot: the local voice speaks English only, but it speaks."""
-    return VoiceChain([voice, HibariVoice()], first_audio_secs=first_audio_secs)
+    return VoiceChain([voice, HibariVoice()], first_audio_secs=first_audio_secs + CHAIN_PATIENCE_SECS)
 
 
 def _load_ears(settings: Settings) -> None:

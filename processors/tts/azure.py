@@ -21,7 +21,7 @@ KEPT: Final = 3
 """Synthesizers that wait with an open connection, so that no sentence waits for a handshake."""
 
 LOAD_SECS: Final = 3.0
-NEXT_AUDIO_SECS: Final = 1.5
+NEXT_AUDIO_SECS: Final = 1.2
 LOST_END_SECS: Final = 0.5
 """With the audio of all words there, the end is waited for so long, and may be lost."""
 

@@ -24,7 +24,9 @@ CONNECT_SECS: Final = 2.0
 LOAD_SECS: Final = 2.0
 """An empty text's end is waited for so long; nothing is wrong if it does not come, for nothing says that it must."""
 
-NEXT_AUDIO_SECS: Final = 1.5
+NEXT_AUDIO_SECS: Final = 1.2
+"""Less than whoever listens will wait: a socket that is silent must not be used again."""
+
 LOST_END_SECS: Final = 0.5
 """With the audio of all words there, the end is waited for so long, and may be lost."""
 
@@ -76,7 +78,8 @@ class ElevenLabsVoice:
         self._key = api_key
         self._first_audio_secs = first_audio_secs
         self._sockets: list[ContextSocket] = []
-        self._wanted = asyncio.Event()
+        self._changed = asyncio.Event()
+        self._room = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
 
     async def load(self) -> None:
@@ -88,9 +91,9 @@ class ElevenLabsVoice:
         if self._keeper is None:
             self._keeper = asyncio.create_task(self._keep_one(), name="elevenlabs")
         try:
-            socket = await self._usable_socket()
+            socket = await self._usable_socket(asyncio.get_running_loop().time() + self._first_audio_secs)
         except VoiceError:
-            self._wanted.set()
+            self._changed.set()
             raise
         context_id = socket.reserve()
         try:
@@ -109,7 +112,7 @@ class ElevenLabsVoice:
         deadline = asyncio.get_running_loop().time() + self._first_audio_secs
         while True:
             kept = any(socket.usable for socket in self._sockets)
-            socket = await self._usable_socket()
+            socket = await self._usable_socket(deadline)
             begun = False
             try:
                 async with aclosing(self._said(socket, text, deadline)) as chunks:
@@ -176,15 +179,39 @@ class ElevenLabsVoice:
 
     # --- sockets ---------------------------------------------------------------------------
 
-    async def _usable_socket(self) -> ContextSocket:
-        for socket in self._sockets:
-            if socket.usable:
-                return socket
-        return await self._open()
+    async def _usable_socket(self, deadline: float) -> ContextSocket:
+        """A socket with room for a context: one that is open, a new one, or, if that is refused, the first with room.
+
+        Raises:
+            VoiceError: There is none by the deadline.
+        """
+        if (socket := self._with_room()) is not None:
+            return socket
+        try:
+            return await self._open()
+        except VoiceError as refused:
+            # An account may have no more than a few sockets at once.
+            while any(not socket.gone for socket in self._sockets):
+                self._room.clear()
+                try:
+                    async with asyncio.timeout_at(deadline):
+                        await self._room.wait()
+                except TimeoutError:
+                    break
+                if (socket := self._with_room()) is not None:
+                    return socket
+            raise refused from None
+
+    def _with_room(self) -> ContextSocket | None:
+        return next((socket for socket in self._sockets if socket.usable), None)
+
+    def _on_change(self) -> None:
+        self._room.set()
+        self._changed.set()
 
     async def _open(self) -> ContextSocket:
         timeout_secs = min(CONNECT_SECS, self._first_audio_secs)
-        socket = await connect(self._url, self._key, timeout_secs=timeout_secs, on_end=self._wanted.set)
+        socket = await connect(self._url, self._key, timeout_secs=timeout_secs, on_change=self._on_change)
         self._sockets = [*(other for other in self._sockets if not other.closed), socket]
         return socket
 
@@ -198,8 +225,8 @@ class ElevenLabsVoice:
         """Open a new socket when the last one ended, so that the next sentence need not."""
         failures = 0
         while True:
-            await self._wanted.wait()
-            self._wanted.clear()
+            await self._changed.wait()
+            self._changed.clear()
             if any(not socket.gone for socket in self._sockets):
                 continue
             await asyncio.sleep(RECONNECT_SECS[min(failures, len(RECONNECT_SECS) - 1)])
@@ -214,7 +241,7 @@ class ElevenLabsVoice:
                 failures += 1
                 if not error.retryable:
                     return
-                self._wanted.set()
+                self._changed.set()
 
 
 def _words(follower: CharacterFollower, message: AudioOutputMulti, offset_secs: float) -> list[Word]:

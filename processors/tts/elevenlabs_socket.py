@@ -40,14 +40,14 @@ _quiet.setLevel(logging.WARNING)  # the library would log the key among the head
 Message = AudioOutputMulti | FinalOutputMulti
 
 
-async def connect(url: str, key: SecretStr, *, timeout_secs: float, on_end: Callable[[], None]) -> "ContextSocket":
+async def connect(url: str, key: SecretStr, *, timeout_secs: float, on_change: Callable[[], None]) -> "ContextSocket":
     """Open a socket.
 
     Args:
         url: The whole address.
         key: The key.
         timeout_secs: Longest wait.
-        on_end: Called once it takes no context any more.
+        on_change: Called when there may be room for a context, or none any more.
 
     Raises:
         VoiceError: Refused, in the vendor's own words; or nobody there.
@@ -70,7 +70,7 @@ async def connect(url: str, key: SecretStr, *, timeout_secs: float, on_end: Call
         raise VoiceError(f"ElevenLabs: no connection within {timeout_secs:g} s") from None
     except (OSError, websockets.InvalidHandshake, EOFError) as error:
         raise VoiceError(f"ElevenLabs: no connection ({type(error).__name__})") from None
-    return ContextSocket(socket, key, on_end)
+    return ContextSocket(socket, key, on_change)
 
 
 class ContextSocket:
@@ -79,13 +79,13 @@ class ContextSocket:
     Args:
         socket: The connection.
         key: What must never be in a message.
-        on_end: Called once it takes no context any more.
+        on_change: Called when there may be room for a context, or none any more.
 
     Attributes:
         closed: Whether nothing of it is left.
     """
 
-    def __init__(self, socket: websockets.ClientConnection, key: SecretStr, on_end: Callable[[], None]) -> None:
+    def __init__(self, socket: websockets.ClientConnection, key: SecretStr, on_change: Callable[[], None]) -> None:
         self._socket = socket
         self._key = key
         self._last_id = 0
@@ -93,7 +93,7 @@ class ContextSocket:
         self._heard: dict[str, asyncio.Queue[Message | VoiceError]] = {}
         self._retired = False
         self.closed = False
-        self._on_end = on_end
+        self._on_change = on_change
         self._tasks = {
             asyncio.create_task(self._receive(), name="elevenlabs receive"),
             asyncio.create_task(self._keep_alive(), name="elevenlabs keep-alive"),
@@ -174,7 +174,7 @@ class ContextSocket:
     def _take_no_more(self) -> None:
         if not self._retired:
             self._retired = True
-            self._on_end()
+            self._on_change()
 
     # --- what the tasks do -----------------------------------------------------------------
 
@@ -206,6 +206,7 @@ class ContextSocket:
         context_id = message.context_id or ""
         if isinstance(message, FinalOutputMulti):
             self._running.discard(context_id)
+            self._on_change()
         if (queue := self._heard.get(context_id)) is not None:
             queue.put_nowait(message)
 

@@ -86,6 +86,13 @@ async def test_more_callers_than_contexts_get_more_sockets_and_one_remains():
         assert all(entry.status != 1008 for entry in spoken(world, "socket"))
 
 
+async def test_callers_wait_for_room_where_the_account_has_no_more_sockets():
+    async with speaking(elevenlabs_streams=1, first_audio_secs=3.0) as (world, voice):
+        said = await asyncio.gather(*(say(voice, f"This is caller {number}.") for number in range(12)))
+        assert all(sum(len(chunk.pcm) for chunk in chunks) > 24_000 for chunks in said)
+        assert {entry.status for entry in spoken(world, "socket")} == {None, 429}
+
+
 async def test_what_is_cut_off_stays_cut_off():
     """Rapid barge-ins: their contexts end at the vendor, none is opened too many, no audio comes late."""
     async with speaking() as (world, voice):
