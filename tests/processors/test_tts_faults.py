@@ -103,7 +103,7 @@ async def test_the_sentence_is_heard_whole_whatever_happens(vendor, kind, after,
         if kind in (Kind.RESET, Kind.STATUS, Kind.QUOTA_GONE, Kind.HANG) and vendor is not Vendor.GTTS:
             # These strike a handshake: the connection that was kept is lost before.
             await chain.close()
-        every_ms = 400.0 if vendor is Vendor.ELEVENLABS else 300.0
+        every_ms = 400.0 if vendor is Vendor.GTTS else 120.0
         rule = FaultRule(vendor=vendor, kind=kind, after_chunks=after, stall_ms=8000, every_ms=every_ms)
         world.faults.replace([rule], world.now())
         words, secs, wait = await heard(chain, TEXT)
@@ -124,15 +124,15 @@ async def test_the_sentence_is_heard_whole_whatever_happens(vendor, kind, after,
 
 @pytest.mark.parametrize("vendor", list(APPS), ids=lambda vendor: vendor.value)
 async def test_the_voice_is_back_when_the_vendor_is(vendor, monkeypatch):
-    monkeypatch.setattr("processors.tts.chain.REST_SECS", 0.3)
+    monkeypatch.setattr("processors.tts.chain.REST_SECS", 0.15)
     async with chained(vendor) as (world, chain, spare):
         rule = FaultRule(vendor=vendor, kind=Kind.NO_AUDIO)
         world.faults.replace([rule], world.now())
         await heard(chain, TEXT)
-        await asyncio.sleep(0.6)
+        await asyncio.sleep(0.25)
         assert spare.said == [TEXT]
         world.faults.replace([], world.now())
-        await asyncio.sleep(2.0)
+        await asyncio.sleep(1.2)
         probes = [entry for entry in world.log.entries() if str(entry.detail.get("text", "")).strip() == PROBE]
         assert len(probes) >= 2
         await heard(chain, "Good morning.")
