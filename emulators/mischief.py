@@ -39,10 +39,10 @@ class Send(Enum):
 
 @web.middleware
 async def broken_connections(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Ends a request whose connection has been broken on purpose: nobody is left to read an answer."""
+    """Ends a request whose connection is gone, broken on purpose or not: nobody is left to read an answer."""
     try:
         return await handler(request)
-    except Broken:
+    except (Broken, ConnectionError):
         return web.Response()
 
 

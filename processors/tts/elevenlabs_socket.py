@@ -223,7 +223,11 @@ class ContextSocket:
     def _ended(self, closed: websockets.ConnectionClosed) -> VoiceError:
         if closed.rcvd is None:
             return VoiceError("ElevenLabs: the connection broke off")
-        return VoiceError(_safe(f"ElevenLabs: closed with {closed.rcvd.code}: {closed.rcvd.reason}", self._key))
+        code, reason = closed.rcvd.code, closed.rcvd.reason
+        for mark, name in (("api key", "invalid_api_key"), ("quota", "quota_exceeded")):
+            if mark in reason.lower():
+                return _told(name, reason, self._key)
+        return VoiceError(_safe(f"ElevenLabs: closed with {code}: {reason}", self._key))
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.create_task(work, name="elevenlabs close")

@@ -22,6 +22,11 @@ def fault(kind, **fields):
     return {"vendor": Vendor.ELEVENLABS, "kind": kind, **fields}
 
 
+def late(kind, **fields):
+    """A fault of every sentence, but not of the empty text at the start."""
+    return fault(kind, requests=(2, 3, 4), **fields)
+
+
 @contextlib.asynccontextmanager
 async def speaking(*faults, load=True, first_audio_secs=1.0, **profile):
     async with serving(make_app, *faults, **profile) as (world, where):
@@ -150,16 +155,22 @@ async def test_refusals_in_the_vendors_words(faults, profile, says, retryable):
         assert KEY not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("reason", "retryable", "retry_after_secs"),
+    [("Invalid API key", False, None), ("This exceeds your quota.", True, 600.0), ("Going away.", True, None)],
+)
+async def test_a_close_tells_why(reason, retryable, retry_after_secs):
+    async with speaking(late("close", code=1008, reason=reason)) as (_, voice):
+        with pytest.raises(VoiceError, match=reason) as closed:
+            await say(voice)
+        assert (closed.value.retryable, closed.value.retry_after_secs) == (retryable, retry_after_secs)
+
+
 async def test_nobody_there():
     voice = ElevenLabsVoice(SecretStr(KEY), "v", base_url="http://127.0.0.1:9")
     with pytest.raises(VoiceError, match="ElevenLabs: no connection"):
         await voice.load()
     await voice.close()
-
-
-def late(kind, **fields):
-    """A fault of every sentence, but not of the empty text at the start."""
-    return fault(kind, requests=(2, 3, 4), **fields)
 
 
 @pytest.mark.parametrize(

@@ -19,9 +19,9 @@ WORDS = "and then we went on to see what there was to see and found that it was 
 
 
 @contextlib.asynccontextmanager
-async def speaking(*faults, **profile):
+async def speaking(*faults, timeout_secs=5.0, **profile):
     async with serving(make_app, *faults, **profile) as (world, where):
-        voice = GttsVoice(timeout_secs=0.8, base_url=f"http://{where}")
+        voice = GttsVoice(timeout_secs=timeout_secs, base_url=f"http://{where}")
         try:
             yield world, voice
         finally:
@@ -115,7 +115,7 @@ def fault(kind, **fields):
     ],
 )
 async def test_every_fault_is_an_error_in_time(rule, says):
-    async with speaking({**rule, "limit": 1}) as (_, voice):
+    async with speaking({**rule, "limit": 1}, timeout_secs=0.8) as (_, voice):
         began = asyncio.get_running_loop().time()
         with pytest.raises(VoiceError, match=says):
             await say(voice)
