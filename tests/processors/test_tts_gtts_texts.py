@@ -124,9 +124,13 @@ async def test_every_fault_is_an_error_in_time(rule, says):
 
 
 async def test_a_fault_in_a_later_part_leaves_the_parts_before_it():
-    async with speaking(fault("status", requests=(4,))) as (_, voice):
+    async with speaking(fault("status", requests=(4,))) as (world, voice):
         stream = voice.speak((SAID + " ") * 20)
-        chunks = [await anext(stream) for _ in range(3)]
+        chunks = [await anext(stream), await anext(stream)]
+        async with asyncio.timeout(5):
+            while len(world.log.entries()) < 4:  # the fourth part is asked for before the fifth
+                await asyncio.sleep(0.01)
+        chunks.append(await anext(stream))
         with pytest.raises(VoiceError, match="HTTP 503"):
             await anext(stream)
         said = "".join(word.text for word in words(chunks))
