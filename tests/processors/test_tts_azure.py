@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from emulators.azure import make_app
 from emulators.faults import Vendor
+from processors.tts import azure_synthesizer
 from processors.tts.azure import AzureVoice
 from processors.tts.base import VoiceError
 from tests.emulators.serving import serving
@@ -233,3 +234,15 @@ def test_a_process_that_ends_in_mid_speech_ends_in_good_order(how):
         [sys.executable, "-c", textwrap.dedent(script)], cwd=root, capture_output=True, text=True, timeout=60
     )
     assert (done.returncode, "FATAL" in done.stderr, "Traceback" in done.stderr) == (0, False, False)
+
+
+async def test_without_the_sdk_it_says_what_to_install(monkeypatch):
+    def missing(name):
+        raise ImportError(name)
+
+    azure_synthesizer._sdk.cache_clear()
+    monkeypatch.setattr(azure_synthesizer.importlib, "import_module", missing)
+    voice = AzureVoice(SecretStr(KEY), "westeurope")
+    with pytest.raises(VoiceError, match="not installed; run: pip install azure-cognitiveservices-speech") as failure:
+        await voice.load()
+    assert not failure.value.retryable
