@@ -12,11 +12,14 @@ from types import MethodType
 from typing import Any, Final
 
 import aioice.ice
+import websockets.legacy.protocol
 from aiortc import RTCRtpReceiver
 from aiortc.rtcdtlstransport import RTCDtlsTransport
 from aiortc.rtcrtpparameters import RTCRtpReceiveParameters
 from aiortc.rtcrtpreceiver import StreamStatistics
 from aiortc.rtp import RtpPacket
+from deepgram.listen.v1.socket_client import AsyncV1SocketClient
+from deepgram.listen.v2.socket_client import AsyncV2SocketClient
 from pipecat.frames.frames import Frame, InputAudioRawFrame
 from pipecat.pipeline.worker_observer import WorkerObserver
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
@@ -53,6 +56,8 @@ PRIVATE_INSTANCE_NAMES: Final[tuple[tuple[type, tuple[str, ...]], ...]] = (
     (WorkerObserver, ("_proxies",)),
     (RTCRtpReceiver, (_RX_STARTED, _RX_CODECS, _RX_RTCP_TASK, _RX_STREAMS, "_enabled")),
     (asyncio.Queue, ("_unfinished_tasks",)),
+    (AsyncV1SocketClient, ("_websocket",)),
+    (AsyncV2SocketClient, ("_websocket",)),
 )
 """Class and private attributes of its instances that are read or set."""
 
@@ -221,3 +226,29 @@ def take_audio(receiver: RTCRtpReceiver, on_packet: Callable[[RtpPacket], Awaita
     # On the instance, not the class: aiortc peers elsewhere in the process stay as they are.
     setattr(receiver, "receive", MethodType(receive, receiver))  # noqa: B010
     setattr(receiver, "_handle_rtp_packet", MethodType(handle, receiver))  # noqa: B010
+
+
+# --- deepgram-sdk: its sockets offer neither a ping nor a way out that does not wait --------------------------------
+
+DeepgramSocket = AsyncV1SocketClient | AsyncV2SocketClient
+
+
+def _websocket(socket: DeepgramSocket) -> websockets.legacy.protocol.WebSocketCommonProtocol:
+    return socket._websocket
+
+
+async def deepgram_ping(socket: DeepgramSocket) -> None:
+    """Send a WebSocket ping and wait for its pong (RFC 6455 section 5.5.2); the caller sets the deadline.
+
+    Raises:
+        ConnectionClosed: The connection is gone.
+    """
+    pong = await _websocket(socket).ping()
+    await pong
+
+
+def deepgram_abort(socket: DeepgramSocket) -> None:
+    """Drop the connection at once: a close in good order waits for a peer that may be frozen."""
+    transport = _websocket(socket).transport
+    if transport is not None:
+        transport.abort()
