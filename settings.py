@@ -9,7 +9,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -25,12 +25,15 @@ class SettingsError(Exception):
 class SttProvider(Enum):
     """Who turns speech into text."""
 
+    AUTO = "auto"
     LOCAL = "local"
+    DEEPGRAM = "deepgram"
 
 
 class LlmProvider(Enum):
     """Who thinks."""
 
+    AUTO = "auto"
     LOCAL = "local"
     SCRIPTED = "scripted"
     OLLAMA = "ollama"
@@ -40,6 +43,7 @@ class LlmProvider(Enum):
 class TtsProvider(Enum):
     """Who turns text into speech."""
 
+    AUTO = "auto"
     LOCAL = "local"
     GTTS = "gtts"
     ELEVENLABS = "elevenlabs"
@@ -68,10 +72,15 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_file=".env", extra="ignore")
 
+    _why: dict[str, str] = PrivateAttr(default_factory=dict)
+
     # providers
-    stt: SttProvider = Field(SttProvider.LOCAL, description="Speech to text.")
-    llm: LlmProvider = Field(LlmProvider.LOCAL, description="Language model.")
-    tts: TtsProvider = Field(TtsProvider.LOCAL, description="Text to speech.")
+    stt: SttProvider = Field(SttProvider.AUTO, description="Speech to text; auto: deepgram if its key is there.")
+    llm: LlmProvider = Field(LlmProvider.AUTO, description="Language model; auto: groq if its key is there.")
+    tts: TtsProvider = Field(
+        TtsProvider.AUTO,
+        description="Text to speech; auto: elevenlabs or azure if a key is there, gtts beside deepgram and groq.",
+    )
 
     # server
     host: str = Field("127.0.0.1", description="Address to listen on.")
@@ -153,6 +162,13 @@ class Settings(BaseSettings):
     ollama_model: str = Field("llama3.2", description="Model name at that server.")
     ollama_api_key: SecretStr = Field(SecretStr("none"), description="Key for that server, if it wants one.")
 
+    # Deepgram
+    deepgram_api_key: SecretStr = Field(SecretStr(""), description="Key for Deepgram, for STT=deepgram.")
+    deepgram_model: str = Field(
+        "nova-3", pattern="^(nova|flux)-", description="Model there: nova-3, flux-general-en, ..."
+    )
+    deepgram_url: str = Field("", description="Another host that speaks its protocol, ws://HOST:PORT; empty: Deepgram.")
+
     # Groq
     groq_api_key: SecretStr = Field(SecretStr(""), description="Key for Groq, for LLM=groq.")
     groq_models: Annotated[list[str], NoDecode] = Field(
@@ -197,7 +213,37 @@ class Settings(BaseSettings):
         return value
 
     @model_validator(mode="after")
+    def _pick(self) -> "Settings":
+        """Put what ``auto`` means in its place, and note why."""
+        deepgram, groq = (bool(key.get_secret_value()) for key in (self.deepgram_api_key, self.groq_api_key))
+        if self.stt is SttProvider.AUTO:
+            self.stt = SttProvider.DEEPGRAM if deepgram else SttProvider.LOCAL
+            self._why["stt"] = "DEEPGRAM_API_KEY is set" if deepgram else "DEEPGRAM_API_KEY is not set"
+        if self.llm is LlmProvider.AUTO:
+            self.llm = LlmProvider.GROQ if groq else LlmProvider.LOCAL
+            self._why["llm"] = "GROQ_API_KEY is set" if groq else "GROQ_API_KEY is not set"
+        if self.tts is TtsProvider.AUTO:
+            self.tts, self._why["tts"] = self._pick_voice()
+        return self
+
+    def _pick_voice(self) -> tuple[TtsProvider, str]:
+        if self.elevenlabs_api_key.get_secret_value():
+            return TtsProvider.ELEVENLABS, "ELEVENLABS_API_KEY is set"
+        if self.azure_speech_key.get_secret_value() and (self.azure_speech_region or self.azure_url):
+            return TtsProvider.AZURE, "AZURE_SPEECH_KEY is set"
+        if self.stt is SttProvider.DEEPGRAM and self.llm is LlmProvider.GROQ:
+            return TtsProvider.GTTS, "beside deepgram and groq, without a key for a voice"
+        return TtsProvider.LOCAL, "no key for a voice is set"
+
+    def why(self, role: str) -> str:
+        """Why the provider of a role (``stt``, ``llm``, ``tts``) was picked; empty if it was named."""
+        return self._why.get(role, "")
+
+    @model_validator(mode="after")
     def _keys_are_there(self) -> "Settings":
+        if self.stt is SttProvider.DEEPGRAM and not self.deepgram_api_key.get_secret_value():
+            said = "DEEPGRAM_API_KEY: missing; set it to a key from console.deepgram.com"
+            raise PydanticCustomError("missing_key", said)
         if self.llm is LlmProvider.GROQ and not self.groq_api_key.get_secret_value():
             raise PydanticCustomError("missing_key", "GROQ_API_KEY: missing; set it to a key from console.groq.com")
         return self

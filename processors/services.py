@@ -19,6 +19,8 @@ from processors.models import ModelError
 from processors.prompt import system_prompt
 from processors.stt import moonshine_model
 from processors.stt.base import Recogniser
+from processors.stt.chain import RecogniserChain
+from processors.stt.deepgram import DeepgramError, DeepgramParams, DeepgramRecogniser, probe
 from processors.stt.moonshine import MoonshineRecogniser
 from processors.tools import mcp_servers
 from processors.tools.base import Session, Shared, Tool
@@ -113,6 +115,8 @@ class Services:
             raise SettingsError(f"TTS: {error}") from None
         if isinstance(voice, VoiceChain):
             warnings += voice.troubles
+        if settings.stt is SttProvider.DEEPGRAM:
+            warnings += await _ask_deepgram(settings)
         model = make_language_model(settings)
         try:
             await model.warm(prompt, [tool.spec for tool in tools])
@@ -144,7 +148,11 @@ class Services:
     def recogniser(self) -> Recogniser:
         """A recogniser for one call."""
         match self.settings.stt:
-            case SttProvider.LOCAL:
+            case SttProvider.DEEPGRAM:
+                deepgram = DeepgramRecogniser(deepgram_params(self.settings))
+                # The local recogniser knows English only.
+                return RecogniserChain(deepgram, MoonshineRecogniser) if self.settings.language == "en" else deepgram
+            case _:
                 return MoonshineRecogniser()
 
     def tool_runner(self, call_id: str, conversation: Conversation) -> ToolRunner | None:
@@ -225,7 +233,10 @@ class Services:
 
     def summary(self) -> str:
         """One line for the log."""
-        named = ", ".join(f"{role} {name}" for role, name in self.providers().items())
+        named = ", ".join(
+            f"{role} {name}" + (f" ({why})" if (why := self.settings.why(role)) else "")
+            for role, name in self.providers().items()
+        )
         return f"{named}; at most {self.settings.max_calls} calls"
 
     async def close(self) -> None:
@@ -241,7 +252,7 @@ def make_language_model(settings: Settings) -> LanguageModel:
     match settings.llm:
         case LlmProvider.SCRIPTED:
             return ScriptedModel()
-        case LlmProvider.LOCAL:
+        case LlmProvider.LOCAL | LlmProvider.AUTO:
             return LocalModel(settings.llm_weights, threads=settings.llm_threads, max_tokens=settings.llm_max_tokens)
         case LlmProvider.GROQ:
             return GroqModel(
@@ -259,6 +270,23 @@ def make_language_model(settings: Settings) -> LanguageModel:
             )
 
 
+def deepgram_params(settings: Settings) -> DeepgramParams:
+    """How the settings reach Deepgram."""
+    return DeepgramParams(
+        settings.deepgram_api_key, settings.deepgram_model, settings.language, url=settings.deepgram_url
+    )
+
+
+async def _ask_deepgram(settings: Settings) -> list[str]:
+    """See whether Deepgram takes key and model; what it says if not."""
+    try:
+        await probe(deepgram_params(settings))
+    except DeepgramError as error:
+        logger.warning("STT deepgram: {}", error)
+        return [f"Speech recognition by Deepgram does not work: {error}"]
+    return []
+
+
 async def connect_servers(settings: Settings) -> tuple[list[McpServer], list[Tool], list[str]]:
     """The MCP servers that the settings name, their tools, and warnings.
 
@@ -273,7 +301,7 @@ async def connect_servers(settings: Settings) -> tuple[list[McpServer], list[Too
 def make_voice(settings: Settings) -> Voice:
     """The voice that the settings name, not loaded."""
     match settings.tts:
-        case TtsProvider.LOCAL:
+        case TtsProvider.LOCAL | TtsProvider.AUTO:
             return HibariVoice()
         case TtsProvider.GTTS:
             half_secs = settings.tts_first_byte_secs / 2
@@ -312,5 +340,5 @@ def _load_ears(settings: Settings) -> None:
     """Load what listens, so that the first caller does not wait for it."""
     SileroStream().speech_prob(bytes(1024))
     smart_turn.load()
-    if settings.stt is SttProvider.LOCAL:
+    if settings.stt is SttProvider.LOCAL or settings.language == "en":
         moonshine_model.load()

@@ -32,7 +32,7 @@ def test_flags_win_over_the_environment_and_that_over_the_file(monkeypatch, tmp_
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [
-        ("LLM", "gpt", "may be: one of local, scripted"),
+        ("LLM", "gpt", "may be: one of auto, local, scripted"),
         ("PORT", "70000", "given: '70000'"),
         ("PORT", "abc", "TCP port"),
         ("HISTORY_TURNS", "0", "Turns of the conversation"),

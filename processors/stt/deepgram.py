@@ -9,7 +9,7 @@ no retry can mend ends the tries.
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -256,7 +256,8 @@ class DeepgramRecogniser:
             yield socket
         finally:
             deepgram_abort(socket)
-            await opening.__aexit__(None, None, None)
+            with suppress(OSError, websockets.exceptions.WebSocketException):
+                await opening.__aexit__(None, None, None)
 
     async def _serve(self, socket: DeepgramSocket) -> None:
         """Whatever of these ends first ends the connection."""

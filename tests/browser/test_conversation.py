@@ -150,7 +150,8 @@ async def test_a_conversation_of_two_turns(playwright_driver: Playwright, tmp_pa
         transcript = await converse(playwright_driver, bot, tmp_path / "microphone.wav", 6.0)
         await bot.until_calls(0, 10)
     assert "help line" in transcript[0]["text"]
-    assert transcript[-1]["text"].startswith("I don't know that yet.")
+    # Asked for a booking, the help line wants the day; what was said next named none.
+    assert transcript[-1]["text"].startswith("Gladly. On which day")
     assert any("answer_ms=" in line and "Book a room" in line for line in bot.lines)
 
 

