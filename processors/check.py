@@ -15,7 +15,7 @@ from processors.services import Services
 from processors.stt.base import RecogniserError, Transcript
 from processors.tts.base import VoiceError
 from processors.vad import SileroStream, SpeechGate
-from settings import LlmProvider, Settings
+from settings import LlmProvider, Settings, SttProvider
 from transports.pcm import Resampler
 
 SENTENCE = "What are your opening hours?"
@@ -85,7 +85,7 @@ async def _speak(services: Services, text: str) -> np.ndarray:
 
 
 async def _hear(services: Services, pcm: np.ndarray, told: "_Stopwatch") -> str:
-    """Let the recogniser hear the speech, faster than real time."""
+    """Let the recogniser hear the speech: the local one faster than real time, a vendor as it would come."""
     silero, gate = SileroStream(), SpeechGate(services.vad_params)
     final: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
@@ -102,6 +102,7 @@ async def _hear(services: Services, pcm: np.ndarray, told: "_Stopwatch") -> str:
     try:
         second = np.zeros(INPUT_SAMPLE_RATE_HZ, np.int16)
         heard = np.concatenate([second[: len(second) // 2], pcm, second])
+        window_secs = 0.0 if services.settings.stt is SttProvider.LOCAL else WINDOW_SAMPLES / INPUT_SAMPLE_RATE_HZ
         for start in range(0, len(heard) - WINDOW_SAMPLES, WINDOW_SAMPLES):
             window = heard[start : start + WINDOW_SAMPLES].tobytes()
             prob = silero.speech_prob(window)
@@ -112,6 +113,7 @@ async def _hear(services: Services, pcm: np.ndarray, told: "_Stopwatch") -> str:
             if change == "stopped":
                 recogniser.speech_stopped()
                 told.restart()
+            await asyncio.sleep(window_secs)
         async with asyncio.timeout(TRANSCRIPT_SECS):
             return await final
     finally:
