@@ -102,3 +102,43 @@ def test_the_example_is_valid_as_it_stands(tmp_path):
     lines = settings.env_example().splitlines()
     (tmp_path / ".env").write_text("\n".join(line.removeprefix("#") for line in lines if not line.startswith("# ")))
     assert load() == Settings(_env_file=None)
+
+
+KEYS = {
+    "DEEPGRAM_API_KEY": "d",
+    "GROQ_API_KEY": "g",
+    "ELEVENLABS_API_KEY": "e",
+    "AZURE_SPEECH_KEY": "a",
+    "AZURE_SPEECH_REGION": "westeurope",
+}
+
+
+@pytest.mark.parametrize(
+    ("keys", "picked"),
+    [
+        ("", "local local local"),
+        ("DEEPGRAM_API_KEY", "deepgram local local"),
+        ("GROQ_API_KEY", "local groq local"),
+        ("DEEPGRAM_API_KEY GROQ_API_KEY", "deepgram groq gtts"),
+        ("DEEPGRAM_API_KEY GROQ_API_KEY ELEVENLABS_API_KEY", "deepgram groq elevenlabs"),
+        ("AZURE_SPEECH_KEY AZURE_SPEECH_REGION", "local local azure"),
+        ("AZURE_SPEECH_KEY", "local local local"),
+        (" ".join(KEYS), "deepgram groq elevenlabs"),
+    ],
+)
+def test_auto_picks_vendors_whose_keys_are_there(monkeypatch, keys, picked):
+    for name in keys.split():
+        monkeypatch.setenv(name, KEYS[name])
+    settings = load()
+    assert f"{settings.stt.value} {settings.llm.value} {settings.tts.value}" == picked
+    assert settings.why("stt") == f"DEEPGRAM_API_KEY is {'set' if 'DEEPGRAM' in keys else 'not set'}"
+
+
+def test_a_provider_that_is_named_is_taken_and_needs_no_reason(monkeypatch):
+    monkeypatch.setenv("DEEPGRAM_API_KEY", "d")
+    settings = load(stt="local")
+    assert settings.stt.value == "local"
+    assert settings.why("stt") == ""
+    monkeypatch.delenv("DEEPGRAM_API_KEY")
+    with pytest.raises(SettingsError, match=r"^DEEPGRAM_API_KEY: missing"):
+        load(stt="deepgram")
