@@ -21,6 +21,8 @@ from pipecat.pipeline.worker import PipelineParams, PipelineWorker
 from pipecat.workers.runner import WorkerRunner
 
 import settings as settings_module
+from observe.book import CallBook
+from observe.tracing import Tracer, TracingError
 from processors import compat
 from processors.check import check
 from processors.context import ContextPair, Conversation
@@ -34,6 +36,7 @@ from processors.vad import VADProcessor
 from settings import Settings, SettingsError
 from transports.call import Call
 from transports.call_log import CallLog, log_to_terminal
+from transports.dashboard import Sources, add_dashboard
 from transports.server import make_app
 from transports.webrtc import WebRTCCall
 
@@ -50,7 +53,9 @@ def build_pipeline(call: Call, services: Services, log: CallLog) -> Pipeline:
         on_fault=log.fault,
     )
     tools = services.tool_runner(call.pc_id, conversation)
-    llm = LLMProcessor(services.language_model, tools, services.llm_params, hang_up=call.hang_up)
+    llm = LLMProcessor(
+        services.language_model, tools, services.llm_params, hang_up=call.hang_up, on_usage=log.tokens_used
+    )
     tts = TTSProcessor(services.voice, params=services.tts_params)
     output = call.output()
     log.watch(interruptions, llm, tts, output)
@@ -69,9 +74,10 @@ def build_pipeline(call: Call, services: Services, log: CallLog) -> Pipeline:
     )
 
 
-async def run_call(call: Call, services: Services) -> None:
-    """Run a call's pipeline until the call closes."""
-    log = CallLog(call)
+async def run_call(call: Call, services: Services, book: CallBook | None = None) -> None:
+    """Run a call's pipeline until the call closes; what happens in it is kept in the book."""
+    now = asyncio.get_running_loop().time()
+    log = CallLog(call, (book or CallBook()).open(call.pc_id, now=now, quality=lambda: call.quality))
     worker = PipelineWorker(
         build_pipeline(call, services, log),
         params=PipelineParams(audio_in_sample_rate=16_000, audio_out_sample_rate=24_000),
@@ -98,11 +104,18 @@ async def serve(settings: Settings) -> None:
     compat.install()
     services = await Services.load(settings)
 
+    book = CallBook(services.providers)
+    tracer = _tracer(settings)
+    if tracer is not None:
+        book.add_listener(tracer)
+
     async def start_call(call: WebRTCCall) -> None:
-        await run_call(call, services)
+        await run_call(call, services, book)
 
     stopped = _stop_signals()  # before anyone is told that it runs, and may stop it
-    runner = web.AppRunner(make_app(services.server_settings, start_call, info=services.info), access_log=None)
+    app = make_app(services.server_settings, start_call, info=services.info)
+    add_dashboard(app, Sources(book, settings.max_calls, settings.dashboard_token, services.info))
+    runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, settings.host, settings.port, reuse_address=True)
     try:
@@ -116,6 +129,22 @@ async def serve(settings: Settings) -> None:
     finally:
         await runner.cleanup()
         await services.close()
+        if tracer is not None:
+            await tracer.close()
+
+
+def _tracer(settings: Settings) -> Tracer | None:
+    """What sends traces, if they are wanted.
+
+    Raises:
+        SettingsError: They cannot be made.
+    """
+    if not settings.otel_exporter_otlp_endpoint:
+        return None
+    try:
+        return Tracer.exporting_to(settings.otel_exporter_otlp_endpoint)
+    except TracingError as error:
+        raise SettingsError(f"OTEL_EXPORTER_OTLP_ENDPOINT: {error}") from None
 
 
 def _stop_signals() -> asyncio.Event:

@@ -191,6 +191,15 @@ class Settings(BaseSettings):
     azure_voice: str = Field("en-US-AvaMultilingualNeural", description="Voice name there.")
     azure_url: str = Field("", description="Another host that speaks its protocol; empty: the region's.")
 
+    # dashboard, metrics, traces
+    dashboard_token: SecretStr = Field(
+        SecretStr(""),
+        description="Opens /dashboard and /metrics to other machines; 16 characters or more. Empty: only this machine.",
+    )
+    otel_exporter_otlp_endpoint: str = Field(
+        "", description="OpenTelemetry collector that traces go to, such as http://127.0.0.1:4318; empty: none."
+    )
+
     # logs
     log_level: LogLevel = Field(LogLevel.INFO, description="DEBUG, INFO, WARNING or ERROR.")
     log_json: bool = Field(False, description="One JSON object per log line, for machines.")
@@ -238,6 +247,13 @@ class Settings(BaseSettings):
     def why(self, role: str) -> str:
         """Why the provider of a role (``stt``, ``llm``, ``tts``) was picked; empty if it was named."""
         return self._why.get(role, "")
+
+    @field_validator("dashboard_token")
+    @classmethod
+    def _is_long_enough(cls, value: SecretStr) -> SecretStr:
+        if 0 < len(value.get_secret_value()) < 16:
+            raise PydanticCustomError("weak_token", "too short to keep anybody out")
+        return value
 
     @model_validator(mode="after")
     def _keys_are_there(self) -> "Settings":
@@ -321,7 +337,7 @@ def load(**overrides: Any) -> Settings:
         if first["type"] == "missing_key":
             raise SettingsError(first["msg"]) from None
         name = str(first["loc"][0])
-        secret = any(word in name for word in ("key", "credential", "password"))
+        secret = any(word in name for word in ("key", "credential", "password")) or name.endswith("_token")
         given = "" if secret else f" (given: {str(first.get('input'))[:60]!r})"
         raise SettingsError(f"{name.upper()}: {first['msg'].lower()}{given}; it may be: {_allowed(name)}") from None
 

@@ -66,6 +66,8 @@ class InProcessCall:
     def __init__(self) -> None:
         self.closed = asyncio.Event()
         self.pc_id = "in-process"
+        self.close_reason = ""
+        self.quality: dict[str, float] = {}
         self.heard: list[bytes] = []
         self.beats: list[Beat] = []
         self.states: list[tuple[float, str]] = [(0.0, "listening")]

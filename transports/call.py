@@ -1,9 +1,12 @@
 """What a call is to the pipeline, whatever carries it."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from pipecat.processors.frame_processor import FrameProcessor
+
+from transports.output import PlayoutOutput
 
 
 class Call(Protocol):
@@ -19,11 +22,21 @@ class Call(Protocol):
         """The call's name."""
         ...
 
+    @property
+    def close_reason(self) -> str:
+        """Why the call ended; empty while it goes on."""
+        ...
+
+    @property
+    def quality(self) -> Mapping[str, float]:
+        """How good the line is, as far as it is known; names say the units."""
+        ...
+
     def input(self) -> FrameProcessor:
         """Pushes the caller's audio: 16 kHz mono, 20 ms; and the frames that the client's messages stand for."""
         ...
 
-    def output(self) -> FrameProcessor:
+    def output(self) -> PlayoutOutput:
         """Plays to the caller."""
         ...
 

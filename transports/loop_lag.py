@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import deque
+from itertools import islice
 from typing import Final
 
 SAMPLE_SECS: Final = 0.02
@@ -42,9 +43,14 @@ class LoopLag:
         self._due = now + SAMPLE_SECS
         self._timer = asyncio.get_running_loop().call_later(SAMPLE_SECS, self._tick)
 
-    def percentiles(self) -> dict[str, float]:
-        """Number of samples, and percentiles of the lag in milliseconds; zeros when there are no samples."""
-        ordered = sorted(self._samples)
+    def percentiles(self, last_secs: float | None = None) -> dict[str, float]:
+        """Number of samples, and percentiles of the lag in milliseconds; zeros when there are no samples.
+
+        Args:
+            last_secs: Of about so many seconds; by default of all samples.
+        """
+        most = KEEP_SAMPLES if last_secs is None else round(last_secs / SAMPLE_SECS)
+        ordered = sorted(islice(reversed(self._samples), most))
         return {
             "lag_n": len(ordered),
             "lag_p50_ms": _percentile_ms(ordered, 0.50),

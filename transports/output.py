@@ -115,6 +115,8 @@ class PlayoutOutput(OvertakingInterruptions):
         self._teller: asyncio.Task[None] | None = None
         self._all_played = asyncio.Event()
         self._all_played.set()
+        self.on_audio: Callable[[bytes], None] | None = None
+        """Given all that is played: 24 kHz mono 16-bit PCM."""
 
     # --- the track's side ------------------------------------------------------------------
 
@@ -128,6 +130,8 @@ class PlayoutOutput(OvertakingInterruptions):
             self._watch_for_stall(samples)
         if due:
             self._due_came.set()
+        if self.on_audio is not None:
+            self.on_audio(pcm)
         return pcm
 
     def _note(self, item: object) -> None:

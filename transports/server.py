@@ -24,6 +24,9 @@ Body = TypeVar("Body", bound=BaseModel)
 MAX_BODY_BYTES: Final = 64 * 1024
 WEB_DIR: Final = Path(__file__).resolve().parent.parent / "web"
 
+LOOP_LAG: Final = web.AppKey("loop_lag", LoopLag)
+"""Where the application keeps the event loop's lag."""
+
 HANG_UP_SECS: Final = 5.0
 """How long a call's pipeline may go on after the call has closed, before it is cancelled."""
 
@@ -250,7 +253,7 @@ def make_app(
     """
     app = web.Application(middlewares=[_errors_as_json], client_max_size=MAX_BODY_BYTES)
     calls = Calls(settings, start_call)
-    lag = LoopLag()
+    lag = app[LOOP_LAG] = LoopLag()
 
     async def offer(request: web.Request) -> web.Response:
         body = await _read(request, Offer)
@@ -282,7 +285,7 @@ def make_app(
         return web.json_response(body)
 
     async def page(request: web.Request) -> web.StreamResponse:
-        return _file(web_dir, request.match_info.get("path") or "index.html")
+        return file_response(web_dir, request.match_info.get("path") or "index.html")
 
     async def running(_: web.Application) -> AsyncIterator[None]:
         lag.start()
@@ -314,7 +317,16 @@ async def _read(request: web.Request, model: type[Body]) -> Body:
         raise ApiError(422, "bad_field", f"{where}: {first['msg']}") from None
 
 
-def _file(root: Path, name: str) -> web.FileResponse:
+def file_response(root: Path, name: str) -> web.FileResponse:
+    """A file of the page.
+
+    Parameters:
+        root: The page's folder; nothing outside it is served.
+        name: The path below it.
+
+    Raises:
+        ApiError: There is none.
+    """
     root = root.resolve()
     try:
         path = (root / name).resolve()

@@ -7,7 +7,7 @@ packets are decoded as they arrive, and the voice is encoded as it is played. Se
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -25,7 +25,7 @@ from transports.opus import OpusEncoder
 from transports.output import PlayoutOutput
 from transports.receive import SILENCE, AudioReceiver
 from transports.sdp import OfferError, ask_for_fec, check_offer
-from transports.track import PlayoutTrack
+from transports.track import RTP_CLOCK_HZ, PlayoutTrack
 
 CLOSE_TIMEOUT_SECS: Final = 5.0
 """How long a peer connection may take to close before it is left to the garbage collector."""
@@ -37,6 +37,7 @@ _SPARSE_FACTOR: Final = 4
 """A peer with neither microphone nor data channel sends only an RTCP report now and then: it gets more time."""
 
 _WATCH_SECS: Final = 0.5
+RTP_TICKS_PER_MS: Final = RTP_CLOCK_HZ // 1000
 _NEVER_SECS: Final = 10**6
 
 
@@ -53,6 +54,27 @@ class Answer:
     sdp: str
     pc_id: str
     type: str = "answer"
+
+
+def line_quality(reports: Iterable[Any]) -> dict[str, float]:
+    """How good a line is, from the statistics of its two directions (RFC 3550 §6.4): loss and jitter in, loss and
+    round-trip time out; what the peer has not reported yet is left out.
+
+    Parameters:
+        reports: aiortc's statistics of one audio receiver and one sender.
+    """
+    quality: dict[str, float] = {}
+    for stats in reports:
+        if stats.type == "inbound-rtp" and stats.packetsReceived:
+            lost = max(0, stats.packetsLost)
+            quality["lost_in_percent"] = round(100 * lost / (lost + stats.packetsReceived), 2)
+            quality["jitter_in_ms"] = round(stats.jitter / RTP_TICKS_PER_MS, 1)
+        elif stats.type == "remote-inbound-rtp":
+            sent = max(1, stats.packetsReceived + stats.packetsLost)
+            quality["lost_out_percent"] = round(100 * max(0, stats.packetsLost) / sent, 2)
+            if stats.roundTripTime is not None:
+                quality["round_trip_ms"] = round(1000 * stats.roundTripTime, 1)
+    return quality
 
 
 class CallInput(FrameProcessor):
@@ -113,10 +135,11 @@ class _Peer(SmallWebRTCConnection):
         """Whether the peer has closed its side."""
         return self._audio.sender.transport.state == "closed"
 
-    async def received_packets(self) -> int:
-        """Datagrams of any kind that came from the peer: media, RTCP, data channel."""
+    async def measure(self) -> tuple[int, dict[str, float]]:
+        """Datagrams of any kind that came from the peer (media, RTCP, data channel), and how good the line is."""
         report = await self._audio.receiver.getStats()
-        return sum(stats.packetsReceived for stats in report.values() if stats.type == "transport")
+        datagrams = sum(stats.packetsReceived for stats in report.values() if stats.type == "transport")
+        return datagrams, line_quality([*report.values(), *(await self._audio.sender.getStats()).values()])
 
 
 class WebRTCCall:
@@ -153,6 +176,9 @@ class WebRTCCall:
         self.connected = asyncio.Event()
         self.closed = asyncio.Event()
         self.close_reason = ""
+        self.quality: dict[str, float] = {}
+        """How good the line is: see :func:`line_quality`."""
+
         self._ice_servers = [RTCIceServer(urls=s) if isinstance(s, str) else s for s in ice_servers]
         self._connect_timeout_secs = connect_timeout_secs
         self._silent_timeout_secs = silent_timeout_secs
@@ -331,7 +357,7 @@ class WebRTCCall:
         while True:
             await asyncio.sleep(_WATCH_SECS)
             now = time.monotonic()
-            received = await peer.received_packets()
+            received, self.quality = await peer.measure()
             if received != packets:
                 packets, alive_at = received, now
             elif now - alive_at >= self._silent_timeout_secs * (1 if self._steady else _SPARSE_FACTOR):

@@ -31,6 +31,7 @@ from processors.llm.base import (
     TextDelta,
     ToolCallDelta,
     ToolSpec,
+    Usage,
 )
 from processors.llm.reply import Reply, ReplyLine
 from processors.overtaking import OvertakingInterruptions
@@ -75,6 +76,7 @@ class LLMProcessor(OvertakingInterruptions):
         tools: The call's tools, if it has any.
         params: Limits.
         hang_up: Ends the call, when a tool wants it.
+        on_usage: Told what each request cost, where the model says.
     """
 
     def __init__(
@@ -83,12 +85,14 @@ class LLMProcessor(OvertakingInterruptions):
         tools: ToolRunner | None = None,
         params: LLMParams | None = None,
         hang_up: Callable[[], None] = lambda: None,
+        on_usage: Callable[[Usage], None] = lambda _: None,
     ) -> None:
         super().__init__(name="llm")
         self._model = model
         self._tools = tools
         self._params = params or LLMParams()
         self._hang_up = hang_up
+        self._on_usage = on_usage
         self._hangs_up_after: Reply | None = None
         self._hanging_up: asyncio.TimerHandle | None = None
         self._reply: Reply | None = None
@@ -195,7 +199,9 @@ class LLMProcessor(OvertakingInterruptions):
                         await self._say(reply, bare.feed(text) if bare is not None else text)
                     case ToolCallDelta():
                         calls.append(delta)
-                    case Finish(reason):
+                    case Finish(reason, usage):
+                        if usage is not None:
+                            self._on_usage(usage)
                         break
                     case None:
                         raise LanguageModelError("the stream broke off", retryable=True)

@@ -8,6 +8,7 @@ from typing import Final, Protocol
 
 from loguru import logger
 
+from observe.vendors import report_failure
 from processors.frames import INPUT_SAMPLE_RATE_HZ, WINDOW_SAMPLES
 from processors.stt.base import Emit, OnError, Recogniser, RecogniserError, Transcript
 
@@ -156,6 +157,7 @@ class RecogniserChain:
     def _hand_over(self, why: str) -> None:
         """Let the second read this speech from its onset on."""
         logger.warning("speech recognition: the first choice {}; the second one reads", why)
+        report_failure("stt", "first choice", why)
         self._standby = _Standby(self._number - 1)
         self._duty_since = self._number
         self._standby.task = asyncio.create_task(self._start_standby(self._standby), name="second recogniser")

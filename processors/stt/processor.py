@@ -12,6 +12,7 @@ from pipecat.frames.frames import (
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.utils.time import time_now_iso8601
 
+from observe.vendors import report_failure
 from processors.compat import InlineAudio
 from processors.frames import AudioWindowFrame, CallErrorFrame, InterimTranscriptFrame, TranscriptFrame
 from processors.stt.base import Recogniser, RecogniserError, Transcript
@@ -76,4 +77,5 @@ class STTProcessor(InlineAudio, FrameProcessor):
 
     async def _report(self, error: RecogniserError) -> None:
         logger.error("speech recognition: {} ({!r})", error, error.__cause__)
+        report_failure("stt", "recogniser", str(error))
         await self.push_frame(CallErrorFrame(str(error)))

@@ -7,6 +7,7 @@ from typing import Final
 
 from loguru import logger
 
+from observe.vendors import report_failure
 from processors.frames import Word
 from processors.tts.base import Voice, VoiceChunk, VoiceError
 from processors.tts.deadlines import in_time
@@ -133,6 +134,7 @@ class VoiceChain:
             return
         voice = self._voices[index]
         logger.warning("voice {}: {}; {} speaks instead", voice.name, error, self._voices[index + 1].name)
+        report_failure("tts", voice.name, str(error))
         self._why[index] = error
         if not error.retryable:
             self._resting[index] = None

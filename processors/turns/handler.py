@@ -138,6 +138,8 @@ class InterruptionHandler(InlineAudio, FrameProcessor):
         self._gate = SpeechGate(OVER_VOICE_GATE)
         windows = SPEECH_MEMORY_SECS * INPUT_SAMPLE_RATE_HZ // WINDOW_SAMPLES
         self._heard: deque[tuple[bytes, float]] = deque(maxlen=windows)
+        self.on_audio: Callable[[bytes], None] | None = None
+        """Given each window of the caller's audio: 16 kHz mono 16-bit PCM."""
         self._judged_sound_id: int | None = None
         self._windows_since_onset = 0
         self._judge_plan: list[int] = []
@@ -202,6 +204,8 @@ class InterruptionHandler(InlineAudio, FrameProcessor):
     async def _hear(self, frame: AudioWindowFrame) -> None:
         """Remember the window, notice sounds over the bot's voice, and ask the judge when it is time."""
         self._heard.append((frame.audio, frame.speech_prob))
+        if self.on_audio is not None:
+            self.on_audio(frame.audio)
         change = self._gate.push(frame.speech_prob)
         if not self.machine.judges:
             return

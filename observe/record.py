@@ -1,0 +1,432 @@
+"""What is kept of one call: its state, its turns, and a timeline of what happened. Pure: ``now`` is an argument.
+
+All times that go out are milliseconds since the call began. Everything is bounded: a call may last for hours.
+"""
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from observe.levels import LevelMeter
+from observe.listener import Listener, Usage
+from processors.frames import INPUT_SAMPLE_RATE_HZ, OUTPUT_SAMPLE_RATE_HZ
+
+KEEP_MOMENTS: Final = 800
+"""Entries of a call's timeline; the oldest go first. Fifty turns fit."""
+
+KEEP_TURNS: Final = 200
+MAX_WORDS: Final = 300
+"""Words of one reply whose times are kept."""
+
+TEXT_CHARS: Final = 400
+"""Longest text that is kept."""
+
+SPOILED: Final = ("no reply", "reply stalled")
+"""Faults that leave a turn without its answer, whatever was heard of it."""
+
+ALREADY_COUNTED: Final = "reply failed"
+"""A fault that the end of the reply itself has told of before."""
+
+
+@dataclass(slots=True, eq=False)
+class Moment:
+    """One entry of the timeline.
+
+    Attributes:
+        number: Its number within the call.
+        revision: The call's revision when it last changed.
+        at_ms: When it began.
+        kind: ``state``, ``speech``, ``words``, ``turn``, ``said``, ``decision``, ``vendor``, ``tools``, ``fault``,
+            ``trouble`` or ``end``.
+        data: What is known of it; grows while it lasts.
+    """
+
+    number: int
+    revision: int
+    at_ms: int
+    kind: str
+    data: dict[str, Any]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return {"number": self.number, "at_ms": self.at_ms, "kind": self.kind, **self.data}
+
+
+@dataclass(slots=True, eq=False)
+class Turn:
+    """One turn of the caller that has been answered, or ended otherwise.
+
+    Attributes:
+        turn_id: The turn.
+        reply_id: The reply to it.
+        began: When the caller stopped speaking, in the loop's seconds.
+        text: What the caller said.
+        stages_ms: Milliseconds of each stage, in order.
+        answer_ms: From the end of speech to the first sample of the answer.
+        outcome: ``open``, ``played``, ``cut`` (the caller interrupted), ``superseded`` (the caller went on before
+            anything was heard), ``left`` (the call ended meanwhile) or ``failed``.
+        error: Why it failed.
+        heard: What the caller heard of the answer.
+        ended: When the answer was over, in the loop's seconds.
+    """
+
+    turn_id: int
+    reply_id: int
+    began: float
+    text: str
+    stages_ms: dict[str, int] = field(default_factory=dict)
+    answer_ms: int | None = None
+    outcome: str = "open"
+    error: str | None = None
+    heard: str = ""
+    ended: float | None = None
+
+
+class CallRecord:
+    """The record of one call.
+
+    Args:
+        call_id: Its name in addresses: short, unique in this process.
+        name: The name that its client knows it by.
+        began: When it began, in the loop's seconds.
+        began_at: The same in Unix seconds.
+        listener: Learns what is counted.
+        vendors: Who hears, thinks and speaks, by role.
+        quality: Tells how good the line is now, if it can.
+    """
+
+    def __init__(
+        self,
+        call_id: str,
+        name: str,
+        began: float,
+        began_at: float,
+        listener: Listener,
+        *,
+        vendors: Mapping[str, str] | None = None,
+        quality: Callable[[], Mapping[str, float]] = dict,
+    ) -> None:
+        self.call_id = call_id
+        self.name = name
+        self.began = began
+        self.began_at = began_at
+        self.ended: float | None = None
+        self.end_reason: str | None = None
+        self.state = "connecting"
+        self.state_since = began
+        self.turns: deque[Turn] = deque(maxlen=KEEP_TURNS)
+        self.answers = 0
+        self.last_answer: Turn | None = None
+        self.failures: dict[str, int] = {}
+        self.verdicts: dict[str, int] = {}
+        self.regrets = 0
+        self.revision = 0
+        self.caller_level = LevelMeter(INPUT_SAMPLE_RATE_HZ)
+        self.bot_level = LevelMeter(OUTPUT_SAMPLE_RATE_HZ)
+        self.vendors = dict(vendors or {})
+        self.quality: Mapping[str, float] = {}
+        self._measure_quality = quality
+        self._listener = listener
+        self._moments: deque[Moment] = deque(maxlen=KEEP_MOMENTS)
+        self._count = 0
+        self._open: dict[str, Moment] = {}
+        self._cards: dict[object, Moment] = {}
+        self._segment: tuple[int, Moment | None] = (0, None)
+        self._spoiled = False
+
+    # --- what happens ----------------------------------------------------------------------
+
+    def ready(self, now: float) -> None:
+        """The client hears."""
+        if self.state == "connecting":
+            self.change_state(now, "listening")
+
+    def change_state(self, now: float, state: str) -> None:
+        """The turn machine changed its state."""
+        self.state, self.state_since = state, now
+        self._add(now, "state", state=state)
+
+    def speech_began(self, now: float) -> None:
+        """The caller began to speak."""
+        self._begin(now, "speech", "speech")
+
+    def speech_ended(self, now: float) -> None:
+        """The caller fell silent."""
+        moment = self._end(now, "speech")
+        if moment is not None:
+            self._listener.used(self, Usage("stt", "seconds", (moment.data["until_ms"] - moment.at_ms) / 1000))
+
+    def said_words(self, now: float, text: str, segment: int | None) -> None:
+        """Final words of the caller; with a segment number, they replace earlier ones of the same number."""
+        if segment is None:
+            self._add(now, "words", text=text[:TEXT_CHARS], source="typed")
+            return
+        known_segment, known = self._segment
+        if known is not None and segment == known_segment:
+            known.data["text"] = text[:TEXT_CHARS]
+            self._touch(known)
+        elif text:
+            self._segment = segment, self._add(now, "words", text=text[:TEXT_CHARS], source="voice")
+
+    def asked(self, now: float, reply_id: int) -> None:
+        """A turn was given to the language model."""
+        self._spoiled = False
+        self._end(now, "llm", error="superseded")
+        self._begin(now, "llm", "vendor", role="llm", vendor=self.vendors.get("llm", "llm"), reply_id=reply_id)
+
+    def first_token(self, now: float) -> None:
+        """The language model's first words for the reply that was asked for."""
+        self._note_first(now, "llm")
+
+    def model_done(self, now: float, error: str | None) -> None:
+        """The language model has said all, or failed."""
+        self._end(now, "llm", error=error)
+        if error is not None:
+            self.vendor_failed("llm", error)
+
+    def piece_began(self, now: float, utterance_id: int, text: str) -> None:
+        """A clause or sentence was given to the voice."""
+        vendor = self.vendors.get("tts", "tts")
+        self._begin(now, "tts", "vendor", role="tts", vendor=vendor, utterance_id=utterance_id, text=text[:TEXT_CHARS])
+        self._listener.used(self, Usage("tts", "characters", len(text)))
+
+    def first_audio(self, now: float) -> None:
+        """Audio of the clause that was given to the voice last."""
+        self._note_first(now, "tts")
+
+    def piece_done(self, now: float, error: str | None) -> None:
+        """The voice has made all audio of the clause, or failed."""
+        self._end(now, "tts", error=error)
+        if error is not None:
+            self.vendor_failed("tts", error)
+
+    def tools_run(self, now: float, longest_secs: float) -> None:
+        """The reply waits for tools; or, with 0 seconds, it goes on."""
+        if longest_secs > 0:
+            self._begin(now, "tools", "tools", longest_secs=longest_secs)
+        else:
+            self._end(now, "tools")
+
+    def interrupted(self, now: float) -> None:
+        """Everything that was being made for the reply is dropped."""
+        for key in ("llm", "tts", "tools"):
+            self._end(now, key, error="interrupted")
+
+    def playing(self, now: float, reply_id: int) -> None:
+        """A reply is heard."""
+        self._begin(now, "said", "said", reply_id=reply_id, words=[])
+
+    def word_heard(self, now: float, text: str) -> None:
+        """A word of the reply is heard."""
+        moment = self._open.get("said")
+        if moment is not None and len(moment.data["words"]) < MAX_WORDS:
+            moment.data["words"].append([self._ms(now), text])
+            self._touch(moment)
+
+    def played(self, now: float, unheard: str, *, cut: bool, error: str | None) -> None:
+        """A reply is over at the ear."""
+        self._end(now, "said", unheard=unheard[:TEXT_CHARS], cut=cut, error=error)
+        if unheard:
+            self._listener.used(self, Usage("tts", "unheard_characters", len(unheard)))
+
+    def answered(self, turn: Turn) -> None:
+        """The first sample of an answer was played."""
+        self.answers += 1
+        self.last_answer = turn
+        self._listener.answered(self, turn)
+
+    def turn_over(self, now: float, turn: Turn, *, cut: bool, error: str | None, heard: str) -> None:
+        """An answer is over at the ear.
+
+        Args:
+            now: The loop's seconds.
+            turn: The turn.
+            cut: Whether it was interrupted.
+            error: What failed.
+            heard: What was heard of it.
+        """
+        turn.ended, turn.heard, turn.error = now, heard[:TEXT_CHARS], error
+        if error is not None:
+            turn.outcome = "failed"
+            self._fail(error)
+        elif self._spoiled:
+            turn.outcome = "failed"
+        elif turn.answer_ms is None:
+            turn.outcome = "superseded" if cut else "failed"
+            if not cut:
+                turn.error = "nothing was heard"
+                self._fail(turn.error)
+        else:
+            turn.outcome = "cut" if cut else "played"
+        self._spoiled = False
+        self._keep_turn(now, turn)
+
+    def turn_left(self, now: float, turn: Turn) -> None:
+        """The call ends while an answer is heard."""
+        turn.ended, turn.outcome = now, "left"
+        self._keep_turn(now, turn)
+
+    def _keep_turn(self, now: float, turn: Turn) -> None:
+        self.turns.append(turn)
+        self._add(
+            turn.began,
+            "turn",
+            turn_id=turn.turn_id,
+            reply_id=turn.reply_id,
+            text=turn.text[:TEXT_CHARS],
+            heard=turn.heard,
+            answer_ms=turn.answer_ms,
+            stages_ms=turn.stages_ms,
+            outcome=turn.outcome,
+            error=turn.error,
+            until_ms=self._ms(now),
+        )
+        self._listener.turn_over(self, turn)
+
+    def decided(self, now: float, card: Mapping[str, Any]) -> None:
+        """A decision card; a later one of the same sound tells whether the first was right."""
+        sound_id, verdict = card["sound_id"], str(card["verdict"])
+        known = self._cards.get(sound_id)
+        if known is None:
+            self.verdicts[verdict] = self.verdicts.get(verdict, 0) + 1
+            since_onset = (card.get("verdict_ms") or 0) / 1000
+            self._cards[sound_id] = self._add(now - since_onset, "decision", card=dict(card))
+            if len(self._cards) > KEEP_TURNS:
+                del self._cards[next(iter(self._cards))]
+            self._listener.decided(self, card)
+        else:
+            known.data["card"] = dict(card)
+            self._touch(known)
+        if card["regret"] is not None:
+            self.regrets += bool(card["regret"])
+            self._listener.judged(self, card)
+
+    def fault(self, now: float, fault: str) -> None:
+        """A deadline had to repair something."""
+        self._add(now, "fault", what=fault[:TEXT_CHARS])
+        self._listener.repaired(self, fault)
+        if fault.startswith(SPOILED):
+            self._spoiled = True
+        if not fault.startswith(ALREADY_COUNTED):
+            self._fail(fault)
+
+    def trouble(self, now: float, message: str) -> None:
+        """The person on the line was told of a trouble."""
+        self._add(now, "trouble", message=message[:TEXT_CHARS])
+
+    def vendor_failed(self, role: str, error: str) -> None:
+        """A provider failed."""
+        if error not in ("superseded", "interrupted"):
+            self._listener.vendor_failed(role, self.vendors.get(role, role), error)
+
+    def used(self, usage: Usage) -> None:
+        """Something that costs was used."""
+        self._listener.used(self, usage)
+
+    def over(self, now: float, reason: str) -> None:
+        """The call has ended; idempotent."""
+        if self.ended is not None:
+            return
+        self.measure(now)
+        for key in list(self._open):
+            self._end(now, key)
+        self._open.clear()
+        self._cards.clear()
+        self.ended, self.end_reason = now, reason
+        self.state, self.state_since = "over", now
+        self._add(now, "end", reason=reason)
+        self._listener.over(self)
+
+    def measure(self, now: float) -> None:
+        """Take the levels and the line's quality since the last time; about once a second."""
+        if self.ended is None:
+            self.caller_level.measure(now - self.began)
+            self.bot_level.measure(now - self.began)
+            self.quality = self._measure_quality() or self.quality
+
+    # --- what is told of it ------------------------------------------------------------------
+
+    def summary(self, now: float) -> dict[str, Any]:
+        """One row of a list of calls."""
+        answer = self.last_answer
+        return {
+            "id": self.call_id,
+            "name": self.name,
+            "began_at": round(self.began_at, 3),
+            "secs": round((self.ended if self.ended is not None else now) - self.began, 1),
+            "state": self.state,
+            "state_secs": round(now - self.state_since, 1),
+            "answers": self.answers,
+            "answer_ms": answer.answer_ms if answer else None,
+            "stages_ms": answer.stages_ms if answer else {},
+            "failures": self.failures,
+            "verdicts": self.verdicts,
+            "regrets": self.regrets,
+            "quality": dict(self.quality),
+            "end_reason": self.end_reason,
+        }
+
+    def timeline(self, now: float, after: int = 0, level: int = 0) -> dict[str, Any]:
+        """The whole call, or what is new in it.
+
+        Args:
+            now: The loop's seconds.
+            after: A revision: only entries that changed after it.
+            level: Number of the first level that is wanted.
+        """
+        from_level, caller = self.caller_level.since(level)
+        _, bot = self.bot_level.since(level)
+        return {
+            **self.summary(now),
+            "revision": self.revision,
+            "vendors": self.vendors,
+            "moments": [moment.as_dict() for moment in self._moments if moment.revision > after],
+            "levels": {"first": from_level, "per_sec": 10, "caller_db": caller, "bot_db": bot},
+        }
+
+    # --- bookkeeping -------------------------------------------------------------------------
+
+    def _ms(self, now: float) -> int:
+        return max(0, round((now - self.began) * 1000))
+
+    def _add(self, now: float, kind: str, **data: Any) -> Moment:
+        self._count += 1
+        self.revision += 1
+        moment = Moment(self._count, self.revision, self._ms(now), kind, data)
+        self._moments.append(moment)
+        return moment
+
+    def _touch(self, moment: Moment) -> None:
+        self.revision += 1
+        moment.revision = self.revision
+
+    def _begin(self, now: float, key: str, kind: str, **data: Any) -> None:
+        self._open[key] = self._add(now, kind, **data)
+
+    def _note_first(self, now: float, key: str) -> None:
+        moment = self._open.get(key)
+        if moment is not None and "first_ms" not in moment.data:
+            moment.data["first_ms"] = self._ms(now)
+            self._touch(moment)
+
+    def _end(self, now: float, key: str, **data: Any) -> Moment | None:
+        moment = self._open.pop(key, None)
+        if moment is not None:
+            moment.data["until_ms"] = self._ms(now)
+            moment.data |= {name: value for name, value in data.items() if value is not None}
+            self._touch(moment)
+        return moment
+
+    def _fail(self, cause: str) -> None:
+        cause = cause_of(cause)
+        self.failures[cause] = self.failures.get(cause, 0) + 1
+        self._listener.failed(self, cause)
+
+
+def cause_of(text: str) -> str:
+    """A fault's text as a name to count by: numbers and quoted parts, which differ each time, are left out."""
+    without = "".join("#" if char.isdigit() else char for char in text.split("'")[0].split('"')[0])
+    while "##" in without:
+        without = without.replace("##", "#")
+    return without.strip(" .:")[:80] or "unknown"
