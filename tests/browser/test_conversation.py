@@ -104,11 +104,11 @@ async def levels(v: Visit) -> np.ndarray:
     return rows
 
 
-def loud_share(rows: np.ndarray, start: float, end: float) -> float:
-    """Share of the time between two instants in which the voice was heard."""
+def voiced_secs(rows: np.ndarray, start: float, end: float) -> float:
+    """How long the voice was heard between two instants, in seconds."""
     between = rows[(rows[:, 0] >= start) & (rows[:, 0] < end)]
     assert len(between) > 10 * (end - start), "the page did not measure"
-    return float(np.mean(between[:, 1] >= LOUD))
+    return (end - start) * float(np.mean(between[:, 1] >= LOUD))
 
 
 def longest_silence(rows: np.ndarray, start: float, end: float) -> float:
@@ -138,7 +138,7 @@ async def converse(playwright: Playwright, bot: RealBot, recording: Path, answer
     assert has_words(users[1], ["forward", "meters"]), users
     for clip in ("book_a_room", "go_forward_ten_meters"):
         end = spans[clip][1]
-        assert loud_share(rows, end, end + 2.0 + answer_secs) > 0.2, f"no answer was heard after {clip}"
+        assert voiced_secs(rows, end, end + 2.0 + answer_secs) > 1.0, f"no answer was heard after {clip}"
     replies = [entry for entry in transcript if entry["who"] == "bot"]
     assert len(replies) >= 3  # the greeting, and two answers
     assert all(reply["text"] and not reply["cut"] for reply in replies)
@@ -180,7 +180,7 @@ async def test_speaking_over_the_bot(playwright_driver: Playwright, tmp_path: Pa
         start, end = spans[clip]
         # It may fall silent for a moment, and it pauses between sentences; but it goes on.
         assert longest_silence(rows, start, end + 2.0) < 1.2, f"silent after {clip}: {bot.lines}"
-        assert loud_share(rows, end + 0.4, end + 2.0) > 0.4, f"not heard after {clip}: {bot.lines}"
+        assert voiced_secs(rows, end + 0.4, end + 2.0) > 0.64, f"not heard after {clip}: {bot.lines}"
     stop = spans["stop"][0]
     assert longest_silence(rows, stop - 1.0, stop + 2.5) > 0.25, f"it spoke on after a stop: {bot.lines}"
     speaking = next(entry for entry in transcript if entry["who"] == "bot")
