@@ -70,7 +70,13 @@ def continuity(recording: Recording, reference: Samples, first_secs: float, last
     # Where the reference was when the silence began, and where the voice went on.
     stopped, resumed = in_reference + gap_from - left, then - (right - gap_to)
     lost = _speech(reference[max(0, stopped) : max(0, resumed)])
-    return Continuity(round(1000 * max(0, grown + lost) / SAMPLE_RATE_HZ, 1), lost if lost > SLACK_SAMPLES else 0)
+    if lost <= SLACK_SAMPLES:
+        return Continuity(_ms(grown), 0)
+    return Continuity(_ms(grown + resumed - stopped), lost)
+
+
+def _ms(samples: int) -> float:
+    return round(1000 * max(0, samples) / SAMPLE_RATE_HZ, 1)
 
 
 def _loudest_piece(samples: Samples, length: int) -> int:

@@ -20,3 +20,13 @@ def rate(outcomes: Iterable[bool | None]) -> float | None:
     """Share (0 to 1) of what is true among what is known."""
     known = [outcome for outcome in outcomes if outcome is not None]
     return round(sum(map(bool, known)) / len(known), 4) if known else None
+
+
+def percent(rate: float | None) -> str:
+    """A share in percent."""
+    return "–" if rate is None else f"{100 * rate:.1f} %"
+
+
+def ms(value: float | None) -> str:
+    """Milliseconds."""
+    return "–" if value is None else f"{value:,.0f} ms"
