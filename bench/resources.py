@@ -8,7 +8,6 @@ import argparse
 import asyncio
 import contextlib
 import json
-import os
 import socket
 import sys
 from collections.abc import AsyncIterator
@@ -22,13 +21,12 @@ from loadtest import scoring
 from loadtest.audio import Clip, clip_from_wav
 from loadtest.bot_process import real_bot
 from loadtest.caller import Caller
+from loadtest.process_figures import cpu_secs, rss_mb
 
 CYCLE_SECS = 10.0
 WARM_SECS = 5.0
 START_SECS = 60.0
 STOP_SECS = 10.0
-_TICKS_PER_SEC = os.sysconf("SC_CLK_TCK")
-_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 @dataclass(frozen=True)
@@ -50,17 +48,6 @@ class Load:
     rss_mb: float
     mb_each: float
     late_p99_ms: float
-
-
-def cpu_secs(pid: int) -> float:
-    """CPU time that a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS_PER_SEC
-
-
-def rss_mb(pid: int) -> float:
-    """Resident memory of a process."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE_BYTES / 2**20
 
 
 async def measure_all(url: str, pid: int, options: argparse.Namespace) -> list[Load]:

@@ -3,7 +3,11 @@
 import argparse
 import sys
 
-from loadtest import interruptions
+from loguru import logger
+
+logger.remove()  # Pipecat greets at its import
+
+from loadtest import interruptions, run
 
 
 def main() -> int:
@@ -13,6 +17,9 @@ def main() -> int:
     command = commands.add_parser("interruptions", help="play clips over the speaking bot, and tell what it did")
     interruptions.add_arguments(command)
     command.set_defaults(main=interruptions.main)
+    command = commands.add_parser("run", help="call a bot with many callers at once, and write a report")
+    run.add_arguments(command)
+    command.set_defaults(main=run.main)
     options = parser.parse_args()
     return options.main(options)
 

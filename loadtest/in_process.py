@@ -57,6 +57,7 @@ class InProcessCall:
     """One call; :func:`calling` runs it.
 
     Attributes:
+        began_secs: Monotonic time of the first beat.
         beats: What the playout did in each beat.
         heard: What the bot played: 24 kHz int16, one entry for each beat.
         states: When the turn machine changed its state: (seconds since the call began, name).
@@ -68,6 +69,7 @@ class InProcessCall:
         self.pc_id = "in-process"
         self.close_reason = ""
         self.quality: dict[str, float] = {}
+        self.began_secs = 0.0
         self.heard: list[bytes] = []
         self.beats: list[Beat] = []
         self.states: list[tuple[float, str]] = [(0.0, "listening")]
@@ -161,7 +163,7 @@ class InProcessCall:
     async def beat_on(self) -> None:
         """Play and record until cancelled, without drift."""
         loop = asyncio.get_running_loop()
-        began = loop.time()
+        began = self.began_secs = loop.time()
         while True:
             await self._input.hear(self._next_packet())
             self.heard.append(self._output.pull(OUT_SAMPLES))
@@ -177,9 +179,9 @@ class InProcessCall:
 
 
 @asynccontextmanager
-async def calling(services: Services) -> AsyncIterator[InProcessCall]:
-    """Run a call's real pipeline around the block."""
-    call = InProcessCall()
+async def calling(services: Services, call: InProcessCall | None = None) -> AsyncIterator[InProcessCall]:
+    """Run a call's real pipeline around the block; ``call``: one that keeps more than usual."""
+    call = call or InProcessCall()
     pipeline = asyncio.create_task(bot.run_call(call, services))
     beat = asyncio.create_task(call.beat_on())
     try:

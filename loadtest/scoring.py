@@ -67,7 +67,7 @@ def barge_in_stop_ms(said: Said, sound: Sound, *, stopped_secs: float = STOPPED_
         last = block + BLOCK_SECS
     if not len(sound.starts_secs) or sound.starts_secs[-1] - last < stopped_secs - BLOCK_SECS:
         return None
-    return max(0.0, 1000 * (last - start))
+    return max(0.0, 1000 * float(last - start))
 
 
 def false_alarm_gap_ms(said: Said, sound: Sound) -> float | None:
@@ -180,14 +180,18 @@ def lost_samples(reference: Samples, before: Samples, after: Samples) -> int:
     length = SAMPLE_RATE_HZ // 4
     if min(len(before), len(after)) < length:
         raise NotMeasurable("0.25 s on both sides of the gap are needed")
-    return _place(reference, after[:length]) - _place(reference, before[-length:]) - length
+    return place(reference, after[:length]) - place(reference, before[-length:]) - length
 
 
 _FOUND: Final = 0.6
 
 
-def _place(reference: Samples, part: Samples) -> int:
-    """Where a part lies in the reference, by normalised cross-correlation."""
+def place(reference: Samples, part: Samples) -> int:
+    """Where a part lies in the reference, by normalised cross-correlation.
+
+    Raises:
+        NotMeasurable: Nowhere.
+    """
     whole, piece = reference.astype(np.float64), part.astype(np.float64)
     size = 1 << (len(whole) + len(piece) - 1).bit_length()
     products = np.fft.irfft(np.fft.rfft(whole, size) * np.conj(np.fft.rfft(piece, size)), size)

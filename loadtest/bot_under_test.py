@@ -1,0 +1,177 @@
+"""The bot that is called, and what it runs on: started here with emulated vendors, or somebody's at a URL."""
+
+import asyncio
+import contextlib
+import re
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from typing import Any, Final
+
+import aiohttp
+
+from loadtest.bot_process import ROOT, START_SECS, STOP_SECS, real_bot
+from loadtest.process_figures import cpu_secs, rss_mb
+
+SAMPLE_SECS: Final = 1.0
+ROUND_TRIPS: Final = 9
+
+
+class NotHealthy(Exception):
+    """The bot does not take calls; one line that says why."""
+
+
+@dataclass
+class Watched:
+    """The bot under test.
+
+    Attributes:
+        url: Where.
+        setup: How it was set up, in words.
+        pid: Its process, if it runs here and was started here.
+        admin_url: Where the emulators tell what they did; empty without them.
+        usage: (seconds of monotonic time, CPU percent of one core, MB) once a second.
+    """
+
+    url: str
+    setup: str
+    pid: int | None = None
+    admin_url: str = ""
+    usage: list[tuple[float, float, float]] = field(default_factory=list)
+
+    async def health(self) -> dict[str, Any]:
+        """What ``GET /health`` says.
+
+        Raises:
+            NotHealthy: Nothing, or not that it takes calls.
+        """
+        try:
+            timeout = aiohttp.ClientTimeout(total=10)
+            async with aiohttp.ClientSession(timeout=timeout) as client, client.get(f"{self.url}/health") as answer:
+                body = await answer.json(content_type=None)
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise NotHealthy(f"{self.url}/health: {error or type(error).__name__}") from None
+        if not isinstance(body, dict) or body.get("status") != "ok":
+            raise NotHealthy(f"{self.url}/health says {body}")
+        return body
+
+    async def info(self) -> dict[str, Any]:
+        """What ``GET /api/info`` says; empty if it says nothing."""
+        try:
+            async with aiohttp.ClientSession() as client, client.get(f"{self.url}/api/info") as answer:
+                return await answer.json(content_type=None)
+        except (aiohttp.ClientError, ValueError):
+            return {}
+
+    async def round_trip_ms(self) -> float:
+        """Median time of a small request on a warm connection: the network's way there and back."""
+        times: list[float] = []
+        async with aiohttp.ClientSession() as client:
+            for _ in range(ROUND_TRIPS + 1):
+                began = time.perf_counter()
+                async with client.get(f"{self.url}/health") as answer:
+                    await answer.read()
+                times.append(1000 * (time.perf_counter() - began))
+        return sorted(times[1:])[ROUND_TRIPS // 2]
+
+    async def vendors(self) -> dict[str, Any]:
+        """What the emulated vendors have served, by vendor; empty without them."""
+        if not self.admin_url:
+            return {}
+        async with aiohttp.ClientSession() as client, client.get(f"{self.admin_url}/totals") as answer:
+            return await answer.json()
+
+    async def watch(self) -> None:
+        """Note the process's CPU and memory each second, until cancelled."""
+        if self.pid is None:
+            return
+        before, at = cpu_secs(self.pid), time.monotonic()
+        while True:
+            await asyncio.sleep(SAMPLE_SECS)
+            cpu, now = cpu_secs(self.pid), time.monotonic()
+            self.usage.append((now, round(100 * (cpu - before) / (now - at), 1), round(rss_mb(self.pid), 1)))
+            before, at = cpu, now
+
+
+@asynccontextmanager
+async def bot_under_test(url: str | None, profile: str | None, callers: int) -> AsyncIterator[Watched]:
+    """The bot at a URL, or one of our own, with the vendors of a profile emulated where one is named.
+
+    Args:
+        url: Somebody's bot; None: start one.
+        profile: A profile of the emulators; None: local speech and the scripted responder.
+        callers: How many will call at once.
+    """
+    if url is not None:
+        yield Watched(url.rstrip("/"), "a bot that runs already")
+        return
+    settings = {"MAX_CALLS": str(callers + 5), "GREETING": "", "BANK_FILE": ":memory:", "LOG_LEVEL": "WARNING"}
+    if profile is None:
+        async with real_bot(LLM="scripted", **settings) as bot:
+            yield Watched(bot.url, "local ears, local voice, scripted answers", bot.pid)
+        return
+    async with _emulators(profile) as (variables, admin_url):
+        stated = {"LLM": "groq", "TTS": "gtts", "GROQ_API_KEY": "emulated"}
+        if "DEEPGRAM_URL" in variables:
+            stated |= {"STT": "deepgram", "DEEPGRAM_API_KEY": "emulated"}
+        async with real_bot(**{**settings, **stated, **variables}) as bot:
+            ears = "Deepgram" if "STT" in stated else "local ears"
+            setup = f"{ears}, Groq and gTTS as emulated vendors (profile {profile})"
+            yield Watched(bot.url, setup, bot.pid, admin_url)
+
+
+def emulators_are_here() -> bool:
+    """Whether the vendors can be emulated."""
+    return find_spec("emulators.__main__") is not None
+
+
+@asynccontextmanager
+async def _emulators(profile: str) -> AsyncIterator[tuple[dict[str, str], str]]:
+    """Run the emulators; yields the bot's settings for them and the address of their log.
+
+    Raises:
+        NotHealthy: They did not start.
+    """
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "emulators", "--profile", profile, "--port", "0"),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    assert process.stdout is not None
+    variables: dict[str, str] = {}
+    lines: list[str] = []
+    admin_url = ""
+
+    async def drain() -> None:
+        assert process.stdout is not None
+        while await process.stdout.readline():
+            pass
+
+    draining: asyncio.Task[None] | None = None
+    try:
+        async with asyncio.timeout(START_SECS):
+            while not admin_url and (raw := await process.stdout.readline()):
+                line = raw.decode(errors="replace").rstrip()
+                lines.append(line)
+                if setting := re.fullmatch(r"([A-Z][A-Z_]+)=(\S*)", line):
+                    variables[setting[1]] = setting[2]
+                elif found := re.search(r"admin: (http://\S+)", line):
+                    admin_url = found[1]
+        if not admin_url:
+            raise NotHealthy("the emulators did not start: " + " | ".join(lines[-3:]))
+        draining = asyncio.create_task(drain())
+        yield variables, admin_url
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_SECS):
+                await process.wait()
+        if process.returncode is None:
+            process.kill()
+        if draining is not None:
+            await draining

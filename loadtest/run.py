@@ -1,0 +1,298 @@
+"""``python -m loadtest run``: many callers at once, real WebRTC, scored from what they hear.
+
+Phases, in this order: health check, one caller alone (who also hears the long answers undisturbed, as references),
+callers one after the other until all are on the line, the load, the scoring. Ctrl-C ends the load, and what was heard
+so far is reported.
+"""
+
+import argparse
+import asyncio
+import datetime
+import platform
+import signal
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import tqdm
+import uvloop
+
+from loadtest import cost, report
+from loadtest.acts import Conversation
+from loadtest.audio import Samples
+from loadtest.bot_under_test import NotHealthy, Watched, bot_under_test, emulators_are_here
+from loadtest.caller import Caller
+from loadtest.crowd import Crowd, Job, Progress
+from loadtest.judging import CallScore, RequestScore
+from loadtest.material import Material, MaterialError, gather
+from loadtest.scenario import Kind, Scenario, ScenarioError, load_scenario
+from loadtest.summary import summarise
+from loadtest.whole_calls import references_of
+
+STAGGER_SECS: Final = 0.4
+"""Between two callers' starts: a house is not called by all in the same second."""
+
+REQUEST_SECS: Final = 45.0
+"""What one request may take in all, the longest answer included; bounds the run."""
+
+CALLERS_PER_PROCESS: Final = 25
+SCORING_SECS: Final = 600.0
+LOOK_SECS: Final = 0.25
+
+
+@dataclass
+class Run:
+    """A run, as it goes.
+
+    Attributes:
+        options: The command line.
+        scenario: What callers do.
+        material: What they say.
+        phases: Name and seconds of each phase that is over.
+        epoch_secs: Monotonic time at which the load began.
+        interrupted: Whether somebody ended it before its end.
+    """
+
+    options: argparse.Namespace
+    scenario: Scenario
+    material: Material
+    phases: list[dict[str, Any]] = field(default_factory=list)
+    epoch_secs: float = 0.0
+    interrupted: bool = False
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """A phase, timed and announced."""
+        began = time.monotonic()
+        tqdm.tqdm.write(f"{name} ...", file=sys.stderr)
+        try:
+            yield
+        finally:
+            self.phases.append({"name": name, "secs": round(time.monotonic() - began, 1)})
+
+
+async def call(run: Run, bot: Watched) -> tuple[list[RequestScore], list[CallScore], dict[str, Any]]:
+    """All phases; returns the scores, and what else is known of the run."""
+    with run.phase("health check"):
+        health = await bot.health()
+        providers = (await bot.info()).get("providers", {})
+        round_trip_ms = await bot.round_trip_ms()
+    with run.phase("one caller alone"):
+        references = await _rehearse(run, bot)
+    before = await bot.vendors()
+    watching = asyncio.create_task(bot.watch())
+    crowd = Crowd(_jobs(run, bot.url, references))
+    try:
+        with run.phase("load"):
+            await _load(run, crowd)
+        with run.phase("scoring"):
+            deadline = time.monotonic() + SCORING_SECS
+            while not crowd.over and time.monotonic() < deadline:
+                crowd.reports()
+                await asyncio.sleep(LOOK_SECS)
+    finally:
+        watching.cancel()
+        died = crowd.close()
+    requests = [request for result in crowd.results for request in result.requests]
+    calls = sorted((c for result in crowd.results for c in result.calls), key=lambda c: (c.caller, c.begun_secs))
+    about = {
+        "bot": {"url": bot.url, "setup": bot.setup, "providers": providers, "max_calls": health.get("max_calls")},
+        "round_trip_ms": round(round_trip_ms, 2),
+        "interrupted": run.interrupted,
+        "unfinished_requests": sum(result.unfinished for result in crowd.results),
+        "caller_processes_died": died,
+        "references": sorted(references),
+        "vendors": _difference(await bot.vendors(), before),
+        "usage": [[round(at - run.epoch_secs, 1), cpu, mb] for at, cpu, mb in bot.usage],
+    }
+    return requests, calls, about
+
+
+async def _rehearse(run: Run, bot: Watched) -> Mapping[str, Samples]:
+    """One caller alone: proves that the bot answers, and hears each long answer undisturbed.
+
+    Raises:
+        NotHealthy: It does not answer.
+    """
+    found: dict[str, Samples] = {}
+    for clip in run.material.long_answers:
+        only = Material("", (clip,), (clip,), (clip,), (clip,), (clip,))
+        alone = Conversation(-1, [Kind.LONG_ANSWER], run.scenario, only, lambda: Caller(bot.url))
+        await alone.run()
+        (request,) = alone.requests
+        if request.refusal or request.phone is None:
+            raise NotHealthy(f"the first call did not come about: {request.refusal}")
+        found |= references_of([request])
+        if request.quick_answer_ms() is None and not len(request.phone.recording.sound().loud_secs):
+            raise NotHealthy(f"nobody answered the first question ({clip.name!r})")
+    return found
+
+
+def _jobs(run: Run, url: str, references: Mapping[str, Samples]) -> list[Job]:
+    options = run.options
+    run.epoch_secs = time.monotonic() + 3.0  # processes need so long to start
+    dealt = run.scenario.deal(options.callers, options.requests)
+    callers = [(number, run.epoch_secs + number * STAGGER_SECS, kinds) for number, kinds in enumerate(dealt)]
+    processes = min(options.processes, -(-options.callers // CALLERS_PER_PROCESS))
+    limit = options.limit_secs or options.requests * REQUEST_SECS + options.callers * STAGGER_SECS + 30
+    until = run.epoch_secs + limit
+    return [
+        Job(url, callers[part::processes], run.scenario, run.material, references, run.epoch_secs, until)
+        for part in range(processes)
+    ]
+
+
+async def _load(run: Run, crowd: Crowd) -> None:
+    """Until all requests are made, or somebody has had enough."""
+    total = run.options.callers * run.options.requests
+    enough = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, enough.set)
+    done: list[Progress] = []
+    limit = run.options.limit_secs or run.options.requests * REQUEST_SECS + run.options.callers * STAGGER_SECS + 30
+    deadline = time.monotonic() + limit + 30
+    crowd.start()
+    try:
+        with tqdm.tqdm(total=total, unit="request", disable=None) as bar:
+            while len(done) < total and not crowd.over and time.monotonic() < deadline:
+                fresh = crowd.reports()
+                done += fresh
+                if fresh:
+                    bar.set_postfix_str(_live(done), refresh=False)
+                    bar.update(len(fresh))
+                try:
+                    async with asyncio.timeout(LOOK_SECS):
+                        await enough.wait()
+                    break
+                except TimeoutError:
+                    continue
+    finally:
+        run.interrupted = enough.is_set()
+        for name in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(name)
+        if run.interrupted or len(done) < total:
+            crowd.stop()
+
+
+def _live(done: Sequence[Progress]) -> str:
+    answers = [each.answer_ms for each in done if each.answer_ms is not None]
+    if not answers:
+        return "no answers yet"
+    return f"{len(answers)}/{len(done)} answered, about {np.percentile(answers, 50):.0f} ms (p50)"
+
+
+def _difference(after: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+    """What the vendors served since ``before``."""
+    return {
+        vendor: {
+            name: round(value - before.get(vendor, {}).get(name, 0), 1) if isinstance(value, int | float) else value
+            for name, value in totals.items()
+        }
+        for vendor, totals in after.items()
+    }
+
+
+def machine() -> dict[str, str]:
+    """Where the figures come from."""
+    cpu = platform.processor() or platform.machine()
+    if Path("/proc/cpuinfo").is_file():
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        cpu = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), cpu)
+    return {
+        "cpu": cpu,
+        "python": platform.python_version(),
+        "system": platform.platform(terse=True),
+        **{name: version(name) for name in ("pipecat-ai", "aiortc", "onnxruntime", "numpy")},
+    }
+
+
+async def run_all(run: Run) -> dict[str, Any]:
+    """The whole test; returns what ``summary.json`` holds."""
+    options = run.options
+    profile = None if options.url or options.profile == "none" else options.profile
+    if profile is not None and not emulators_are_here():
+        print("the vendors cannot be emulated here: local speech and scripted answers instead", file=sys.stderr)
+        profile = None
+    async with bot_under_test(options.url, profile, options.callers) as bot:
+        requests, calls, about = await call(run, bot)
+    summary = summarise(requests, calls, round_trip_ms=about["round_trip_ms"])
+    used = cost.used(calls, about["vendors"])
+    summary |= {
+        "callers": options.callers,
+        "requests_each": options.requests,
+        "cost": cost.costs(used, len(requests), cost.load_prices(options.prices)),
+        "run": {
+            "at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "command": "python -m loadtest " + " ".join(sys.argv[1:]),
+            "scenario": run.scenario.name,
+            "seed": run.scenario.seed,
+            "profile": profile,
+            "audio": run.material.source,
+            "phases": run.phases,
+            "machine": machine(),
+            **about,
+        },
+    }
+    return {"summary": summary, "calls": [each.as_dict() for each in calls]}
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    command.add_argument("--url", help="a bot that runs already; default: one is started, with emulated vendors")
+    command.add_argument("--callers", type=int, default=10, help="callers at once; default: 10")
+    command.add_argument("--requests", type=int, default=5, help="requests of each caller; default: 5")
+    command.add_argument("--scenario", default="seed", metavar="NAME|FILE", help="what callers do; default: seed")
+    command.add_argument(
+        "--profile",
+        default="seed",
+        metavar="NAME|FILE",
+        help="what the emulated vendors are like; none: local speech and scripted answers; default: seed",
+    )
+    command.add_argument("--report", type=Path, default=Path("report"), metavar="DIR", help="default: report")
+    command.add_argument(
+        "--audio", type=Path, metavar="DIR", help="folder with a manifest.jsonl; default: the tests' own clips"
+    )
+    command.add_argument("--prices", type=Path, default=cost.PRICES, metavar="FILE", help="prices of the vendors")
+    command.add_argument("--processes", type=int, default=2, help="processes for the callers at most; default: 2")
+    command.add_argument("--limit-secs", type=float, help="end the load after this time; default: by its size")
+    command.add_argument("--min-success", type=float, metavar="RATE", help="exit with 1 below this success (0 to 1)")
+
+
+def main(options: argparse.Namespace) -> int:
+    """Run the command; returns the exit code: 0 if the run completed."""
+    if options.callers < 1 or options.requests < 1 or options.processes < 1:
+        print("error: --callers, --requests and --processes are at least 1", file=sys.stderr)
+        return 2
+    if find_spec("matplotlib") is None:
+        print("error: plots need matplotlib; run: pip install -e '.[loadtest]'", file=sys.stderr)
+        return 2
+    try:
+        scenario = load_scenario(options.scenario)
+        prices = cost.load_prices(options.prices)
+        material = gather(scenario.ask, options.audio)
+    except (ScenarioError, MaterialError, cost.PriceError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    del prices  # read only to fail early
+    print(f"scenario {scenario.name}: {material.source}", file=sys.stderr)
+    try:
+        found = uvloop.run(run_all(Run(options, scenario, material)))
+    except (NotHealthy, AssertionError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    report.write(options.report, found)
+    print(report.in_short(found["summary"]))
+    print(f"report: {options.report / 'report.html'}")
+    rate = found["summary"]["success_rate"]
+    if options.min_success is not None and (rate is None or rate < options.min_success):
+        print(f"error: success {rate} is below {options.min_success}", file=sys.stderr)
+        return 1
+    return 0

@@ -1,0 +1,54 @@
+"""Where voice to voice goes, stage by stage, and whether client and bot tell the same story. Pure.
+
+The bot tells its own stages. Two more lie outside it: the network with the microphone's packet, which the client
+measures, and the difference between the last loud sample and the end of speech as the bot's ears hear it, which the
+clip tells. Together they must be what the client measured: nothing here is a remainder.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from loadtest.audio import PACKET_SECS
+from loadtest.figures import figures
+from loadtest.judging import RequestScore
+
+NAMES: Final = {
+    "speech_end": "end of speech (ears against samples)",
+    "stt": "STT",
+    "end_of_turn": "end-of-turn wait",
+    "queue": "queue",
+    "llm": "LLM first token",
+    "clause": "first clause",
+    "tts": "TTS first audio",
+    "playout": "playout",
+    "network": "network and microphone packet",
+}
+"""Stages in order, in words."""
+
+AGREE_PERCENT: Final = 5.0
+
+
+def breakdown(requests: Sequence[RequestScore], round_trip_ms: float) -> dict[str, Any]:
+    """The stages of all answers for which client and bot have figures, and the sum beside voice to voice.
+
+    Args:
+        requests: Scores.
+        round_trip_ms: To the bot and back.
+    """
+    known = [r for r in requests if r.v2v_ms is not None and r.stages_ms and r.speech_end_ms is not None]
+    network_ms = round_trip_ms + 1000 * PACKET_SECS
+    rows = [{"speech_end": r.speech_end_ms or 0.0, "queue": 0, **r.stages_ms, "network": network_ms} for r in known]
+    stages = {name: figures(row.get(name, 0) for row in rows) for name in NAMES} if rows else {}
+    sums = [sum(row.values()) for row in rows]
+    clients = [r.v2v_ms or 0.0 for r in known]
+    together, client = figures(sums), figures(clients)
+    apart = figures(abs(a - b) for a, b in zip(sums, clients, strict=True))
+    percent = 100 * (together["mean"] - client["mean"]) / client["mean"] if rows and client["mean"] else None
+    return {
+        "stages_ms": stages,
+        "sum_ms": together,
+        "v2v_ms": client,
+        "difference_percent": None if percent is None else round(percent, 2),
+        "within_5_percent": None if percent is None else abs(percent) <= AGREE_PERCENT,
+        "difference_each_ms": apart,
+    }

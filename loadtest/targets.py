@@ -1,0 +1,91 @@
+"""What a good run reaches, beside what the first version reached. Pure."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+
+@dataclass(frozen=True)
+class Target:
+    """One row of the target table.
+
+    Attributes:
+        name: In words.
+        path: Where the figure stands in the summary, its keys joined by dots.
+        bound: The target.
+        at_least: Whether more is better.
+        unit: ``"%"`` for shares, ``"ms"``, or empty for counts.
+        first: What the first version's report says; empty: nothing.
+    """
+
+    name: str
+    path: str
+    bound: float
+    at_least: bool
+    unit: str
+    first: str = ""
+
+
+TARGETS: Final = (
+    Target("requests answered", "success_rate", 0.995, True, "%", "96 % (10 callers), 75 % (50 callers)"),
+    Target("silent failures", "silent_failures", 0, False, "", "all failures were silent"),
+    Target("voice to voice, p50", "v2v_ms.p50", 1000, False, "ms"),
+    Target("voice to voice, p95", "v2v_ms.p95", 1500, False, "ms"),
+    Target("longest silence of any caller, p99", "longest_silence_ms.p99", 1500, False, "ms"),
+    Target("interruptions answered", "interruptions.success_rate", 0.97, True, "%", "93 %"),
+    Target("interruption: onset to silence, p50", "interruptions.stop_ms.p50", 500, False, "ms"),
+    Target("interruption: end to the next answer, p95", "interruptions.recovery_ms.p95", 1500, False, "ms"),
+    Target("false alarms resumed", "false_alarms.resume_rate", 0.95, True, "%", "89 %"),
+    Target("false alarms: silence added, mean", "false_alarms.added_silence_ms.mean", 350, False, "ms"),
+    Target("false alarms: samples lost", "false_alarms.samples_lost.total", 0, False, ""),
+    Target("packets lost or missed by the bot", "calls.holes", 0, False, ""),
+    Target("lateness of audio, p99 (p95 of calls)", "calls.late_p99_ms.p95", 60, False, "ms"),
+)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A target and what came of it.
+
+    Attributes:
+        target: The target.
+        value: What was measured; None: nothing was.
+        met: Whether it is met; None: not measured.
+    """
+
+    target: Target
+    value: float | None
+    met: bool | None
+
+    @property
+    def word(self) -> str:
+        """In one word."""
+        return {True: "met", False: "MISSED", None: "not measured"}[self.met]
+
+
+def compare(summary: dict[str, Any]) -> list[Verdict]:
+    """All targets against a summary."""
+    verdicts = []
+    for target in TARGETS:
+        value = look_up(summary, target.path)
+        if target.path.startswith("false_alarms.samples_lost") and not look_up(
+            summary, "false_alarms.samples_lost.count"
+        ):
+            value = None
+        met = None if value is None else (value >= target.bound if target.at_least else value <= target.bound)
+        verdicts.append(Verdict(target, value, met))
+    return verdicts
+
+
+def look_up(summary: dict[str, Any], path: str) -> Any:
+    """A figure by its keys, joined by dots."""
+    found: Any = summary
+    for key in path.split("."):
+        found = found[key]
+    return found
+
+
+def shown(value: float | None, unit: str) -> str:
+    """A figure with its unit."""
+    if value is None:
+        return "–"
+    return f"{100 * value:.1f} %" if unit == "%" else f"{value:,.0f} {unit}".rstrip()
