@@ -22,6 +22,8 @@ from pipecat.workers.runner import WorkerRunner
 
 import settings as settings_module
 from observe.book import CallBook
+from observe.cost import CostMeter
+from observe.prices import PriceError, load_prices
 from observe.tracing import Tracer, TracingError
 from processors import compat
 from processors.check import check
@@ -109,12 +111,23 @@ async def serve(settings: Settings) -> None:
     if tracer is not None:
         book.add_listener(tracer)
 
+    costs = _cost_meter()
+    book.add_listener(costs)
+    loop = asyncio.get_running_loop()
+
     async def start_call(call: WebRTCCall) -> None:
         await run_call(call, services, book)
 
     stopped = _stop_signals()  # before anyone is told that it runs, and may stop it
     app = make_app(services.server_settings, start_call, info=services.info)
-    add_dashboard(app, Sources(book, settings.max_calls, settings.dashboard_token, services.info))
+    sources = Sources(
+        book,
+        settings.max_calls,
+        settings.dashboard_token,
+        services.info,
+        cost=lambda: costs.so_far(book, loop.time()),
+    )
+    add_dashboard(app, sources)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, settings.host, settings.port, reuse_address=True)
@@ -145,6 +158,18 @@ def _tracer(settings: Settings) -> Tracer | None:
         return Tracer.exporting_to(settings.otel_exporter_otlp_endpoint)
     except TracingError as error:
         raise SettingsError(f"OTEL_EXPORTER_OTLP_ENDPOINT: {error}") from None
+
+
+def _cost_meter() -> CostMeter:
+    """What adds up what the calls cost.
+
+    Raises:
+        SettingsError: The price file is wrong.
+    """
+    try:
+        return CostMeter(load_prices())
+    except PriceError as error:
+        raise SettingsError(str(error)) from None
 
 
 def _stop_signals() -> asyncio.Event:

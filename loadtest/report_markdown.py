@@ -211,7 +211,7 @@ def _cost(summary: dict[str, Any]) -> str:
         table(header, rows)
         + f"\n\nUse: {use['minutes']:.1f} minutes of speech recognition, {use['prompt_tokens']:,.0f} prompt and "
         f"{use['completion_tokens']:,.0f} completion tokens ({counted}), {use['characters']:,.0f} characters spoken, "
-        f"{use['characters_unheard']:,.0f} of them never heard. List prices of `loadtest/prices.toml`, each with the "
+        f"{use['characters_unheard']:,.0f} of them never heard. List prices of `observe/prices.toml`, each with the "
         "day it was read."
     )
 

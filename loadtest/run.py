@@ -35,6 +35,7 @@ from loadtest.material import Material, MaterialError, gather
 from loadtest.scenario import Kind, Scenario, ScenarioError, load_scenario
 from loadtest.summary import summarise
 from loadtest.whole_calls import references_of
+from observe.prices import PRICES, PriceError, load_prices
 
 STAGGER_SECS: Final = 0.4
 """Between two callers' starts: a house is not called by all in the same second."""
@@ -228,7 +229,7 @@ async def run_all(run: Run) -> dict[str, Any]:
     summary |= {
         "callers": options.callers,
         "requests_each": options.requests,
-        "cost": cost.costs(used, len(requests), cost.load_prices(options.prices)),
+        "cost": cost.costs(used, len(requests), load_prices(options.prices)),
         "run": {
             "at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             "command": "python -m loadtest " + " ".join(sys.argv[1:]),
@@ -260,7 +261,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--audio", type=Path, metavar="DIR", help="folder with a manifest.jsonl; default: the tests' own clips"
     )
-    command.add_argument("--prices", type=Path, default=cost.PRICES, metavar="FILE", help="prices of the vendors")
+    command.add_argument("--prices", type=Path, default=PRICES, metavar="FILE", help="prices of the vendors")
     command.add_argument("--processes", type=int, default=2, help="processes for the callers at most; default: 2")
     command.add_argument("--limit-secs", type=float, help="end the load after this time; default: by its size")
     command.add_argument("--min-success", type=float, metavar="RATE", help="exit with 1 below this success (0 to 1)")
@@ -276,12 +277,11 @@ def main(options: argparse.Namespace) -> int:
         return 2
     try:
         scenario = load_scenario(options.scenario)
-        prices = cost.load_prices(options.prices)
+        load_prices(options.prices)  # only to fail early
         material = gather(scenario.ask, options.audio)
-    except (ScenarioError, MaterialError, cost.PriceError) as error:
+    except (ScenarioError, MaterialError, PriceError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    del prices  # read only to fail early
     print(f"scenario {scenario.name}: {material.source}", file=sys.stderr)
     try:
         found = uvloop.run(run_all(Run(options, scenario, material)))

@@ -228,8 +228,11 @@ class Services:
         return {"providers": self.providers(), "warnings": self.warnings}
 
     def providers(self) -> dict[str, str]:
-        """Names of the providers by role."""
-        return {"stt": self.settings.stt.value, "llm": self.language_model.name, "tts": self.voice.name}
+        """Names of the providers by role, with the model where a vendor has several."""
+        stt = self.settings.stt.value
+        if self.settings.stt is SttProvider.DEEPGRAM:
+            stt += f" {self.settings.deepgram_model}"
+        return {"stt": stt, "llm": self.language_model.name, "tts": self.voice.name}
 
     def summary(self) -> str:
         """One line for the log."""

@@ -1,7 +1,8 @@
 import pytest
 
-from loadtest.cost import Price, PriceError, Use, costs, load_prices, price, used
+from loadtest.cost import costs, used
 from loadtest.judging import CallScore
+from observe.prices import Price, PriceError, Use, load_prices, price
 
 USE = Use(
     minutes=10,
