@@ -13,6 +13,7 @@ from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_valid
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from processors.languages.catalogue import find_languages, language
 from processors.turns.states import InterruptionMode
 
 ROOT = Path(__file__).resolve().parent
@@ -100,8 +101,7 @@ class Settings(BaseSettings):
     history_turns: int = Field(20, ge=1, le=200, description="Turns of the conversation that the LLM is shown.")
     prompt: str = Field("bank", description="Who the bot is: a file of prompts/ by its name, or a path.")
     greeting: str = Field(
-        "Hello, this is the bank's help line. How can I help you?",
-        description="What the bot says first; empty: the caller speaks first.",
+        "auto", description="What the bot says first; empty: the caller speaks first; auto: the language's own."
     )
 
     # turn-taking
@@ -127,7 +127,11 @@ class Settings(BaseSettings):
     )
     vad_start_prob: float = Field(0.5, gt=0, lt=1, description="Speech probability that counts as voice.")
     vad_stop_ms: int = Field(200, ge=64, le=2000, description="Milliseconds of silence that end speech.")
-    language: str = Field("en", pattern="^(en|de|es|fr|hi)$", description="Language of words and phrases.")
+    language: str = Field(
+        "en",
+        pattern=f"^({'|'.join(find_languages())})$",
+        description=f"Language of ears, voice and the bot's own sentences: {', '.join(find_languages())}.",
+    )
 
     # tools
     tools: Annotated[list[str], NoDecode] = Field(
@@ -183,12 +187,12 @@ class Settings(BaseSettings):
 
     # streaming voices
     elevenlabs_api_key: SecretStr = Field(SecretStr(""), description="Key for ElevenLabs, for TTS=elevenlabs.")
-    elevenlabs_voice: str = Field("JBFqnCBsd6RMkjVDRZzb", description="Voice id there.")
+    elevenlabs_voice: str = Field("auto", description="Voice id there; auto: one that speaks the language.")
     elevenlabs_model: str = Field("eleven_flash_v2_5", description="Model id there; v3 models are not served this way.")
     elevenlabs_url: str = Field("", description="Another host that speaks its protocol; empty: ElevenLabs.")
     azure_speech_key: SecretStr = Field(SecretStr(""), description="Key for Azure speech, for TTS=azure.")
     azure_speech_region: str = Field("", description="Region of that key's resource, such as westeurope.")
-    azure_voice: str = Field("en-US-AvaMultilingualNeural", description="Voice name there.")
+    azure_voice: str = Field("auto", description="Voice name there; auto: one that speaks the language.")
     azure_url: str = Field("", description="Another host that speaks its protocol; empty: the region's.")
 
     # dashboard, metrics, traces
@@ -233,6 +237,13 @@ class Settings(BaseSettings):
             self._why["llm"] = "GROQ_API_KEY is set" if groq else "GROQ_API_KEY is not set"
         if self.tts is TtsProvider.AUTO:
             self.tts, self._why["tts"] = self._pick_voice()
+        spoken = language(self.language)
+        if self.greeting == "auto":
+            self.greeting = spoken.sentences.greeting
+        if self.elevenlabs_voice == "auto":
+            self.elevenlabs_voice = spoken.elevenlabs_voice
+        if self.azure_voice == "auto":
+            self.azure_voice = spoken.azure_voice
         return self
 
     def _pick_voice(self) -> tuple[TtsProvider, str]:
@@ -242,6 +253,8 @@ class Settings(BaseSettings):
             return TtsProvider.AZURE, "AZURE_SPEECH_KEY is set"
         if self.stt is SttProvider.DEEPGRAM and self.llm is LlmProvider.GROQ:
             return TtsProvider.GTTS, "beside deepgram and groq, without a key for a voice"
+        if self.language != "en":
+            return TtsProvider.GTTS, "no key for a voice is set, and the local voice speaks English only"
         return TtsProvider.LOCAL, "no key for a voice is set"
 
     def why(self, role: str) -> str:
@@ -262,6 +275,21 @@ class Settings(BaseSettings):
             raise PydanticCustomError("missing_key", said)
         if self.llm is LlmProvider.GROQ and not self.groq_api_key.get_secret_value():
             raise PydanticCustomError("missing_key", "GROQ_API_KEY: missing; set it to a key from console.groq.com")
+        return self
+
+    @model_validator(mode="after")
+    def _language_is_spoken(self) -> "Settings":
+        """What runs in this process hears and speaks English only."""
+        wanted = f"English only, and LANGUAGE is {self.language}"
+        if self.language != "en" and self.stt is SttProvider.LOCAL:
+            said = f"STT: the local recogniser hears {wanted}; set STT=deepgram and DEEPGRAM_API_KEY"
+            raise PydanticCustomError("wrong_language", said)
+        if self.language != "en" and self.stt is SttProvider.DEEPGRAM and self.deepgram_model == "flux-general-en":
+            said = f"DEEPGRAM_MODEL: flux-general-en hears {wanted}; set it to nova-3"
+            raise PydanticCustomError("wrong_language", said)
+        if self.language != "en" and self.tts is TtsProvider.LOCAL:
+            said = f"TTS: the local voice speaks {wanted}; set TTS to gtts, azure or elevenlabs"
+            raise PydanticCustomError("wrong_language", said)
         return self
 
     @model_validator(mode="after")
@@ -334,7 +362,7 @@ def load(**overrides: Any) -> Settings:
         return Settings(**{name: value for name, value in overrides.items() if value is not None})
     except ValidationError as error:
         first = error.errors()[0]
-        if first["type"] == "missing_key":
+        if first["type"] in ("missing_key", "wrong_language"):
             raise SettingsError(first["msg"]) from None
         name = str(first["loc"][0])
         secret = any(word in name for word in ("key", "credential", "password")) or name.endswith("_token")

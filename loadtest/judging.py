@@ -18,8 +18,7 @@ from loadtest.recording import Recording, Said, Sound
 from loadtest.scenario import Kind
 from loadtest.scoring import NotMeasurable
 from loadtest.speech_end import speech_end_ms
-from processors.turns.events import Phrase
-from processors.turns.phrases import PHRASES
+from processors.languages.catalogue import find_languages
 
 LINE_LOST_SECS: Final = 2.0
 """A line that has brought no packet for so long is dead."""
@@ -30,7 +29,7 @@ RESUME_SECS: Final = 3.0
 STOP_SECS: Final = 2.0
 """A voice that stops later than this after an interruption began has not stopped for it."""
 
-APOLOGIES: Final = frozenset(phrases[Phrase.APOLOGY] for phrases in PHRASES.values())
+APOLOGIES: Final = frozenset(known.sentences.apology for known in find_languages().values())
 """What the bot says when it cannot answer: it is heard, and it is not an answer."""
 
 

@@ -9,6 +9,7 @@ from aiortc import RTCIceServer
 from loguru import logger
 
 from processors.context import Conversation
+from processors.languages.catalogue import language
 from processors.llm.base import LanguageModel, LanguageModelError
 from processors.llm.groq import GroqModel
 from processors.llm.local import LocalModel
@@ -139,8 +140,8 @@ class Services:
 
     async def _rehearse(self) -> None:
         """Speak the sentences that nobody should wait for once, so that the voice remembers them."""
-        language = self.settings.language
-        phrases = [phrase_text(phrase, language, self.settings.greeting) for phrase in Phrase]
+        settings = self.settings
+        phrases = [phrase_text(phrase, settings.language, settings.greeting) for phrase in Phrase]
         await self.voice.rehearse([text for text in phrases if text])
 
     # --- what each call gets -----------------------------------------------------------
@@ -309,7 +310,7 @@ def make_voice(settings: Settings) -> Voice:
         case TtsProvider.GTTS:
             half_secs = settings.tts_first_byte_secs / 2
             google = GttsVoice(settings.language, timeout_secs=half_secs, base_url=settings.gtts_url or None)
-            return _with_local_behind(google, half_secs)
+            return _with_another_behind(google, half_secs, settings)
         case TtsProvider.ELEVENLABS:
             wait_secs = min(STREAMING_FIRST_AUDIO_SECS, settings.tts_first_byte_secs / 2)
             voice = ElevenLabsVoice(
@@ -320,23 +321,31 @@ def make_voice(settings: Settings) -> Voice:
                 first_audio_secs=wait_secs,
                 base_url=settings.elevenlabs_url or None,
             )
-            return _with_local_behind(voice, wait_secs)
+            return _with_another_behind(voice, wait_secs, settings)
         case TtsProvider.AZURE:
             wait_secs = min(STREAMING_FIRST_AUDIO_SECS, settings.tts_first_byte_secs / 2)
             voice = AzureVoice(
                 settings.azure_speech_key,
                 settings.azure_speech_region,
                 settings.azure_voice,
-                language=settings.language,
+                locale=language(settings.language).locale,
                 first_audio_secs=wait_secs,
                 base_url=settings.azure_url or None,
             )
-            return _with_local_behind(voice, wait_secs)
+            return _with_another_behind(voice, wait_secs, settings)
 
 
-def _with_local_behind(voice: Voice, first_audio_secs: float) -> Voice:
-    """A voice, and what speaks when it cannot: the local voice speaks English only, but it speaks."""
-    return VoiceChain([voice, HibariVoice()], first_audio_secs=first_audio_secs + CHAIN_PATIENCE_SECS)
+def _with_another_behind(voice: Voice, first_audio_secs: float, settings: Settings) -> Voice:
+    """A voice, and what speaks when it cannot: the local voice, or for other languages than English Google's."""
+    if settings.language == "en":
+        other: Voice = HibariVoice()
+    elif isinstance(voice, GttsVoice):
+        return voice
+    else:
+        other = GttsVoice(
+            settings.language, timeout_secs=settings.tts_first_byte_secs / 2, base_url=settings.gtts_url or None
+        )
+    return VoiceChain([voice, other], first_audio_secs=first_audio_secs + CHAIN_PATIENCE_SECS)
 
 
 def _load_ears(settings: Settings) -> None:

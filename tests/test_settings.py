@@ -39,7 +39,7 @@ def test_flags_win_over_the_environment_and_that_over_the_file(monkeypatch, tmp_
         ("INTERRUPTION_MODE", "shout", "one of duck, pause, cancel, off"),
         ("INTERRUPTION_SENSITIVITY", "2", "0: hardly anything"),
         ("LOG_LEVEL", "LOUD", "DEBUG, INFO"),
-        ("LANGUAGE", "xx", "Language of words"),
+        ("LANGUAGE", "xx", "own sentences: de, en, es, fr, hi"),
     ],
 )
 def test_a_wrong_value_is_one_line_that_names_it(monkeypatch, name, value, says):
@@ -50,6 +50,38 @@ def test_a_wrong_value_is_one_line_that_names_it(monkeypatch, name, value, says)
     assert message.startswith(f"{name}: ")
     assert says in message
     assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({}, "STT: the local recogniser hears English only, and LANGUAGE is de; set STT=deepgram and DEEPGRAM_API_KEY"),
+        (
+            {"deepgram_api_key": "k", "deepgram_model": "flux-general-en"},
+            "DEEPGRAM_MODEL: flux-general-en hears English only, and LANGUAGE is de; set it to nova-3",
+        ),
+        (
+            {"deepgram_api_key": "k", "tts": "local"},
+            "TTS: the local voice speaks English only, and LANGUAGE is de; set TTS to gtts, azure or elevenlabs",
+        ),
+    ],
+)
+def test_who_does_not_know_the_language_is_one_line(values, says):
+    with pytest.raises(SettingsError) as error:
+        load(language="de", **values)
+    assert str(error.value) == says
+
+
+def test_one_setting_picks_voices_and_sentences():
+    found = load(language="de", deepgram_api_key="k")
+    assert (found.stt.value, found.tts.value) == ("deepgram", "gtts")
+    assert found.why("tts") == "no key for a voice is set, and the local voice speaks English only"
+    assert found.greeting.startswith("Guten Tag, ")
+    assert found.azure_voice == "de-DE-SeraphinaMultilingualNeural"
+    assert load().azure_voice == "en-US-AvaMultilingualNeural"
+    assert load().greeting == "Hello, this is the bank's help line. How can I help you?"
+    own = load(language="de", deepgram_api_key="k", greeting="", azure_voice="de-DE-KatjaNeural")
+    assert (own.greeting, own.azure_voice) == ("", "de-DE-KatjaNeural")
 
 
 def test_a_missing_key_is_one_line(monkeypatch):

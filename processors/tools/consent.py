@@ -5,9 +5,8 @@ the model was told to ask, something of its reply was heard, and what the caller
 ("yes, but on Friday" is another wish).
 """
 
-from dataclasses import dataclass
-
-from processors.turns.verdict.words import words
+from processors.languages.base import words
+from processors.languages.catalogue import language as known_language
 
 MAX_WORDS = 14
 """A longer answer is more than a yes."""
@@ -25,70 +24,9 @@ DONE_ALREADY = (
 """Output of a call that repeats what was done before."""
 
 
-@dataclass(frozen=True)
-class Agreement:
-    """How people agree in a language.
-
-    Attributes:
-        yes: One of these phrases is in a yes.
-        no: None of these is.
-    """
-
-    yes: frozenset[tuple[str, ...]]
-    no: frozenset[tuple[str, ...]]
-
-
-def _phrases(text: str) -> frozenset[tuple[str, ...]]:
-    return frozenset(tuple(words(phrase)) for phrase in text.split(","))
-
-
-AGREEMENTS: dict[str, Agreement] = {
-    "en": Agreement(
-        _phrases(
-            "yes,yeah,yep,yup,ya,sure,okay,ok,please do,do it,do that,go ahead,go on,of course,certainly,definitely,"
-            "absolutely,correct,right,that's right,exactly,perfect,alright,all right,fine,sounds good,i do,i agree,"
-            "confirmed,confirm,mhm,mm hmm,uh huh"
-        ),
-        _phrases(
-            "no,nope,not,don't,do not,never,wait,stop,but,hold on,hang on,instead,rather,actually,cancel,change,"
-            "make it,different,another,except,unless,later,how,what,why,when,which,who,maybe,perhaps"
-        ),
-    ),
-    "de": Agreement(
-        _phrases(
-            "ja,jawohl,jep,gerne,gern,okay,ok,klar,genau,richtig,natürlich,sicher,bitte,machen sie das,mach das,"
-            "in ordnung,einverstanden,stimmt,passt,gut"
-        ),
-        _phrases(
-            "nein,nee,nicht,kein,keine,aber,warte,warten sie,moment,stopp,stop,halt,lieber,stattdessen,doch nicht,"
-            "andere,anders,später,wie,was,warum,wann,welche,vielleicht"
-        ),
-    ),
-    "es": Agreement(
-        _phrases("sí,si,claro,vale,de acuerdo,por supuesto,correcto,exacto,adelante,hágalo,está bien,perfecto,ok,okay"),
-        _phrases(
-            "no,nunca,pero,espere,espera,un momento,pare,mejor,en vez,cambie,otro,otra,después,cómo,qué,por qué,"
-            "cuándo,cuál,quizás,tal vez"
-        ),
-    ),
-    "fr": Agreement(
-        _phrases("oui,ouais,d'accord,ok,okay,bien sûr,certainement,exact,exactement,allez y,parfait,volontiers"),
-        _phrases(
-            "non,pas,jamais,mais,attendez,attends,un instant,un moment,stop,plutôt,à la place,changez,autre,plus tard,"
-            "comment,quoi,pourquoi,quand,quel,quelle,peut être"
-        ),
-    ),
-    "hi": Agreement(
-        _phrases("हाँ,हां,जी,जी हाँ,ठीक है,ठीक,बिल्कुल,ज़रूर,सही,कर दीजिए,कर दो,haan,ha ji,theek hai,ji haan"),
-        _phrases("नहीं,मत,ना,लेकिन,पर,रुको,रुकिए,बदल,दूसरा,बाद में,कैसे,क्या,क्यों,कब,कौन,शायद,nahin,nahi"),
-    ),
-}
-"""By language code."""
-
-
 def agrees(text: str, language: str = "en") -> bool:
     """Whether an answer is a yes and nothing else."""
-    known = AGREEMENTS.get(language, AGREEMENTS["en"])
+    known = known_language(language).agreement
     heard = words(text)
     return len(heard) <= MAX_WORDS and _holds(heard, known.yes) and not _holds(heard, known.no)
 

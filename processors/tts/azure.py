@@ -39,7 +39,7 @@ class AzureVoice:
         key: The speech resource's key.
         region: Its region; unused with ``base_url``.
         voice: Voice name.
-        language: Language code.
+        locale: BCP 47 tag of the language.
         first_audio_secs: Longest wait for a sentence's first audio.
         base_url: Another host that speaks the same protocol.
     """
@@ -52,11 +52,11 @@ class AzureVoice:
         region: str,
         voice: str = "en-US-AvaMultilingualNeural",
         *,
-        language: str = "en",
+        locale: str = "en-US",
         first_audio_secs: float = 1.5,
         base_url: str | None = None,
     ) -> None:
-        self._maker = SynthesizerMaker(key, region, voice, language, base_url)
+        self._maker = SynthesizerMaker(key, region, voice, locale, base_url)
         self._first_audio_secs = first_audio_secs
         self._idle: list[Synthesizer] = []
         self._leaving: set[asyncio.Task[None]] = set()

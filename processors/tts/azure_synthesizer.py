@@ -24,7 +24,6 @@ STOP_SECS: Final = 3.0
 RECONNECT_SECS: Final = 0.5
 QUOTA_REST_SECS: Final = 600.0
 THROTTLED_REST_SECS: Final = 10.0
-LOCALES: Final = {"en": "en-US", "de": "de-DE", "es": "es-ES", "fr": "fr-FR", "hi": "hi-IN"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +66,15 @@ class SynthesizerMaker:
         key: The speech resource's key.
         region: Its region; unused with ``base_url``.
         voice: Voice name.
-        language: Language code.
+        locale: BCP 47 tag of the language.
         base_url: Another host.
     """
 
-    def __init__(self, key: SecretStr, region: str, voice: str, language: str, base_url: str | None) -> None:
+    def __init__(self, key: SecretStr, region: str, voice: str, locale: str, base_url: str | None) -> None:
         self._key = key
         self._region = region
         self._voice = voice
-        self._language = language
+        self._locale = locale
         self._base_url = base_url
         self._config: Any = None
 
@@ -94,7 +93,7 @@ class SynthesizerMaker:
                 said = "Azure does not take these settings; set AZURE_SPEECH_KEY and AZURE_SPEECH_REGION"
                 raise VoiceError(said, retryable=False) from None
             config.speech_synthesis_voice_name = self._voice
-            config.speech_synthesis_language = LOCALES.get(self._language, self._language)
+            config.speech_synthesis_language = self._locale
             config.set_speech_synthesis_output_format(sdk.SpeechSynthesisOutputFormat.Raw24Khz16BitMonoPcm)
             self._config = config
 

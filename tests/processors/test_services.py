@@ -61,7 +61,15 @@ async def test_the_prompt_comes_from_a_file(tmp_path):
 
 async def test_settings_reach_who_uses_them():
     services = await Services.load(
-        settings(vad_stop_ms=300, endpoint_max_ms=1000, resume_at_word=True, interruption_mode="off", language="de")
+        settings(
+            vad_stop_ms=300,
+            endpoint_max_ms=1000,
+            resume_at_word=True,
+            interruption_mode="off",
+            language="de",
+            deepgram_api_key="k",
+            deepgram_url="ws://127.0.0.1:9",
+        )
     )
     assert services.system_prompt.startswith("You answer the phone of a bank's help line.")
     assert services.system_prompt.endswith(WITH_TOOLS)
@@ -69,6 +77,9 @@ async def test_settings_reach_who_uses_them():
     assert services.turn_params.step_back
     assert services.turn_params.endpoint.silence_limit_ms == 1300
     assert services.turn_params.verdict.language == "de"
+    assert services.handler_params.greeting.startswith("Guten Tag")
+    assert services.llm_params.moment == "Einen Moment, bitte."
+    assert services.providers()["tts"] == "gtts"
     assert services.judge is None
     await services.close()
 

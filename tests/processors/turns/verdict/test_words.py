@@ -1,6 +1,6 @@
 import pytest
 
-from processors.turns.verdict.words import LEXICONS, content, stops, words
+from processors.turns.verdict.words import content, stops, words
 
 
 @pytest.mark.parametrize(
@@ -48,10 +48,9 @@ def test_other_words_do_not_stop(text):
         ("de", "Ja, genau.", "Moment mal"),
         ("es", "Sí, de acuerdo", "Espere"),
         ("fr", "Oui, d’accord.", "Attendez"),
-        ("it", "Va bene", "Aspetti"),
-        ("pt", "Tá bom", "Espera"),
-        ("nl", "Ja, prima", "Wacht even"),
         ("hi", "ठीक है", "रुको"),
+        ("hi", "haan", "ruko"),
+        ("hi", "Theek hai.", "Ek minute"),
     ],
 )
 def test_every_language_has_both(language, acknowledgement, stop):
@@ -59,15 +58,6 @@ def test_every_language_has_both(language, acknowledgement, stop):
     assert not stops(acknowledgement, language)
     assert stops(stop, language)
     assert content(stop, language) != []
-
-
-def test_an_unknown_language_gets_english():
-    assert content("yeah", "xx") == []
-
-
-def test_no_phrase_is_both():
-    for language, lexicon in LEXICONS.items():
-        assert not lexicon.acknowledgements & lexicon.stops, language
 
 
 def test_words_keep_apostrophes_and_drop_the_rest():

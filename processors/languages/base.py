@@ -1,0 +1,127 @@
+"""What a language is to the bot: everything that depends on it, in one object. Pure.
+
+One language is one file in this folder that makes a :class:`Language`; see ``docs/add-a-language.md``.
+"""
+
+import re
+from dataclasses import dataclass
+
+
+def words(text: str) -> list[str]:
+    """The words of a text: lower case, without punctuation; hyphens separate, apostrophes do not."""
+    return _WORD.findall(text.lower().replace("’", "'"))
+
+
+def phrases(text: str) -> frozenset[tuple[str, ...]]:
+    """Phrases that are separated by commas, each as a tuple of its words."""
+    return frozenset(tuple(words(phrase)) for phrase in text.split(",") if phrase.strip())
+
+
+def endings(text: str) -> frozenset[str]:
+    """Phrases that are separated by commas, each as it stands."""
+    return frozenset(phrase.strip() for phrase in text.split(",") if phrase.strip())
+
+
+_LETTERS = r"(?:[^\W_]|[\u0900-\u0963])+"  # Devanagari's vowel signs are marks, not letters
+_WORD = re.compile(rf"{_LETTERS}(?:'{_LETTERS})*")
+
+
+@dataclass(frozen=True)
+class Sentences:
+    """What the bot says of its own accord.
+
+    Attributes:
+        greeting: First words, unless the setting names others.
+        repeat: It did not hear what was said.
+        moment: It takes longer than usual.
+        still: It takes longer still.
+        apology: It cannot answer.
+    """
+
+    greeting: str
+    repeat: str
+    moment: str
+    still: str
+    apology: str
+
+
+@dataclass(frozen=True)
+class Lexicon:
+    """The short answers of a language; phrases are tuples of words (:func:`phrases`).
+
+    Attributes:
+        acknowledgements: Words and phrases that say "go on".
+        stops: Words and phrases that take the floor.
+        fillers: Words that say nothing by themselves, before or after others.
+    """
+
+    acknowledgements: frozenset[tuple[str, ...]]
+    stops: frozenset[tuple[str, ...]]
+    fillers: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Cues:
+    """How utterances of one language end, and don't. All in lower case, without punctuation (:func:`endings`).
+
+    Attributes:
+        unfinished: Words and phrases that nothing ends with.
+        doubtful: Words and phrases that an utterance may end with, though most often it goes on.
+        opening: Whole utterances that only announce more.
+        finished: Whole utterances that are complete whatever they sound like.
+        closing: Words and phrases that end an utterance.
+        questions: Words that begin questions; those may end with a doubtful word ("what is it like?").
+        digits: Names of digits, and what stands between them when a number is dictated.
+        numbers: Words that announce a dictated number.
+        short_numbers: Those of them that announce a short one, such as a PIN.
+    """
+
+    unfinished: frozenset[str]
+    finished: frozenset[str]
+    closing: frozenset[str]
+    digits: frozenset[str]
+    numbers: frozenset[str]
+    doubtful: frozenset[str] = frozenset()
+    opening: frozenset[str] = frozenset()
+    questions: frozenset[str] = frozenset()
+    short_numbers: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How people agree in a language; phrases are tuples of words (:func:`phrases`).
+
+    Attributes:
+        yes: One of these phrases is in a yes.
+        no: None of these is.
+    """
+
+    yes: frozenset[tuple[str, ...]]
+    no: frozenset[tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Language:
+    """Everything that depends on the language of a call.
+
+    Attributes:
+        code: ISO 639-1 code: the setting's value, and what Deepgram, ElevenLabs and gTTS are told.
+        name: English name, for messages.
+        locale: BCP 47 tag, which Azure wants.
+        azure_voice: Voice at Azure, unless the setting names another.
+        elevenlabs_voice: Voice id at ElevenLabs, unless the setting names another.
+        sentences: What the bot says of its own accord.
+        lexicon: Short answers over the bot's voice: what acknowledges, what stops.
+        cues: Whether what was said sounds finished.
+        agreement: What counts as a yes.
+    """
+
+    code: str
+    name: str
+    locale: str
+    azure_voice: str
+    elevenlabs_voice: str
+    sentences: Sentences
+    lexicon: Lexicon
+    cues: Cues
+    agreement: Agreement

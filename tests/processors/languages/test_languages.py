@@ -1,0 +1,95 @@
+"""Every language's file is complete, and does not contradict itself."""
+
+from dataclasses import fields
+
+import pytest
+
+from processors.languages.base import Language, words
+from processors.languages.catalogue import UnknownLanguage, find_languages, language
+from processors.tools.consent import agrees
+from processors.turns.completeness import Completeness, completeness
+from processors.turns.events import Phrase
+from processors.turns.phrases import phrase_text
+from processors.turns.verdict.words import content, stops
+
+CODES = ["de", "en", "es", "fr", "hi"]
+
+
+def test_one_file_is_one_language():
+    assert list(find_languages()) == CODES
+
+
+def test_an_unknown_language_names_those_that_there_are():
+    with pytest.raises(UnknownLanguage, match=r"no language 'xx'; it may be: de \(German\), en \(English\), es"):
+        language("xx")
+
+
+@pytest.fixture(params=CODES)
+def known(request) -> Language:
+    return language(request.param)
+
+
+def test_nothing_is_empty(known):
+    for part in fields(known):
+        value = getattr(known, part.name)
+        assert value, part.name
+        if isinstance(value, str):
+            assert value == value.strip()
+    assert known.locale.startswith(known.code + "-")
+    assert known.azure_voice.startswith(known.locale)
+
+
+def test_every_phrase_is_there_and_is_its_own(known):
+    said = [phrase_text(phrase, known.code, known.sentences.greeting) for phrase in Phrase]
+    assert all(text and text[-1] in ".?!।" for text in said)
+    assert len(set(said)) == len(said)
+
+
+def test_what_acknowledges_does_not_stop(known):
+    lexicon = known.lexicon
+    assert len(lexicon.acknowledgements) >= 10
+    assert len(lexicon.stops) >= 10
+    assert not lexicon.acknowledgements & lexicon.stops
+    assert not {phrase[0] for phrase in lexicon.stops if len(phrase) == 1} & lexicon.fillers
+    for phrase in lexicon.acknowledgements:
+        assert content(" ".join(phrase), known.code) == []
+        assert not stops(" ".join(phrase), known.code)
+    for phrase in lexicon.stops:
+        assert stops(" ".join(phrase), known.code), phrase
+
+
+def test_phrases_are_short_enough_to_be_found(known):
+    assert max(len(phrase) for phrase in known.lexicon.acknowledgements | known.lexicon.stops) <= 4
+    assert max(len(phrase) for phrase in known.agreement.yes | known.agreement.no) <= 3
+    assert all(phrase and all(phrase) for phrase in known.agreement.yes | known.agreement.no)
+
+
+def test_a_yes_is_no_no(known):
+    agreement = known.agreement
+    assert not agreement.yes & agreement.no
+    for phrase in agreement.yes:
+        assert agrees(" ".join(phrase), known.code), phrase
+    for phrase in agreement.no:
+        assert not agrees(" ".join(phrase), known.code), phrase
+
+
+def test_cues_are_in_the_form_in_which_they_are_looked_up(known):
+    cues = known.cues
+    for part in fields(cues):
+        for phrase in getattr(cues, part.name):
+            assert phrase == phrase.lower().strip(), phrase
+            assert len(phrase.split()) <= 5, phrase
+    assert not cues.unfinished & cues.closing
+    assert cues.short_numbers <= cues.numbers
+
+
+def test_cues_say_what_they_mean(known):
+    for phrase in known.cues.finished:
+        assert completeness(phrase, known.code) is Completeness.FINISHED
+    for phrase in known.cues.unfinished - known.cues.digits:
+        assert completeness(f"xyzzy {phrase}", known.code) is Completeness.UNFINISHED, phrase
+
+
+def test_all_ten_digits_are_known(known):
+    assert len(known.cues.digits) >= 10
+    assert all(len(words(digit)) == 1 for digit in known.cues.digits)
