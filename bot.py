@@ -53,6 +53,7 @@ def build_pipeline(call: Call, services: Services, log: CallLog) -> Pipeline:
         judge=services.judge,
         params=services.handler_params,
         on_fault=log.fault,
+        hang_up=call.hang_up,
     )
     tools = services.tool_runner(call.pc_id, conversation)
     llm = LLMProcessor(

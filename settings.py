@@ -104,6 +104,15 @@ class Settings(BaseSettings):
         "auto", description="What the bot says first; empty: the caller speaks first; auto: the language's own."
     )
 
+    # callers who are silent, or gone for a moment
+    idle_secs: float = Field(
+        20.0, ge=0, le=600, description="Seconds of silence until the bot asks whether anybody is there; 0: never."
+    )
+    idle_prompts: int = Field(2, ge=0, le=20, description="How often it asks before it says goodbye and hangs up.")
+    hold_secs: float = Field(
+        30.0, ge=0, le=600, description="Seconds that a lost call waits for its caller; 0: it ends at once."
+    )
+
     # turn-taking
     interruption_mode: InterruptionMode = Field(
         InterruptionMode.DUCK,

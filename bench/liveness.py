@@ -30,6 +30,7 @@ EVENTS: Final[dict[str, Callable[[TurnMachine], ev.Event]]] = {
     "words": lambda m: ev.Words("please stop and tell me my balance", m._last_sound_id, True, 0.9),
     "no words": lambda m: ev.Words("", m._last_sound_id, True, 0.9),
     "typed": lambda m: ev.TextTyped("hello"),
+    "key": lambda m: ev.KeyPressed("7"),
     "playing": lambda m: ev.ReplyPlaying(m._last_reply_id),
     "played": lambda m: ev.ReplyPlayed(m._last_reply_id, heard="words"),
     "stale": lambda m: ev.ReplyPlayed(m._last_reply_id - 1, heard="", error="late"),

@@ -17,9 +17,9 @@ import bot
 from loadtest.audio import Samples
 from processors.frames import INPUT_SAMPLE_RATE_HZ, OUTPUT_SAMPLE_RATE_HZ, ClientReadyFrame, UserTextFrame
 from processors.services import Services
+from transports.call_input import CallInput
 from transports.output import PlayoutOutput
 from transports.playout import PlayoutEngine
-from transports.webrtc import CallInput
 
 BEAT_SECS: Final = 0.02
 IN_SAMPLES: Final = INPUT_SAMPLE_RATE_HZ // 50

@@ -360,6 +360,20 @@ class ReplyCommittedFrame(SystemFrame):
 
 
 @dataclass
+class CallHoldFrame(SystemFrame):
+    """The call is put on hold, or goes on: until then nobody is heard, nothing is played and no time passes.
+
+    Parameters:
+        on: Whether the hold begins.
+        unheard_secs: How much of what was played last cannot have been heard, because the line was gone already; it
+            is played again.
+    """
+
+    on: bool
+    unheard_secs: float = 0.0
+
+
+@dataclass
 class ClientReadyFrame(SystemFrame):
     """The client can hear: the bot may greet.
 

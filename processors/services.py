@@ -170,6 +170,8 @@ class Services:
         return TurnParams(
             mode=settings.interruption_mode,
             step_back=settings.resume_at_word,
+            idle_secs=settings.idle_secs,
+            idle_prompts=settings.idle_prompts,
             endpoint=EndpointParams(
                 vad_stop_ms=settings.vad_stop_ms,
                 unfinished_ms=settings.endpoint_max_ms,

@@ -15,6 +15,7 @@ from pipecat.processors.frame_processor import FrameDirection
 
 from processors.frames import (
     OUTPUT_SAMPLE_RATE_HZ,
+    CallHoldFrame,
     PlayoutDuckFrame,
     PlayoutPauseFrame,
     PlayoutResumeFrame,
@@ -196,6 +197,8 @@ class PlayoutOutput(OvertakingInterruptions):
                 self._engine.resume(step_back_to=self._last_word_position if frame.step_back else None)
                 self._engine.unduck()
                 return
+            case CallHoldFrame():
+                self._hold(frame)
             case InterruptionFrame():
                 await self._cut()
             case EndFrame():
@@ -295,6 +298,18 @@ class PlayoutOutput(OvertakingInterruptions):
             for item in self._engine.take_due():
                 self._note(item)
             self._due_came.set()
+
+    def _hold(self, frame: CallHoldFrame) -> None:
+        if not frame.on:
+            self._engine.end_hold()
+            return
+        # A reply that was heard to its end, as far as anybody knows, is not taken up again.
+        sounding = next((reply for reply in self._replies.values() if reply.playing), None)
+        unheard = 0
+        if sounding is not None:
+            spoken = self._engine.played - sounding.utterances[0].base
+            unheard = min(round(frame.unheard_secs * OUTPUT_SAMPLE_RATE_HZ), spoken)
+        self._engine.hold(unheard)
 
     def _forget(self, reply: _Reply) -> None:
         reply.over = True

@@ -51,7 +51,8 @@ class PlayoutEngine:
         self._due: list[tuple[int, int, int, object]] = []
         self._marks = 0
         self._last_content = (0, 0)
-        self.paused = False
+        self._paused = False
+        self._held = False
         self.ducked = False
 
     # --- what is there ---------------------------------------------------------------------
@@ -75,6 +76,11 @@ class PlayoutEngine:
     def last_content(self) -> tuple[int, int]:
         """Where in the block of the last pull its content begins, and how many samples of content it holds."""
         return self._last_content
+
+    @property
+    def paused(self) -> bool:
+        """Whether the voice is silenced, by a pause or a hold."""
+        return self._paused or self._held
 
     # --- what is said ----------------------------------------------------------------------
 
@@ -174,11 +180,31 @@ class PlayoutEngine:
 
     def pause(self) -> None:
         """Be silent from the next block on, but for the fade."""
-        if self.paused:
-            return
-        self.paused = True
-        self._unheard_pause = self._flowing
-        self._fade_out()
+        silent = self.paused
+        self._paused = True
+        if not silent:
+            self._fall_silent()
+
+    def hold(self, unheard: int = 0) -> None:
+        """Be silent as in a pause, which neither a resume nor a cancel ends.
+
+        Parameters:
+            unheard: So many of the last samples are played again afterwards, as far as they are still kept; what was
+                released is not released again.
+        """
+        silent = self.paused
+        self._held = True
+        if not silent:
+            self._fall_silent()
+        if unheard > 0:
+            self._position = max(self._base, self._position - unheard)
+            self._unheard_pause = False
+
+    def end_hold(self) -> None:
+        """Go on, unless there is a pause as well."""
+        if self._held:
+            self._held = False
+            self._go_on()
 
     def resume(self, step_back_to: int | None = None) -> None:
         """Go on with the sample after the last one played.
@@ -187,16 +213,26 @@ class PlayoutEngine:
             step_back_to: Go on from this earlier position instead, as far as it is still kept. What was released is
                 not released again.
         """
-        if not self.paused:
+        if not self._paused:
             return
-        self.paused = False
-        self._tail = b""
-        if self._unheard_pause and step_back_to is None:
-            self._flowing = True
-            return
+        self._paused = False
         if step_back_to is not None:
             self._position = max(self._base, min(step_back_to, self._position))
-        self._fades_in = self._position > self._base
+            self._unheard_pause = False
+        self._go_on()
+
+    def _fall_silent(self) -> None:
+        self._unheard_pause = self._flowing
+        self._fade_out()
+
+    def _go_on(self) -> None:
+        if self.paused:
+            return
+        self._tail = b""
+        if self._unheard_pause:
+            self._flowing = True
+        else:
+            self._fades_in = self._position > self._base
 
     def duck(self) -> None:
         """Lower the voice; it goes on."""
@@ -207,7 +243,7 @@ class PlayoutEngine:
         self.ducked = False
 
     def cancel(self) -> list[object]:
-        """Drop what is pending, and end any pause or lowering.
+        """Drop what is pending, and end any pause or lowering, but no hold.
 
         Returns:
             The items that were not released.
@@ -220,7 +256,7 @@ class PlayoutEngine:
         self._buffer.clear()
         self._flowing = False
         self._fades_in = False
-        self.paused = False
+        self._paused = False
         self.ducked = False
         self._gain = 1.0
         return dropped

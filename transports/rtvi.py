@@ -18,6 +18,7 @@ from pipecat.frames.frames import (
 
 from processors.frames import (
     CallErrorFrame,
+    CallHoldFrame,
     ClientReadyFrame,
     DecisionCardFrame,
     InterimTranscriptFrame,
@@ -64,6 +65,11 @@ def parse(message: Any) -> Iterator[Frame]:
             key = details.get("key") if isinstance(details, Mapping) else None
             if _is_key(key):
                 yield _pressed(key)
+        case "client-message" if data.get("t") == "hold":
+            details = data.get("d")
+            on = details.get("on") if isinstance(details, Mapping) else None
+            if isinstance(on, bool):
+                yield CallHoldFrame(on)
         case _:
             return
 
@@ -110,6 +116,8 @@ def messages(frame: Frame) -> list[Message]:
         case ReplyPlayedFrame():
             played = {"heard": frame.heard, "unheard": frame.unheard, "cut": frame.cut, "error": frame.error}
             return [_ours("reply-played", reply_id=frame.reply_id, **played), _message("bot-stopped-speaking")]
+        case CallHoldFrame():
+            return [_ours("call-hold", on=frame.on)]
         case InterruptionFrame():
             return [_message("bot-interrupted")]
         case DecisionCardFrame():

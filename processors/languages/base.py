@@ -36,6 +36,8 @@ class Sentences:
         moment: It takes longer than usual.
         still: It takes longer still.
         apology: It cannot answer.
+        still_there: The caller has said nothing for a while.
+        goodbye: Nor after that: it hangs up.
     """
 
     greeting: str
@@ -43,6 +45,8 @@ class Sentences:
     moment: str
     still: str
     apology: str
+    still_there: str
+    goodbye: str
 
 
 @dataclass(frozen=True)

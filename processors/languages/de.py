@@ -14,6 +14,8 @@ GERMAN = Language(
         moment="Einen Moment, bitte.",
         still="Ich bin noch dabei.",
         apology="Es tut mir leid, ich kann gerade nicht antworten. Bitte versuchen Sie es gleich noch einmal.",
+        still_there="Sind Sie noch da?",
+        goodbye="Es scheint niemand mehr da zu sein, ich lege jetzt auf. Auf Wiederhören.",
     ),
     lexicon=Lexicon(
         acknowledgements=phrases(

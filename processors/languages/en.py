@@ -14,6 +14,8 @@ ENGLISH = Language(
         moment="One moment, please.",
         still="I'm still looking into it.",
         apology="I'm sorry, I can't answer that right now. Please try again in a moment.",
+        still_there="Are you still there?",
+        goodbye="It seems that nobody is there, so I'll hang up now. Goodbye.",
     ),
     lexicon=Lexicon(
         acknowledgements=phrases(

@@ -14,6 +14,8 @@ SPANISH = Language(
         moment="Un momento, por favor.",
         still="Sigo en ello.",
         apology="Lo siento, ahora mismo no puedo responder. Inténtelo de nuevo en un momento.",
+        still_there="¿Sigue ahí?",
+        goodbye="Parece que no hay nadie, así que voy a colgar. Adiós.",
     ),
     lexicon=Lexicon(
         acknowledgements=phrases(

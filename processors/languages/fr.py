@@ -14,6 +14,8 @@ FRENCH = Language(
         moment="Un instant, s'il vous plaît.",
         still="Je cherche encore.",
         apology="Désolé, je ne peux pas répondre pour le moment. Réessayez dans un instant.",
+        still_there="Êtes-vous toujours là ?",
+        goodbye="Il semble qu'il n'y ait plus personne, je vais raccrocher. Au revoir.",
     ),
     lexicon=Lexicon(
         acknowledgements=phrases(

@@ -3,7 +3,9 @@
 from processors.turns.events import (
     AnnounceUserStopped,
     AskReply,
+    ClientReady,
     Event,
+    HangUp,
     Phrase,
     PlayoutStalled,
     ReplyPlayed,
@@ -38,6 +40,7 @@ class BotAnswers(Floor):
         self._asked_text = self._transcript.text()
         self._transcript.mark_asked()
         self._unanswered_cut = False
+        self._times_minded = 0
         self._reply = Reply(self._new_reply_id())
         self._fillers_said = 0
         self._do(AskReply(self.turn_id, self._reply.reply_id, self._asked_text))
@@ -57,8 +60,13 @@ class BotAnswers(Floor):
         if self._reply is not None and self._reply.phrase is None:
             self._set(Timer.FILLER, self.params.filler_secs)
 
-    def _greet(self, _: Event | None) -> None:
-        self._say(Phrase.GREETING)
+    def _greet(self, event: Event | None) -> None:
+        """The client can hear; one that comes back in the middle of a call is not greeted again."""
+        assert isinstance(event, ClientReady)
+        if event.greets and self._last_reply_id == 0:
+            self._say(Phrase.GREETING)
+        else:
+            self._listen()
 
     def _say(self, phrase: Phrase) -> None:
         self._clear_waits()
@@ -99,9 +107,12 @@ class BotAnswers(Floor):
         if phrase is None:
             self._say(Phrase.APOLOGY)
         else:
-            self._cannot_speak()
+            self._cannot_speak(phrase)
 
-    def _cannot_speak(self) -> None:
+    def _cannot_speak(self, phrase: Phrase) -> None:
+        if phrase is Phrase.GOODBYE:
+            self._take_leave()
+            return
         self._do(TellClient("The bot has no voice at the moment. Please try again, or use the text box."))
         self._listen()
 
@@ -157,13 +168,16 @@ class BotAnswers(Floor):
         reply, self._reply = self._reply, None
         self._speaking_id = None
         if event.error is None or (event.heard and reply.phrase is not None):
-            self._listen()
+            if reply.phrase is Phrase.GOODBYE:
+                self._take_leave()
+            else:
+                self._listen()
         elif reply.phrase is None:
             self._do(ReportFault(f"reply failed: {event.error}"))
             self._say(Phrase.APOLOGY)
         else:
             self._do(ReportFault(f"a fixed sentence could not be spoken: {event.error}"))
-            self._cannot_speak()
+            self._cannot_speak(reply.phrase)
 
     def _note_stall(self, event: Event | None) -> None:
         assert isinstance(event, PlayoutStalled)
@@ -199,3 +213,23 @@ class BotAnswers(Floor):
         self.state = State.LISTENING
         if self._speech_on or self._transcript.text():
             self._user_takes_floor()
+        elif self.params.idle_secs:
+            self._set(Timer.IDLE, self.params.idle_secs)
+
+    # --- nobody speaks ------------------------------------------------------------------
+
+    def _mind_silence(self, _: Event | None) -> None:
+        """The caller has said nothing for a while: ask, and in the end part politely."""
+        asked = self._times_minded
+        self._times_minded += 1
+        self._say(Phrase.STILL_THERE if asked < self.params.idle_prompts else Phrase.GOODBYE)
+
+    def _take_leave(self) -> None:
+        """The goodbye has been said. Whoever speaks into the line that is about to close stays on it."""
+        self._listen()
+        if self.state is State.LISTENING:
+            self._clear(Timer.IDLE)
+            self._set(Timer.HANG_UP, self.params.hang_up_secs)
+
+    def _hang_up(self, _: Event | None) -> None:
+        self._do(HangUp())

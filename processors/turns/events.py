@@ -87,9 +87,20 @@ class TurnScored:
 
 @dataclass(frozen=True, slots=True)
 class TextTyped:
-    """The client typed a text or pressed phone keys: always an interruption, always a whole turn."""
+    """The client typed a text: always an interruption, always a whole turn."""
 
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPressed:
+    """The client pressed a phone key: always an interruption; the keys that follow belong to the same turn.
+
+    Attributes:
+        key: ``0`` to ``9``, ``*`` or ``#``, which ends the turn.
+    """
+
+    key: str
 
 
 # --- events: from the mouth ------------------------------------------------------------
@@ -165,7 +176,13 @@ class PlayoutStalled:
 
 @dataclass(frozen=True, slots=True)
 class ClientReady:
-    """The client can hear: the bot may greet."""
+    """The client can hear: the bot may greet.
+
+    Attributes:
+        greets: Whether the bot speaks first, if nothing has been said yet.
+    """
+
+    greets: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +205,7 @@ Event = (
     | Words
     | TurnScored
     | TextTyped
+    | KeyPressed
     | ReplyPlaying
     | ReplyPlayed
     | WaitsForTools
@@ -211,6 +229,8 @@ class Phrase(Enum):
     MOMENT = "moment"  # "One moment"
     STILL = "still"  # "I'm still on it"
     APOLOGY = "apology"  # "I can't answer right now"
+    STILL_THERE = "still_there"  # "Are you still there?"
+    GOODBYE = "goodbye"  # "I'll hang up now"
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,6 +337,11 @@ class ReportFault:
     fault: str
 
 
+@dataclass(frozen=True, slots=True)
+class HangUp:
+    """Nobody is there any more, and the goodbye has been heard: end the call."""
+
+
 Action = (
     Duck
     | Pause
@@ -333,4 +358,5 @@ Action = (
     | PublishCard
     | TellClient
     | ReportFault
+    | HangUp
 )

@@ -69,6 +69,7 @@ class Floor:
         self._last_sound_id = 0
         self._card: DecisionCard | None = None
         self._unanswered_cut = False
+        self._times_minded = 0
 
     # --- what every part uses ------------------------------------------------------------
 
@@ -137,6 +138,10 @@ class Floor:
 
     def _user_takes_floor(self, _: Event | None = None) -> None:
         """The user speaks; defined by :class:`UserSpeaks`."""
+        raise NotImplementedError
+
+    def _press_key(self, event: Event | None) -> None:
+        """A phone key while the user has the floor; defined by :class:`UserSpeaks`."""
         raise NotImplementedError
 
     def _arm_end_of_turn(self) -> None:

@@ -33,6 +33,7 @@ from processors.frames import (
     WINDOW_SAMPLES,
     AudioWindowFrame,
     CallErrorFrame,
+    CallHoldFrame,
     ClientReadyFrame,
     DecisionCardFrame,
     InterimTranscriptFrame,
@@ -53,6 +54,7 @@ from processors.frames import (
 )
 from processors.turns import events as ev
 from processors.turns.events import Phrase
+from processors.turns.hold import Hold
 from processors.turns.machine import TurnMachine
 from processors.turns.phrases import phrase_text
 from processors.turns.states import State
@@ -118,6 +120,7 @@ class InterruptionHandler(InlineAudio, FrameProcessor):
         judge: The sound judge; None: words and durations alone decide.
         params: Sentences and times.
         on_fault: Called with each fault that a deadline had to repair.
+        hang_up: Ends the call, when nobody is there any more.
     """
 
     def __init__(
@@ -128,9 +131,12 @@ class InterruptionHandler(InlineAudio, FrameProcessor):
         judge: SoundJudge | None = None,
         params: HandlerParams | None = None,
         on_fault: Callable[[str], None] | None = None,
+        hang_up: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(name="interruptions")
         self.machine = machine
+        self._hold = Hold(machine)
+        self._hang_up = hang_up
         self._params = params or HandlerParams()
         self._detect = detect_end_of_turn
         self._judge = judge
@@ -170,11 +176,17 @@ class InterruptionHandler(InlineAudio, FrameProcessor):
                 return
             case UserTextFrame():
                 await self.push_frame(frame, direction)
-                await self._feed(ev.TextTyped(frame.text))
+                if frame.source == "key":
+                    await self._feed(*map(ev.KeyPressed, frame.text))
+                else:
+                    await self._feed(ev.TextTyped(frame.text))
+                return
+            case CallHoldFrame():
+                await self.push_frame(frame, direction)
+                await (self._begin_hold() if frame.on else self._end_hold())
                 return
             case ClientReadyFrame():
-                if self._params.greeting:
-                    await self._feed(ev.ClientReady())
+                await self._feed(ev.ClientReady(greets=bool(self._params.greeting)))
             case WordHeardFrame():
                 await self._feed(ev.WordHeard(frame.text, frame.question, frame.words_left))
             case ReplyPlayingFrame():
@@ -203,6 +215,8 @@ class InterruptionHandler(InlineAudio, FrameProcessor):
 
     async def _hear(self, frame: AudioWindowFrame) -> None:
         """Remember the window, notice sounds over the bot's voice, and ask the judge when it is time."""
+        if self._hold.on:
+            return
         self._heard.append((frame.audio, frame.speech_prob))
         if self.on_audio is not None:
             self.on_audio(frame.audio)
@@ -225,15 +239,30 @@ class InterruptionHandler(InlineAudio, FrameProcessor):
 
     # --- the machine -------------------------------------------------------------------
 
-    async def _feed(self, event: ev.Event) -> None:
+    async def _feed(self, *events: ev.Event) -> None:
         """One event in, all its actions out, before the next event: frames come from several tasks."""
         async with self._lock:
+            for event in events:
+                state = self.machine.state
+                await self._follow(self._hold.handle(event, self._now()), told=state)
+
+    async def _begin_hold(self) -> None:
+        async with self._lock:
             state = self.machine.state
-            for action in self.machine.handle(event, self._now()):
-                await self._carry_out(action)
-            if self.machine.state is not state:
-                await self.push_frame(TurnStateFrame(self.machine.state.value, self.machine.turn_id))
-            self._arm_timer()
+            await self._follow(self._hold.begin(self._now()), told=state)
+
+    async def _end_hold(self) -> None:
+        """Go on; the client, which may be a new one, is told where."""
+        async with self._lock:
+            if self._hold.on:
+                await self._follow(self._hold.end(self._now()), told=None)
+
+    async def _follow(self, actions: list[ev.Action], *, told: State | None) -> None:
+        for action in actions:
+            await self._carry_out(action)
+        if self.machine.state is not told:
+            await self.push_frame(TurnStateFrame(self.machine.state.value, self.machine.turn_id))
+        self._arm_timer()
 
     def _now(self) -> float:
         return self.get_event_loop().time()
@@ -242,7 +271,7 @@ class InterruptionHandler(InlineAudio, FrameProcessor):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        deadline = self.machine.next_deadline()
+        deadline = self._hold.next_deadline()
         if deadline is not None:
             self._timer = self.get_event_loop().call_at(deadline, self._tick)
 
@@ -293,6 +322,8 @@ class InterruptionHandler(InlineAudio, FrameProcessor):
             case ev.ReportFault(fault):
                 logger.error("turn {}: {}", self.machine.turn_id, fault)
                 self._on_fault(fault)
+            case ev.HangUp():
+                self._hang_up()
 
     def _say_frame(self, reply_id: int, phrase: Phrase) -> SayFrame:
         text = phrase_text(phrase, self._params.language, self._params.greeting)

@@ -7,6 +7,7 @@ from processors.turns.events import (
     Cancel,
     Duck,
     Event,
+    KeyPressed,
     Pause,
     ReplyPlayed,
     Resume,
@@ -18,7 +19,7 @@ from processors.turns.events import (
 )
 from processors.turns.floor import ROUNDING_SECS, Floor
 from processors.turns.sound import Sound
-from processors.turns.states import InterruptionMode, State, Timer
+from processors.turns.states import HASH, InterruptionMode, State, Timer
 from processors.turns.transcript import beyond
 from processors.turns.verdict.policy import Evidence, Verdict
 
@@ -212,12 +213,24 @@ class OverVoice(Floor):
 
     def _interrupt_by_text(self, event: Event | None) -> None:
         assert isinstance(event, TextTyped)
-        if self._sound is not None and self.state is State.PAUSED:
-            self._close_card("cancel", "the client typed", 1.0)
-        self._cancel()
+        self._cancel_by_hand()
         self._transcript.add_typed(event.text)
         self._do(AnnounceUserStarted())
         self._ask()
+
+    def _interrupt_by_key(self, event: Event | None) -> None:
+        """A key ends the reply at once, as a typed text does; then the others are waited for."""
+        assert isinstance(event, KeyPressed)
+        if event.key == HASH and self.state is State.THINKING and self._transcript.has_keys():
+            return  # it ends a turn of keys that has ended by itself
+        self._cancel_by_hand()
+        self._user_takes_floor()
+        self._press_key(event)
+
+    def _cancel_by_hand(self) -> None:
+        if self._sound is not None and self.state is State.PAUSED:
+            self._close_card("cancel", "the client typed", 1.0)
+        self._cancel()
 
     def _cancel(self) -> None:
         """End the current reply and filler; whatever was heard is committed before a new prompt."""

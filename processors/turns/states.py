@@ -12,6 +12,7 @@ from processors.turns.events import (
     ClientReady,
     Event,
     HungUp,
+    KeyPressed,
     PlayoutStalled,
     ReplyCommitted,
     ReplyPlayed,
@@ -28,6 +29,9 @@ from processors.turns.events import (
     Words,
 )
 from processors.turns.verdict.policy import VerdictParams
+
+HASH = "#"
+"""The phone key that says "that was all"."""
 
 
 class State(Enum):
@@ -54,6 +58,9 @@ class Timer(Enum):
     COMMIT = "commit"
     STALL = "stall"
     REGRET = "regret"
+    KEYS = "keys"
+    IDLE = "idle"
+    HANG_UP = "hang_up"
 
 
 class InterruptionMode(Enum):
@@ -89,6 +96,10 @@ class TurnParams:
         commit_secs: How long a new prompt waits for history to hold what was heard.
         stall_secs: A reply that runs dry for this long is given up.
         regret_secs: What the caller does in this time tells whether a verdict was right.
+        keys_secs: A turn of phone keys is over when no further key is pressed for this long.
+        idle_secs: A caller who says nothing for this long is asked whether they are there; 0: never.
+        idle_prompts: How often they are asked before the bot says goodbye.
+        hang_up_secs: How long after its last word the bot hangs up: so long may that be on its way.
         step_back: Resume from the start of the cut word instead of from the very next sample.
     """
 
@@ -111,6 +122,10 @@ class TurnParams:
     commit_secs: float = 0.3
     stall_secs: float = 2.5
     regret_secs: float = 3.0
+    keys_secs: float = 2.5
+    idle_secs: float = 0.0
+    idle_prompts: int = 2
+    hang_up_secs: float = 0.6
     step_back: bool = False
     endpoint: EndpointParams = EndpointParams()
     verdict: VerdictParams = VerdictParams()
@@ -131,7 +146,10 @@ def _rule(act: str, *leads_to: State) -> Rule:
 _L, _U, _T, _S, _P = State.LISTENING, State.USER_SPEAKING, State.THINKING, State.SPEAKING, State.PAUSED
 
 RULES: dict[tuple[State, type[Event] | Timer], Rule] = {
-    (_L, ClientReady): _rule("_greet", _T),
+    (_L, ClientReady): _rule("_greet", _T, _U),
+    (_L, KeyPressed): _rule("_press_key", _T, _U),
+    (_L, Timer.IDLE): _rule("_mind_silence", _T),
+    (_L, Timer.HANG_UP): _rule("_hang_up", _L),
     (_L, SpeechStarted): _rule("_user_takes_floor", _U),
     (_L, Words): _rule("_words_without_speech", _L, _U),
     (_L, TextTyped): _rule("_take_typed", _T, _U),
@@ -140,6 +158,8 @@ RULES: dict[tuple[State, type[Event] | Timer], Rule] = {
     (_U, Words): _rule("_gather_words", _U),
     (_U, TurnScored): _rule("_rate_turn", _U),
     (_U, TextTyped): _rule("_take_typed", _T, _U),
+    (_U, KeyPressed): _rule("_press_key", _T, _U),
+    (_U, Timer.KEYS): _rule("_end_keys", _T, _L, _U),
     (_U, Timer.END_OF_TURN): _rule("_end_turn", _T, _L, _U),
     (_U, Timer.TRANSCRIPT): _rule("_words_missing", _T, _L),
     (_U, Timer.ENDLESS_SPEECH): _rule("_end_endless_speech", _T, _L, _U),
@@ -149,6 +169,7 @@ RULES: dict[tuple[State, type[Event] | Timer], Rule] = {
     (_T, SpeechStarted): _rule("_pause", _P),
     (_T, Words): _rule("_words_while_thinking", _T, _U),
     (_T, TextTyped): _rule("_interrupt_by_text", _T, _U),
+    (_T, KeyPressed): _rule("_interrupt_by_key", _T, _U),
     (_T, WaitsForTools): _rule("_cover_tools", _T),
     (_T, ReplyPlaying): _rule("_speak", _S),
     (_T, ReplyPlayed): _rule("_reply_over", _L, _U),
@@ -159,6 +180,7 @@ RULES: dict[tuple[State, type[Event] | Timer], Rule] = {
     (_S, Words): _rule("_words_over_voice", _S, _U),
     (_S, Scored): _rule("_judge_again", _S, _U),
     (_S, TextTyped): _rule("_interrupt_by_text", _T, _U),
+    (_S, KeyPressed): _rule("_interrupt_by_key", _T, _U),
     (_S, ReplyPlayed): _rule("_reply_over", _T, _L, _U),
     (_S, PlayoutStalled): _rule("_note_stall", _S),
     (_S, WaitsForTools): _rule("_allow_stall", _S),
@@ -169,6 +191,7 @@ RULES: dict[tuple[State, type[Event] | Timer], Rule] = {
     (_P, Scored): _rule("_judge", _P, _S, _T, _U),
     (_P, Words): _rule("_judge", _P, _S, _T, _U),
     (_P, TextTyped): _rule("_interrupt_by_text", _T, _U),
+    (_P, KeyPressed): _rule("_interrupt_by_key", _T, _U),
     (_P, ReplyPlaying): _rule("_note_playing", _P),
     (_P, ReplyPlayed): _rule("_drained", _U, _P, _T, _L),
     (_P, Timer.ESCALATE): _rule("_escalate", _P),

@@ -43,6 +43,7 @@ class Transcript:
     _open: dict[int, Words] = field(default_factory=dict)
     _past: OrderedDict[int, str] = field(default_factory=OrderedDict)
     _typed: str = ""
+    _keys: str = ""
     _asked: dict[int, str] = field(default_factory=dict)
 
     def add(self, words: Words) -> None:
@@ -54,12 +55,21 @@ class Transcript:
 
     def add_typed(self, text: str) -> None:
         """Take a typed text as further words of the turn."""
-        self._typed = f"{self._typed} {text}".strip()
+        self._typed = " ".join(part for part in (self._typed, self._keys, text) if part)
+        self._keys = ""
+
+    def add_key(self, key: str) -> None:
+        """Take a phone key: keys that follow one another are one word."""
+        self._keys += key
+
+    def has_keys(self) -> bool:
+        """Whether the last of what was typed are phone keys."""
+        return bool(self._keys)
 
     def text(self) -> str:
         """All words of the open turn, in order."""
         parts = [beyond(words.text, self._past.get(segment, "")) for segment, words in sorted(self._open.items())]
-        return " ".join(part.strip() for part in [*parts, self._typed] if part.strip())
+        return " ".join(part.strip() for part in [*parts, self._typed, self._keys] if part.strip())
 
     def is_settled(self) -> bool:
         """Whether no segment waits for its final result."""
@@ -80,7 +90,7 @@ class Transcript:
             self._past.move_to_end(segment)
         self._trim_past()
         self._open.clear()
-        self._typed = ""
+        self._typed = self._keys = ""
 
     def mark_asked(self) -> None:
         """The words known so far are what a reply is asked for."""
@@ -96,7 +106,7 @@ class Transcript:
             if words.final and not self._grows(Words(text, segment, True), words):
                 del self._open[segment]
         self._trim_past()
-        self._typed = ""
+        self._typed = self._keys = ""
 
     def _trim_past(self) -> None:
         while len(self._past) > PAST_SEGMENTS:

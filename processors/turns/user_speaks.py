@@ -5,13 +5,14 @@ from processors.turns.events import (
     AnnounceUserStarted,
     AnnounceUserStopped,
     Event,
+    KeyPressed,
     Phrase,
     ReportFault,
     TextTyped,
     Words,
 )
 from processors.turns.floor import Floor
-from processors.turns.states import State, Timer
+from processors.turns.states import HASH, State, Timer
 
 
 class UserSpeaks(Floor):
@@ -74,6 +75,8 @@ class UserSpeaks(Floor):
         self._timers[Timer.END_OF_TURN] = max(ended_at + secs, self._now)
 
     def _end_turn(self, _: Event | None = None) -> None:
+        if Timer.KEYS in self._timers:
+            return  # the keys say when they are all there
         self._clear(Timer.END_OF_TURN, Timer.TRANSCRIPT, Timer.ENDLESS_SPEECH)
         if self._transcript.text():
             self._note_cancel_regret(False)
@@ -126,3 +129,24 @@ class UserSpeaks(Floor):
         if self.state is State.LISTENING:
             self._do(AnnounceUserStarted())
         self._ask()
+
+    # --- phone keys --------------------------------------------------------------------
+
+    def _press_key(self, event: Event | None) -> None:
+        """Digits are one turn: it is over at the hash key, or when no other key follows."""
+        assert isinstance(event, KeyPressed)
+        if self.state is State.LISTENING:
+            self._user_takes_floor()
+        elif self._ask_waits:
+            self._ask_waits = False
+            self._do(AnnounceUserStarted())
+        if event.key == HASH and self._transcript.has_keys():
+            self._ask()
+            return
+        self._transcript.add_key(event.key)
+        self._clear(Timer.END_OF_TURN, Timer.TRANSCRIPT)
+        self._set(Timer.KEYS, self.params.keys_secs)
+
+    def _end_keys(self, _: Event | None) -> None:
+        if not self._speech_on:
+            self._end_turn()

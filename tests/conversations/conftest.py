@@ -37,7 +37,7 @@ def call() -> Calling:
         own_tools: Sequence[Tool] | None = None,
         **settings: object,
     ) -> AsyncIterator[InProcessCall]:
-        values = {"llm": LlmProvider.SCRIPTED, "greeting": "", "bank_file": ":memory:", **settings}
+        values = {"llm": LlmProvider.SCRIPTED, "greeting": "", "bank_file": ":memory:", "idle_secs": 0, **settings}
         services = await Services.load(Settings(_env_file=None, **values))
         if model is not None:
             services.language_model = model

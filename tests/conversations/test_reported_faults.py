@@ -161,20 +161,6 @@ async def test_a_stream_that_stalls_leaves_no_second_voice_and_no_silence(virtua
         assert any("can't answer" in text for text in heard[1:])
 
 
-async def test_keys_interrupt_and_are_a_turn(virtual, call: Calling):
-    from processors.frames import UserTextFrame
-
-    model = Model("A long answer that goes on for quite a while, as answers do.", "Four two it is.")
-    async with call(model, ToneVoice()) as c:
-        await c.type("go")
-        await c.until_state("speaking")
-        await c.listen(0.5)
-        for key in "42":
-            await c.take(UserTextFrame(key, source="key"))
-        await answered(c, 2)
-    assert model.prompts[-1][-1] == ("user", "4 2")
-
-
 async def test_an_interruption_is_answered_no_later_than_a_plain_turn(virtual, call: Calling):
     waits = []
     for interrupting in (False, True):

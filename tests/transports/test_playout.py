@@ -272,3 +272,49 @@ def test_any_order_of_orders_keeps_the_count(orders):
                 getattr(engine, order)()
                 assert engine.played == before
         assert 0 <= engine.played <= engine.pushed
+
+
+# --- hold ----------------------------------------------------------------------------------
+
+
+def test_a_hold_loses_no_sample_and_neither_resume_nor_cancel_ends_it():
+    engine = PlayoutEngine(sample_rate_hz=24_000, fade_ms=0)
+    voice = np.arange(1, 4801, dtype=np.int16)
+    engine.push(voice.tobytes())
+    first = engine.pull(480)
+    engine.hold()
+    engine.resume()
+    assert engine.paused
+    assert engine.pull(480) == bytes(960)
+    engine.pause()
+    engine.end_hold()
+    assert engine.pull(480) == bytes(960), "the pause goes on"
+    engine.hold()
+    engine.resume()
+    assert engine.pull(480) == bytes(960), "the hold goes on"
+    engine.end_hold()
+    rest = engine.pull(4320)
+    assert np.array_equal(np.frombuffer(first + rest, np.int16), voice)
+    engine.hold()
+    engine.cancel()
+    engine.push(voice.tobytes())
+    assert engine.pull(480) == bytes(960)
+    engine.end_hold()
+    assert engine.pull(480) == voice[:480].tobytes()
+
+
+def test_what_was_played_into_a_dead_line_is_played_again_and_told_once():
+    engine = PlayoutEngine(sample_rate_hz=24_000, fade_ms=0)
+    voice = np.arange(1, 9601, dtype=np.int16)
+    engine.push(voice.tobytes())
+    engine.mark(2400, "word")
+    engine.pull(4800)
+    assert engine.take_due() == ["word"]
+    engine.hold(unheard=3600)
+    engine.end_hold()
+    assert engine.pull(480) == voice[1200:1680].tobytes()
+    engine.pull(4800)
+    assert engine.take_due() == []
+    engine.hold(unheard=10**9)
+    engine.end_hold()
+    assert engine.pull(1) == voice[:1].tobytes(), "no further back than is kept"

@@ -1,0 +1,64 @@
+"""The pipeline's ear towards the caller: what comes over the line, while the call runs and is not on hold."""
+
+from typing import Final
+
+from pipecat.frames.frames import CancelFrame, EndFrame, Frame, InputAudioRawFrame, StartFrame
+from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+
+from processors.frames import INPUT_SAMPLE_RATE_HZ, CallHoldFrame, UserTextFrame
+from transports.receive import FRAME_MS, SILENCE
+
+HOLD_SILENCE_MS: Final = 2_000
+"""Silence that is heard when a hold begins, so that whoever was speaking comes to an end; any turn has by then."""
+
+
+class CallInput(FrameProcessor):
+    """The pipeline's first processor: pushes what comes from the peer, while the pipeline runs.
+
+    On hold nothing is listened to: what a caller says to somebody else meanwhile is not for us. A text or a key takes
+    the call off hold.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._running = False
+        self.on_hold = False
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        """Pass every frame on; the start frame opens the door for the peer, end and cancel close it."""
+        await super().process_frame(frame, direction)
+        if isinstance(frame, (EndFrame, CancelFrame)):
+            self._running = False
+        await self.push_frame(frame, direction)
+        if isinstance(frame, StartFrame):
+            self._running = True
+
+    async def take(self, frame: Frame) -> None:
+        """Push a frame from the peer; dropped before the pipeline has started and after it has ended."""
+        if not self._running:
+            return
+        match frame:
+            case CallHoldFrame():
+                await self._hold(frame)
+            case UserTextFrame():
+                await self._hold(CallHoldFrame(False))
+                await self.push_frame(frame)
+            case _:
+                await self.push_frame(frame)
+
+    async def hear(self, pcm: bytes) -> None:
+        """Push 20 ms of 16 kHz mono 16-bit PCM."""
+        if self._running and not self.on_hold:
+            await self._push_audio(pcm)
+
+    async def _hold(self, frame: CallHoldFrame) -> None:
+        if frame.on is self.on_hold:
+            return
+        self.on_hold = frame.on
+        if frame.on:
+            for _ in range(HOLD_SILENCE_MS // FRAME_MS):
+                await self._push_audio(SILENCE)
+        await self.push_frame(frame)
+
+    async def _push_audio(self, pcm: bytes) -> None:
+        await self.push_frame(InputAudioRawFrame(audio=pcm, sample_rate=INPUT_SAMPLE_RATE_HZ, num_channels=1))
