@@ -4,12 +4,14 @@ Streamed recognition is paid for the whole call, voices by the character, models
 the price file, as what runs on this machine, is left out.
 """
 
+from typing import Final
+
 from observe.book import CallBook
 from observe.listener import Listener, Usage
 from observe.prices import Prices, Use, price
 from observe.record import CallRecord
 
-_UNITS = ("prompt_tokens", "cached_tokens", "completion_tokens", "characters")
+_UNITS: Final = ("prompt_tokens", "cached_tokens", "completion_tokens", "characters")
 
 
 class CostMeter(Listener):
@@ -53,7 +55,13 @@ class CostMeter(Listener):
         dollars = {}
         for vendor, counts in self._counts.items():
             minutes = counts.get("minutes", 0.0) + live_minutes.get(vendor, 0.0)
-            use = Use(minutes, **{unit: counts.get(unit, 0.0) for unit in _UNITS})
+            use = Use(
+                minutes=minutes,
+                prompt_tokens=counts.get("prompt_tokens", 0.0),
+                cached_tokens=counts.get("cached_tokens", 0.0),
+                completion_tokens=counts.get("completion_tokens", 0.0),
+                characters=counts.get("characters", 0.0),
+            )
             dollars[vendor] = price(use, self._prices.vendors[vendor])
         return dollars
 

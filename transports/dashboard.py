@@ -8,7 +8,8 @@
 | ``/api/calls/ID`` | one call with its timeline; ``?after=REVISION&level=NUMBER``: only what is newer |
 | ``/metrics`` | for Prometheus |
 
-All of them stand behind :mod:`transports.access`.
+The pages are empty without their data, so that they can ask for the token; all else stands behind
+:mod:`transports.access`.
 """
 
 import asyncio
@@ -29,7 +30,7 @@ from observe.metrics import CONTENT_TYPE, Metrics, States
 from observe.snapshot import Snapshots
 from observe.statistics import Statistics
 from transports.access import Access, AccessError
-from transports.event_stream import EventStream, TooManyWatchersError
+from transports.event_stream import PERIOD_SECS, EventStream, TooManyWatchersError
 from transports.server import LOOP_LAG, WEB_DIR, file_response
 
 LAG_SECS: Final = 60.0
@@ -59,13 +60,16 @@ class Sources:
     cost: Callable[[], Mapping[str, float]] | None = None
 
 
-def add_dashboard(app: web.Application, sources: Sources, web_dir: Path = WEB_DIR) -> EventStream:
+def add_dashboard(
+    app: web.Application, sources: Sources, web_dir: Path = WEB_DIR, *, period_secs: float = PERIOD_SECS
+) -> EventStream:
     """Add the routes to the bot's server, and begin to count.
 
     Args:
         app: What :func:`transports.server.make_app` made.
         sources: Where the figures come from.
         web_dir: The pages' files.
+        period_secs: Time between two events.
 
     Returns:
         The stream behind ``/api/events``.
@@ -81,7 +85,7 @@ def add_dashboard(app: web.Application, sources: Sources, web_dir: Path = WEB_DI
     def now() -> float:
         return asyncio.get_running_loop().time()
 
-    stream = EventStream(Snapshots(states, statistics, sources.info, now).make)
+    stream = EventStream(Snapshots(states, statistics, sources.info, now).make, period_secs=period_secs)
 
     def guarded(handler: Handler) -> Handler:
         async def guard(request: web.Request) -> web.StreamResponse:
@@ -140,8 +144,8 @@ def add_dashboard(app: web.Application, sources: Sources, web_dir: Path = WEB_DI
         if response.status >= 400 and request.method == hdrs.METH_POST and request.path == "/api/offer":
             book.refused(_code(response))
 
-    app.router.add_get("/dashboard", guarded(overview))
-    app.router.add_get("/dashboard/calls/{id}", guarded(call_page))
+    app.router.add_get("/dashboard", overview)
+    app.router.add_get("/dashboard/calls/{id}", call_page)
     app.router.add_get("/api/events", guarded(events))
     app.router.add_get("/api/calls", guarded(calls))
     app.router.add_get("/api/calls/{id}", guarded(call))

@@ -20,9 +20,8 @@ from transports.server import make_app
 from transports.webrtc import WebRTCCall
 
 TOKEN = "a-token-of-some-length"
+PAGES = ["/dashboard", "/dashboard/calls/1"]
 ADDRESSES = [
-    "/dashboard",
-    "/dashboard/calls/1",
     "/api/events",
     "/api/calls",
     "/api/calls/1",
@@ -72,6 +71,19 @@ async def test_from_elsewhere_everything_needs_the_token(address):
             assert from_here.status == 200
     logger.remove(sink)
     assert TOKEN not in "".join(lines)
+
+
+@pytest.mark.parametrize("address", PAGES)
+async def test_the_pages_hold_nothing_of_a_call_and_ask_for_the_token_themselves(address):
+    book = CallBook()
+    async with dashboard(book, token=SecretStr(TOKEN)) as client:
+        opened(book, "a-name-of-a-call")
+        page = await client.get(address, headers=FROM_ELSEWHERE)
+        text = await page.text()
+        assert page.status == 200
+        assert 'id="door"' in text
+        assert "a-name-of-a-call" not in text
+        assert "'unsafe" not in text
 
 
 async def test_calls_are_listed_and_told_one_by_one():

@@ -1,0 +1,44 @@
+/** What was used, and what it cost by list prices. */
+
+import { byId, cell, fill, row, set, text } from "./dom.js";
+import { count, dollars } from "./format.js";
+import { usageName, usageNames } from "./names.js";
+
+export function drawCost({ cost, usage, providers }) {
+  drawRows(byId("cost"), Object.entries(cost ?? {}), (name) => name, (_, value) => dollars(value));
+  const used = [...usageNames, ...Object.keys(usage).filter((name) => !usageNames.includes(name))]
+    .filter((name) => name in usage)
+    .map((name) => [name, usage[name]]);
+  drawRows(
+    byId("usage"),
+    used,
+    (name) => usageName(name)[0],
+    (name, value) => `${count(Math.round(value))} ${usageName(name)[1]}`.trim(),
+  );
+  const nothing = cost !== null && !Object.keys(cost).length;
+  const here = [...new Set(Object.values(providers))].join(", ");
+  text(
+    byId("unpriced"),
+    cost === null ? "" : nothing
+      ? `The price file lists none of what is in use${here ? ` (${here})` : ""}; what runs on your machine costs nothing here.`
+      : used.length ? "By list prices of observe/prices.toml; what runs on your machine is not listed."
+        : "Use is counted from the first call on.",
+  );
+}
+
+function drawRows(body, entries, nameOf, valueOf) {
+  body.closest("table").hidden = !entries.length;
+  fill(
+    body,
+    entries,
+    ([name]) => name,
+    ([name]) => {
+      const made = row(["name", "value"]);
+      made.dataset.testid = `${body.id}-${name}`;
+      cell(made, "name").append(nameOf(name));
+      set(cell(made, "value"), "class", "number");
+      return made;
+    },
+    (made, [name, value]) => text(cell(made, "value"), valueOf(name, value)),
+  );
+}
