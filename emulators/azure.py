@@ -190,7 +190,7 @@ class _Session:
         entry.characters = len(text)
         entry.bytes_in = len(text.encode())
         entry.detail["text"] = text
-        mischief = Mischief.of(self._world, Vendor.AZURE, self._request, entry)
+        mischief = Mischief(self._world, Vendor.AZURE, self._request, entry)
         tag = {"serviceTag": uuid.uuid4().hex}
         try:
             await self._send(turn, "turn.start", {"context": tag})

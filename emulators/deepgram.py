@@ -27,6 +27,9 @@ EMPTY_EVERY_SECS: Final = 1.0
 """In silence a partial result without words comes so often."""
 
 UPDATE_EVERY_SECS: Final = 0.25
+TIMED: Final = (Kind.DROP, Kind.CLOSE, Kind.STOP_READING)
+"""What happens at its time, whether or not there is a message to send."""
+
 MODEL_UUID: Final = "40bd3654-0000-4000-8000-000000000000"
 
 
@@ -123,7 +126,7 @@ class _Stream:
         socket, entry = self._socket, self._entry
         await socket.prepare(self._request)
         await self._ears.start()
-        mischief = Mischief.of(self._world, Vendor.DEEPGRAM, self._request, entry)
+        mischief = Mischief(self._world, Vendor.DEEPGRAM, self._request, entry)
         sender = asyncio.create_task(self._send_all(mischief))
         self._say(self._dialect.opened(), 0.0)
         try:
@@ -208,10 +211,10 @@ class _Stream:
             self._out.put_nowait((self._last_due, message))
 
     async def _send_all(self, mischief: Mischief) -> None:
-        rule = mischief.rule
-        timed = rule is not None and rule.kind in (Kind.DROP, Kind.CLOSE, Kind.STOP_READING) and not rule.after_chunks
         began = self._world.now()
         while True:
+            rule = mischief.rule
+            timed = rule is not None and rule.kind in TIMED and not rule.after_chunks
             wait_secs = max(0.0, began + rule.after_ms / 1000 - self._world.now()) if timed and rule else None
             try:
                 async with asyncio.timeout(wait_secs):
@@ -221,6 +224,7 @@ class _Stream:
                 continue
             try:
                 await asyncio.sleep(max(0.0, due - self._world.now()))
+                mischief.look_again()
                 if mischief.is_(Kind.NO_END):
                     message = self._dialect.without_end(message)
                 verdict = await mischief.before_chunk()

@@ -262,7 +262,7 @@ class _Session:
             raise _Refused("max_active_conversations", TOO_MANY_CONTEXTS)
         entry = self._world.log.open(Vendor.ELEVENLABS.value, "speak", context_id or uuid.uuid4().hex)
         entry.detail["text"] = ""
-        mischief = Mischief.of(self._world, Vendor.ELEVENLABS, self._request, entry)
+        mischief = Mischief(self._world, Vendor.ELEVENLABS, self._request, entry)
         schedule = tuple((data.get("generation_config") or {}).get("chunk_length_schedule") or SCHEDULE)
         context = self._contexts[context_id] = _Context(context_id, entry, mischief, schedule)
         self._working[context] = asyncio.create_task(self._speak(context), name="elevenlabs context")

@@ -5,7 +5,8 @@ any mix of these. The schedule is asked twice for each request, once for each *s
 
 - ``connect``: an HTTP request, or a WebSocket's handshake, has arrived;
 - ``answer``: the answer begins. For a WebSocket that carries many answers (Azure's turns, ElevenLabs' contexts) this
-  comes once for each of them; for Deepgram once per connection.
+  comes once for each of them; for Deepgram once per connection. Rules that are put in place while an answer is under
+  way are asked again for the rest of it.
 
 Each vendor's servers carry the decision out (:mod:`emulators.mischief`).
 """
@@ -155,6 +156,8 @@ class FaultSchedule:
     rules: list[FaultRule]
     chances: Chances
     now: float
+    generation: int = field(init=False, default=0)
+    """How many times the rules were put in place."""
     _armed: list[_Armed] = field(init=False, default_factory=list)
     _counts: dict[tuple[Vendor, Stage], int] = field(init=False, default_factory=dict)
 
@@ -166,6 +169,7 @@ class FaultSchedule:
         self.rules = list(rules)
         self._armed = [_Armed(rule, now) for rule in rules]
         self._counts = {}
+        self.generation += 1
 
     def strike(self, vendor: Vendor, stage: Stage, now: float, model: str | None = None) -> FaultRule | None:
         """The fault that strikes this request at this stage, or None. Each call counts as one request."""

@@ -73,7 +73,7 @@ class _Groq:
         denial = budget.admit(prompt_tokens, now)
         if denial is not None:
             raise _Refused(_limited(denial, model, budget.headers(now)))
-        mischief = Mischief.of(self._world, Vendor.GROQ, request, entry, model)
+        mischief = Mischief(self._world, Vendor.GROQ, request, entry, model)
         await self._world.first_byte(Vendor.GROQ)
         if not body.get("stream"):
             return await self._whole(entry, body, budget)

@@ -83,7 +83,7 @@ class _Google:
         entry.characters = len(text)
         entry.bytes_in = len(text.encode())
         entry.detail["text"] = text
-        mischief = Mischief.of(self._world, Vendor.GTTS, request, entry)
+        mischief = Mischief(self._world, Vendor.GTTS, request, entry)
         audio: bytes | None = None
         if not mischief.is_(Kind.NO_AUDIO) and len(text) <= MAX_CHARS:
             speech = await say(text, language)

@@ -103,26 +103,36 @@ class Mischief:
     """The fault of one answer, asked before each of its chunks.
 
     Args:
-        rule: The fault, if one strikes.
+        world: Whose rules decide.
+        vendor: Who answers.
         request: Whose connection it is.
         entry: Where it is noted.
+        model: What was asked for.
     """
 
-    def __init__(self, rule: FaultRule | None, request: web.BaseRequest, entry: Entry) -> None:
-        self.rule = rule
+    def __init__(
+        self, world: World, vendor: Vendor, request: web.BaseRequest, entry: Entry, model: str | None = None
+    ) -> None:
+        self._world = world
+        self._vendor = vendor
         self._request = request
+        self._entry = entry
+        self._model = model
+        self._generation = -1
+        self.look_again()
+
+    def look_again(self) -> None:
+        """Ask the rules, if they are others than before: a fault may begin in the middle of an answer."""
+        faults = self._world.faults
+        if faults.generation == self._generation:
+            return
+        self._generation = faults.generation
+        self.rule: FaultRule | None = faults.strike(self._vendor, "answer", self._world.now(), self._model)
         self._chunks = 0
         self._began = time.monotonic()
         self._stalled = False
-        if rule is not None:
-            entry.fault = rule.kind.value
-
-    @classmethod
-    def of(
-        cls, world: World, vendor: Vendor, request: web.BaseRequest, entry: Entry, model: str | None = None
-    ) -> "Mischief":
-        """The fault that strikes the answer that begins now."""
-        return cls(world.faults.strike(vendor, "answer", world.now(), model), request, entry)
+        if self.rule is not None:
+            self._entry.fault = self.rule.kind.value
 
     def is_(self, kind: Kind) -> bool:
         """Whether this is the fault."""
@@ -142,6 +152,7 @@ class Mischief:
             Broken: The connection is gone.
             Closed: The WebSocket is to be closed so.
         """
+        self.look_again()
         rule = self.rule
         if rule is None or not self._due:
             self._chunks += 1

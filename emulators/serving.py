@@ -43,12 +43,19 @@ class Port:
             await self._site.stop()
             self._site = None
 
+    def break_connections(self) -> None:
+        """Reset every connection that stands, as a server that goes down does."""
+        server = self._runner.server
+        for connection in list(server.connections) if server is not None else ():
+            if connection.transport is not None:
+                connection.transport.abort()
+
 
 @contextlib.asynccontextmanager
-async def serving(
+async def open_ports(
     world: World, *, host: str = "127.0.0.1", base_port: int = 0, vendors: tuple[Vendor, ...] = tuple(Vendor)
-) -> AsyncIterator[dict[Vendor, int]]:
-    """Serve; gives each vendor's port.
+) -> AsyncIterator[dict[Vendor, Port]]:
+    """Serve; gives each vendor's port, which opens and closes as the faults say.
 
     Args:
         world: What they share.
@@ -71,10 +78,19 @@ async def serving(
             await ports[vendor].set_open(True)
         gates = asyncio.create_task(_keep_gates(world, ports))
         try:
-            yield {vendor: port.port for vendor, port in ports.items()}
+            yield ports
         finally:
             gates.cancel()
             await asyncio.wait([gates])
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    world: World, *, host: str = "127.0.0.1", base_port: int = 0, vendors: tuple[Vendor, ...] = tuple(Vendor)
+) -> AsyncIterator[dict[Vendor, int]]:
+    """The same, for whoever only wants the ports' numbers."""
+    async with open_ports(world, host=host, base_port=base_port, vendors=vendors) as ports:
+        yield {vendor: port.port for vendor, port in ports.items()}
 
 
 async def _keep_gates(world: World, ports: Mapping[Vendor, Port]) -> None:

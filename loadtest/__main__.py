@@ -7,7 +7,7 @@ from loguru import logger
 
 logger.remove()  # Pipecat greets at its import
 
-from loadtest import interruptions, run
+from loadtest import faults, interruptions, run
 
 
 def main() -> int:
@@ -20,6 +20,9 @@ def main() -> int:
     command = commands.add_parser("run", help="call a bot with many callers at once, and write a report")
     run.add_arguments(command)
     command.set_defaults(main=run.main)
+    command = commands.add_parser("faults", help="let every vendor fail in every way, and tell what the caller heard")
+    faults.add_arguments(command)
+    command.set_defaults(main=faults.main)
     options = parser.parse_args()
     return options.main(options)
 

@@ -7,7 +7,8 @@ test needs no seam: while :func:`run` runs, ``time.time``, ``time.monotonic`` an
 What stays real: ``datetime.now()``, ``time.sleep()``, names imported with ``from time import ...`` before, and other
 processes. The clock stands still while jobs run in an executor, and while somebody :meth:`holds
 <VirtualTimeLoop.hold>` it; a socket's peer that lives in another process is not waited for otherwise. A job takes no
-virtual time, unless the loop charges for it.
+virtual time, unless the loop charges for it. Jobs of a pool that waits for the loop itself, such as a blocking client
+of a server on this loop, would never end then: while one of those runs, the clock goes as fast as a real one.
 """
 
 import asyncio
@@ -30,6 +31,9 @@ EPOCH_SECS: Final = 1_735_689_600.0
 _TICKS_PER_SEC: Final = 1_000_000
 _NUDGE_SECS: Final = 1e-9
 _REMEMBERED_INSTANTS: Final = 4_096
+_STEP_SECS: Final = 0.01
+_real_secs: Final = time.monotonic
+"""The real clock: its name is taken while a virtual one runs."""
 
 
 class ClockStuckError(RuntimeError):
@@ -47,12 +51,15 @@ class _JumpingSelector(selectors.DefaultSelector):
         super().__init__()
         self.now = START_SECS
         self.holders = 0
+        self.walkers = 0
         self._stuck_after_secs = stuck_after_secs
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         ready = super().select(0)
         if ready or timeout == 0:
             return ready
+        if self.walkers and not self.holders:
+            return self._walk(timeout)
         if timeout is not None and not self.holders:
             self.now += timeout
             return []
@@ -60,6 +67,13 @@ class _JumpingSelector(selectors.DefaultSelector):
         if not ready:
             waiting = f"{self.holders} jobs hold it" if self.holders else "no timer is set"
             raise ClockStuckError(f"the virtual clock stood still for {self._stuck_after_secs} s: {waiting}")
+        return ready
+
+    def _walk(self, timeout: float | None) -> list[tuple[selectors.SelectorKey, int]]:
+        began = _real_secs()
+        ready = super().select(_STEP_SECS if timeout is None else min(timeout, _STEP_SECS))
+        passed = _real_secs() - began
+        self.now += passed if timeout is None else min(timeout, passed)
         return ready
 
 
@@ -70,10 +84,14 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         stuck_after_secs: Real seconds of standing still after which the run is given up.
         charge_jobs: Virtual seconds that pass for each second of CPU that a job in an executor takes. 1: models answer
             as late as they would on an idle machine; 0: at once, so that instants are exactly repeatable.
+        walks_for: Names the threads of pools whose jobs wait for this loop, by the beginning of their names.
     """
 
-    def __init__(self, *, stuck_after_secs: float = 60.0, charge_jobs: float = 0.0) -> None:
+    def __init__(
+        self, *, stuck_after_secs: float = 60.0, charge_jobs: float = 0.0, walks_for: tuple[str, ...] = ()
+    ) -> None:
         self._charge_jobs = charge_jobs
+        self._walks_for = walks_for
         self._jumping = _JumpingSelector(stuck_after_secs)
         self._timers_at: dict[int, int] = {}
         self._timers_kept = _REMEMBERED_INSTANTS
@@ -103,6 +121,8 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
     def run_in_executor(self, executor: Executor | None, func: Callable[..., T], *args: Any) -> asyncio.Future[T]:
         """As usual; the clock stands still until the job is done, and then its time is charged."""
+        if self._waits_for_loop(executor):
+            return self._walk_with(super().run_in_executor(executor, func, *args))
         job: asyncio.Future[Any] = super().run_in_executor(executor, _timed, func, args)
         self._jumping.holders += 1
         job.add_done_callback(self._release)
@@ -110,6 +130,18 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         answer.add_done_callback(lambda _: job.cancel())
         job.add_done_callback(lambda done: self._deliver(done, answer))
         return answer
+
+    def _waits_for_loop(self, executor: Executor | None) -> bool:
+        name = getattr(executor, "_thread_name_prefix", "")
+        return bool(name) and name.startswith(self._walks_for or ("\0",))
+
+    def _walk_with(self, job: asyncio.Future[T]) -> asyncio.Future[T]:
+        def done(_: asyncio.Future[T]) -> None:
+            self._jumping.walkers -= 1
+
+        self._jumping.walkers += 1
+        job.add_done_callback(done)
+        return job
 
     def _deliver(
         self, job: asyncio.Future[tuple[Any, BaseException | None, float]], answer: asyncio.Future[Any]

@@ -1,8 +1,10 @@
 """The virtual clock: jumps when idle, keeps order, stands still for work outside the loop, and leaves no trace."""
 
 import asyncio
+import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
@@ -188,3 +190,32 @@ class TestTheFixtureInAClass:
         before = virtual.time()
         await asyncio.sleep(secs)
         assert virtual.time() - before == pytest.approx(secs, abs=1e-6)
+
+
+def test_a_blocking_client_of_a_server_on_this_loop_is_waited_for_at_a_real_clock_s_pace():
+    """Its thread waits for the server, which waits for the clock."""
+
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.2)
+        writer.write(b"late")
+        writer.close()
+
+    def ask(port: int) -> bytes:
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+            return client.recv(10)
+
+    async def scene() -> tuple[bytes, float]:
+        loop = asyncio.get_running_loop()
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        with ThreadPoolExecutor(1, "blocking") as pool:
+            began = loop.time()
+            answered = await loop.run_in_executor(pool, ask, server.sockets[0].getsockname()[1])
+            took_secs = loop.time() - began
+        await asyncio.sleep(1000)
+        server.close()
+        return answered, took_secs
+
+    loop = virtual_time.VirtualTimeLoop(walks_for=("block",))
+    answered, took_secs = virtual_time.run(scene(), loop=loop)
+    assert answered == b"late"
+    assert 0.2 <= took_secs < 2.0

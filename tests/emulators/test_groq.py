@@ -5,7 +5,7 @@ import contextlib
 import pytest
 from pydantic import SecretStr
 
-from emulators.faults import Kind, Vendor
+from emulators.faults import FaultRule, Kind, Vendor
 from emulators.groq import make_app
 from processors.llm.base import Finish, LanguageModelError, TextDelta
 from processors.llm.groq import GroqModel
@@ -84,3 +84,16 @@ async def test_a_fault_is_an_error_with_its_reason(fault, says):
 async def test_a_stream_without_an_end_has_no_finish():
     async with groq({"kind": Kind.NO_END}) as (_, model):
         assert not any(isinstance(delta, Finish) for delta in await collect(model))
+
+
+async def test_a_fault_can_begin_in_the_middle_of_an_answer():
+    async with groq(groq_tokens_per_sec=40.0) as (world, model):
+        heard = []
+        with pytest.raises(LanguageModelError):
+            async for delta in model.stream(PROMPT):
+                heard.append(delta)
+                if len(heard) == 3:
+                    rule = FaultRule(vendor=Vendor.GROQ, kind=Kind.DROP, after_chunks=1, how="rst")
+                    world.faults.replace([rule], world.now())
+        assert 3 <= len(heard) <= 6
+        assert [entry.fault for entry in world.log.entries()] == ["drop"]
