@@ -1,8 +1,8 @@
 """What an open dashboard costs the bot: ``python -m bench.dashboard``.
 
-A process writes synthetic calls into its book at real rates and serves the dashboard's addresses. Another one watches
-``/api/events`` in every second period, as an open dashboard does, and the CPU time of the first is compared between the
-periods with and without a watcher.
+A process writes synthetic calls into its book at real rates, beside the figures of a long past, and serves the
+dashboard's addresses. Another one watches ``/api/events`` in some periods, as an open dashboard does, then
+follows a call too, and the CPU time of the first is compared with that of the periods in which nobody watches.
 """
 
 import argparse
@@ -20,11 +20,12 @@ import aiohttp
 import uvloop
 from aiohttp import web
 
-from bench.synthetic_calls import VENDORS, synthetic_calls
+from bench.synthetic_calls import VENDORS, add_history, synthetic_calls
 from loadtest.process_figures import cpu_secs
 from observe.book import CallBook
 from observe.cost import CostMeter
 from observe.prices import load_prices
+from observe.statistics import KEEP_TURNS
 from transports.dashboard import Sources, add_dashboard
 from transports.server import make_app
 from transports.webrtc import WebRTCCall
@@ -79,6 +80,7 @@ async def serve(calls: int, port: int) -> None:
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port).start()
     print(f"http://127.0.0.1:{runner.addresses[0][1]}", flush=True)
+    add_history(book, KEEP_TURNS)
     async with synthetic_calls(book, calls):
         await asyncio.Event().wait()
 

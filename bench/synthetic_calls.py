@@ -161,6 +161,22 @@ class SyntheticCall:
         }
 
 
+def add_history(book: CallBook, answers: int) -> None:
+    """A call of the past with so many answers and sounds: a process that has run for long keeps their figures."""
+    draw = random.Random(0)
+    began = asyncio.get_running_loop().time() - 10.0 * answers
+    record = book.open("history", now=began)
+    for number in range(answers):
+        stages = {name: draw.randint(20, 400) for name in ("stt", "end_of_turn", "llm", "clause", "tts", "playout")}
+        at = began + 10.0 * number
+        turn = Turn(number, 2 * number, at, QUESTIONS[0], stages, sum(stages.values()))
+        record.answered(turn)
+        record.turn_over(at + 5, turn, cut=False, error=None, heard=SENTENCES[0])
+        sound = {"sound_id": number, "mode": "duck", "verdict": "resume", "reason": "a word of assent", "text": "mhm"}
+        record.decided(at + 3, {**sound, "verdict_ms": draw.randint(100, 500), "silence_ms": 150, "regret": None})
+    record.over(began + 10.0 * answers, "the peer closed")
+
+
 def _packets(rate_hz: int, amplitude: float) -> list[bytes]:
     """Two seconds of noise that swells four times a second, as syllables do."""
     noise = np.random.default_rng(1)
