@@ -32,7 +32,7 @@ from processors.services import Services
 from processors.tts.chain import PROBE
 from processors.tts.spoken_form import spoken
 from processors.turns.events import Phrase
-from processors.turns.phrases import PHRASES
+from processors.turns.phrases import phrase_text
 from settings import Settings
 
 CLIPS: Final = Path(__file__).parents[1] / "tests" / "data"
@@ -50,8 +50,8 @@ CELL_SECS: Final = 150.0
 EARLY_SECS: Final = 0.3
 """What a turn brings may come a little before the last sample of its clip has passed."""
 
-SORRY: Final = frozenset({PHRASES["en"][Phrase.APOLOGY], PHRASES["en"][Phrase.REPEAT]})
-COVERS: Final = frozenset({PHRASES["en"][Phrase.MOMENT], PHRASES["en"][Phrase.STILL]})
+SORRY: Final = frozenset(phrase_text(phrase, "en", "") for phrase in (Phrase.APOLOGY, Phrase.REPEAT))
+COVERS: Final = frozenset(phrase_text(phrase, "en", "") for phrase in (Phrase.MOMENT, Phrase.STILL))
 
 PROFILE: Final = Profile.model_validate(
     {

@@ -142,6 +142,11 @@ class TurnStateFrame(SystemFrame):
 
 
 @dataclass
+class StillThinkingFrame(SystemFrame):
+    """The bot owes a sound and has none yet; for the client, which shows it. Comes again while that lasts."""
+
+
+@dataclass
 class DecisionCardFrame(SystemFrame):
     """What was decided about one sound over the bot's voice, and on what evidence.
 

@@ -24,6 +24,7 @@ from processors.frames import (
     InterimTranscriptFrame,
     ReplyPlayedFrame,
     ReplyPlayingFrame,
+    StillThinkingFrame,
     TranscriptFrame,
     TurnStateFrame,
     UserTextFrame,
@@ -101,6 +102,8 @@ def messages(frame: Frame) -> list[Message]:
             return [_message("bot-ready", {"version": PROTOCOL_VERSION, "about": about}, frame.message_id)]
         case TurnStateFrame():
             return [_ours("turn-state", state=frame.state, turn_id=frame.turn_id)]
+        case StillThinkingFrame():
+            return [_ours("still-thinking")]
         case UserStartedSpeakingFrame():
             return [_message("user-started-speaking")]
         case UserStoppedSpeakingFrame():

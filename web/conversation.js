@@ -16,6 +16,7 @@ export class Conversation {
    * @param {(state: string) => void} page.setState
    * @param {(summary: {lastMs: number, medianMs: number} | null) => void} page.setTiming
    * @param {(text: string, fatal: boolean) => void} page.showError
+   * @param {() => void} page.stillThinking
    */
   constructor(page) {
     this.#page = page;
@@ -54,6 +55,8 @@ export class Conversation {
         return this.#answerMeasured(event);
       case "decision-card":
         return decisions.show(event.card);
+      case "still-thinking":
+        return this.#page.stillThinking();
       case "error":
         return showError(event.message, event.fatal);
     }

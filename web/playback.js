@@ -3,6 +3,10 @@
 /** Some browsers start only with the first sound. No refusal by then counts as consent. */
 const REFUSAL_DEADLINE_MS = 2_000;
 
+/** Loud enough to be noticed in silence, too soft for the microphone to take it for a voice. */
+const TICK_GAIN = 0.03;
+const TICK_SECS = 0.18;
+
 const later = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 export class Playback {
@@ -37,6 +41,19 @@ export class Playback {
     await Promise.race([this.context.resume(), later(REFUSAL_DEADLINE_MS)]);
     const held = await Promise.race([refused, later(REFUSAL_DEADLINE_MS).then(() => false)]);
     return !held && this.context.state === "running";
+  }
+
+  /** A soft, short tone: the bot is still there. */
+  tick() {
+    if (this.context.state !== "running") return;
+    const now = this.context.currentTime;
+    const tone = new OscillatorNode(this.context, { frequency: 520 });
+    const volume = new GainNode(this.context, { gain: 0 });
+    volume.gain.linearRampToValueAtTime(TICK_GAIN, now + 0.02);
+    volume.gain.linearRampToValueAtTime(0, now + TICK_SECS);
+    tone.connect(volume).connect(this.context.destination);
+    tone.start(now);
+    tone.stop(now + TICK_SECS);
   }
 
   /** @param {string} deviceId Empty for the system's choice. */

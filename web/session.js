@@ -215,7 +215,7 @@ export class Session {
   }
 
   #opened() {
-    const { ui, transcript } = this.#parts;
+    const { ui, transcript, playback } = this.#parts;
     this.#line.leave();
     ui.clearMessage("server", "line");
     ui.announce("Connected");
@@ -226,6 +226,10 @@ export class Session {
       setState: (state) => ui.setState(state),
       setTiming: (summary) => ui.setTiming(summary),
       showError: (text) => this.#showError(text),
+      stillThinking: () => {
+        ui.stillThinking();
+        playback.tick();
+      },
     });
     this.#update();
   }

@@ -69,6 +69,13 @@ export class Ui {
     this.#els["hangup-label"].textContent = state === "waiting" ? "Leave line" : "Hang up";
   }
 
+  /** The answer takes long: something must move, or one wonders whether the line is dead. */
+  stillThinking() {
+    this.#els.state.textContent = "Still thinking";
+    const { hint } = this.#els;
+    hint.textContent = hint.textContent === "One moment." ? "One moment, please." : "One moment.";
+  }
+
   /** Show the controls that a call has, or those that start one. Focus stays on what replaces it. */
   setInCall(inCall) {
     const { talk, mute, hangup } = this.#els;

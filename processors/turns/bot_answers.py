@@ -12,6 +12,7 @@ from processors.turns.events import (
     ReplyPlaying,
     ReportFault,
     Say,
+    ShowWaiting,
     TellClient,
     WaitsForTools,
     Words,
@@ -57,8 +58,14 @@ class BotAnswers(Floor):
         due = self._timers.setdefault(Timer.REPLY, self._now + self.params.overdue_secs)
         if self._reply is not None and self._reply.tools_until is not None:
             self._timers[Timer.REPLY] = max(due, self._reply.tools_until + self.params.overdue_secs)
+        self._set(Timer.SIGN, self.params.sign_secs)
         if self._reply is not None and self._reply.phrase is None:
             self._set(Timer.FILLER, self.params.filler_secs)
+
+    def _show_waiting(self, _: Event | None) -> None:
+        """A pause is not yet so long that words should fill it, but long enough to wonder."""
+        self._do(ShowWaiting())
+        self._set(Timer.SIGN, self.params.sign_secs)
 
     def _greet(self, event: Event | None) -> None:
         """The client can hear; one that comes back in the middle of a call is not greeted again."""
@@ -75,6 +82,7 @@ class BotAnswers(Floor):
         self._reply = Reply(self._new_reply_id(), phrase)
         self._do(Say(self._reply.reply_id, phrase))
         self.state = State.THINKING
+        self._set(Timer.SIGN, self.params.sign_secs)
         self._set(Timer.REPLY, self.params.phrase_secs)
 
     def _say_filler(self, _: Event | None) -> None:
@@ -153,7 +161,7 @@ class BotAnswers(Floor):
             return self.state is State.SPEAKING
         self._speaking_id = event.reply_id
         self._question_heard = False
-        self._clear(Timer.FILLER)
+        self._clear(Timer.SIGN, Timer.FILLER)
         return True
 
     def _reply_over(self, event: Event | None) -> None:
@@ -183,8 +191,9 @@ class BotAnswers(Floor):
         assert isinstance(event, PlayoutStalled)
         if event.stalled and event.reply_id == self._speaking_id:
             self._timers[Timer.STALL] = self._stall_over()
+            self._set(Timer.SIGN, self.params.sign_secs)
         else:
-            self._clear(Timer.STALL)
+            self._clear(Timer.SIGN, Timer.STALL)
 
     def _allow_stall(self, event: Event | None) -> None:
         """What has been said is followed by tools, and then by another answer of the model: both take their time."""

@@ -331,6 +331,11 @@ class TellClient:
 
 
 @dataclass(frozen=True, slots=True)
+class ShowWaiting:
+    """Show the person on the line that the bot is still at it, while it owes a sound."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReportFault:
     """A deadline had to repair something: to be counted and logged as an error."""
 

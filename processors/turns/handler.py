@@ -45,6 +45,7 @@ from processors.frames import (
     ReplyPlayedFrame,
     ReplyPlayingFrame,
     SayFrame,
+    StillThinkingFrame,
     ToolsRunningFrame,
     TranscriptFrame,
     TurnStateFrame,
@@ -319,6 +320,8 @@ class InterruptionHandler(InlineAudio, FrameProcessor):
                 await self.push_frame(DecisionCardFrame(card))
             case ev.TellClient(message):
                 await self.push_frame(CallErrorFrame(message))
+            case ev.ShowWaiting():
+                await self.push_frame(StillThinkingFrame())
             case ev.ReportFault(fault):
                 logger.error("turn {}: {}", self.machine.turn_id, fault)
                 self._on_fault(fault)

@@ -51,6 +51,7 @@ class Timer(Enum):
     END_OF_TURN = "end_of_turn"
     TRANSCRIPT = "transcript"
     ENDLESS_SPEECH = "endless_speech"
+    SIGN = "sign"
     FILLER = "filler"
     REPLY = "reply"
     ESCALATE = "escalate"
@@ -88,6 +89,7 @@ class TurnParams:
         turn_score_secs: How long the end of a turn waits for the turn detector.
         endless_speech_secs: Speech without an end and without words for this long is taken for noise.
         lost_end_secs: After a final result and no further words for this long, a missed end is assumed.
+        sign_secs: While the bot owes a sound, the page shows a sign each time that so long has passed without one.
         filler_secs: A reply that is not heard after this long is covered by "one moment"; again after as long.
         tools_secs: The same for a reply that waits for tools, counted from their start.
         overdue_secs: Grace for a reply whose deadline passed while something else was heard.
@@ -114,7 +116,8 @@ class TurnParams:
     turn_score_secs: float = 0.25
     endless_speech_secs: float = 20.0
     lost_end_secs: float = 2.5
-    filler_secs: float = 2.8
+    sign_secs: float = 1.1
+    filler_secs: float = 2.6
     tools_secs: float = 0.7
     overdue_secs: float = 1.0
     reply_secs: float = 12.0
@@ -173,6 +176,7 @@ RULES: dict[tuple[State, type[Event] | Timer], Rule] = {
     (_T, WaitsForTools): _rule("_cover_tools", _T),
     (_T, ReplyPlaying): _rule("_speak", _S),
     (_T, ReplyPlayed): _rule("_reply_over", _L, _U),
+    (_T, Timer.SIGN): _rule("_show_waiting", _T),
     (_T, Timer.FILLER): _rule("_say_filler", _T),
     (_T, Timer.REPLY): _rule("_reply_missing", _T, _L, _U),
     (_S, SoundStarted): _rule("_pause", _P, _S),
@@ -184,6 +188,7 @@ RULES: dict[tuple[State, type[Event] | Timer], Rule] = {
     (_S, ReplyPlayed): _rule("_reply_over", _T, _L, _U),
     (_S, PlayoutStalled): _rule("_note_stall", _S),
     (_S, WaitsForTools): _rule("_allow_stall", _S),
+    (_S, Timer.SIGN): _rule("_show_waiting", _S),
     (_S, Timer.STALL): _rule("_give_up_stalled", _T),
     (_P, SoundWindow): _rule("_judge_window", _P, _S, _T, _U),
     (_P, SoundEnded): _rule("_judge", _P, _S, _T, _U),

@@ -61,6 +61,30 @@ async def test_the_microphone_is_asked_for_with_echo_and_noise_taken_out(browser
         assert not await v.page.evaluate("Boolean(window.wish.video)")
 
 
+async def test_an_answer_that_takes_long_is_seen_and_softly_heard_to_be_worked_on(
+    browser: Browser, bot: StubBot
+) -> None:
+    count_tones = """
+    window.tones = 0;
+    const start = OscillatorNode.prototype.start;
+    OscillatorNode.prototype.start = function (...at) { window.tones += 1; return start.apply(this, at); };
+    """
+    async with visit(browser, bot.url, script=count_tones) as v:
+        await v.in_call(bot)
+        before = await v.page.evaluate("window.tones")
+        bot.tell("turn-state", state="thinking", turn_id=1)
+        await expect(v.part("state")).to_have_text("Thinking")
+        hints = []
+        for count in (1, 2):
+            bot.tell("still-thinking")
+            await v.until(f"window.tones === {before + count}")
+            await expect(v.part("state")).to_have_text("Still thinking")
+            hints.append(await v.page.locator("#hint").text_content())
+        assert len(set(hints)) == 2
+        bot.tell("turn-state", state="speaking", turn_id=1)
+        await expect(v.part("state")).to_have_text("Speaking")
+
+
 async def test_words_are_shown_as_they_are_heard_and_unheard_ones_grey(browser: Browser, bot: StubBot) -> None:
     async with visit(browser, bot.url) as v:
         await v.in_call(bot)

@@ -9,6 +9,7 @@ from processors.frames import (
     PlayoutPauseFrame,
     ReplyPlayedFrame,
     ReplyPlayingFrame,
+    StillThinkingFrame,
     TranscriptFrame,
     TurnStateFrame,
     UserTextFrame,
@@ -90,6 +91,7 @@ def plain(frame):
 @pytest.mark.parametrize(
     ("frame", "told"),
     [
+        (StillThinkingFrame(), [("still-thinking", {})]),
         (TurnStateFrame("paused", 3), [("turn-state", {"state": "paused", "turn_id": 3})]),
         (UserStartedSpeakingFrame(), [("user-started-speaking", None)]),
         (UserStoppedSpeakingFrame(), [("user-stopped-speaking", None)]),

@@ -190,6 +190,31 @@ def test_a_slow_reply_is_covered_by_fillers_and_then_given_up() -> None:
     assert world.machine.state is State.LISTENING
 
 
+@pytest.mark.parametrize("llm_ms", [None, 1500, 2500, 5000, 9000])
+def test_while_a_reply_is_awaited_the_caller_hears_or_sees_something(llm_ms: int | None) -> None:
+    world = World(Params(llm_ms=llm_ms)).run(QUESTION, 30_000)
+    asked = world.actions(ev.AskReply)[0][0]
+    sounds = [span[:2] for span in world.sounded]
+    signs = [(at, at) for at, _ in world.actions(ev.ShowWaiting)]
+    at = asked
+    for begins, ends in sorted([*sounds, *signs]):
+        assert begins - at <= 1200
+        at = max(at, ends)
+    assert at > asked + 1500
+
+
+def test_a_reply_that_runs_dry_shows_a_sign_before_it_is_given_up() -> None:
+    scene = [*QUESTION, (3000, ev.PlayoutStalled(1, True))]
+    world = World(Params(reply_ms=20_000)).run(scene, 9000)
+    (apology_at,) = (at for at, say in world.actions(ev.Say) if say.phrase is Phrase.APOLOGY)
+    signs = [at for at, _ in world.actions(ev.ShowWaiting) if at < apology_at]
+    assert signs == [4100, 5200]
+
+
+def test_a_quick_reply_shows_no_sign() -> None:
+    assert World(Params(llm_ms=900)).run(QUESTION, 10_000).actions(ev.ShowWaiting) == []
+
+
 def test_a_dead_voice_is_told_on_the_page() -> None:
     world = World(Params(llm_ms=None, phrase_ms=None)).run(QUESTION, 40_000)
     assert world.actions(ev.TellClient)
