@@ -32,6 +32,7 @@ async function follow() {
     if (!record.isOver) setTimeout(follow, PERIOD_MS);
   } catch (error) {
     if (error instanceof Refused && error.needsToken) {
+      showLink("locked", "Locked");
       byId("figures").hidden = true;
       door.open(error, hasToken());
       rememberToken("");

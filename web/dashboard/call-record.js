@@ -54,6 +54,23 @@ export class CallRecord {
       .map((moment) => ({ ...moment, until_ms: moment.until_ms ?? this.endMs }));
   }
 
+  /**
+   * Speech of the caller, each with its words. Recognised words are known when the speech is over, and by then the
+   * next one may have begun: they belong to the last that has ended without any. Typed words stand for themselves.
+   */
+  speech() {
+    const spans = this.spans("speech").map((span) => ({ ...span, text: "" }));
+    const typed = [];
+    for (const words of this.spans("words")) {
+      const ended = spans.findLast((span) => span.until_ms <= words.at_ms);
+      const begun = spans.findLast((span) => span.at_ms <= words.at_ms);
+      const span = ended && !ended.text ? ended : begun;
+      if (words.source === "voice" && span) span.text += `${words.text} `;
+      else typed.push({ ...words, until_ms: words.at_ms });
+    }
+    return [...spans, ...typed].sort((one, other) => one.at_ms - other.at_ms);
+  }
+
   /** States, each until the next one. */
   states() {
     const changes = this.moments().filter(({ kind }) => kind === "state" || kind === "end");

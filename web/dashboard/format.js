@@ -9,10 +9,10 @@ export const known = (value) => value !== null && value !== undefined && Number.
 
 export const count = (value) => NUMBER.format(value);
 
-/** Milliseconds: whole ones; small ones with a tenth. */
+/** Milliseconds: whole ones; small ones with a tenth, so that 20.3 does not look like the 20 that was allowed. */
 export function millis(value) {
   if (!known(value)) return NONE;
-  const rounded = value > 0 && value < 10 ? Math.round(value * 10) / 10 : Math.round(value);
+  const rounded = value < 100 ? Math.round(value * 10) / 10 : Math.round(value);
   return `${NUMBER.format(rounded)}\u00a0ms`;
 }
 

@@ -14,7 +14,7 @@ import { drawSounds } from "./sounds.js";
 import { drawTiles } from "./tiles.js";
 import { drawTroubles } from "./troubles.js";
 
-const LINKS = { waiting: "Connecting", live: "Live", lost: "Reconnecting" };
+const LINKS = { waiting: "Connecting", locked: "Locked", live: "Live", lost: "Reconnecting" };
 
 const calls = new CallTable(byId("calls"), byId("ended"), byId("no-calls"), byId("announcer"));
 const chart = new AnswerChart(byId("chart"), byId("no-answers"));
@@ -28,7 +28,6 @@ function show(snapshot) {
   showLink("live");
   door.close();
   byId("figures").hidden = false;
-  document.body.dataset.view = "figures";
   const warnings = byId("warnings");
   warnings.hidden = !snapshot.warnings.length;
   fill(warnings, snapshot.warnings, (warning) => warning, (warning) => make("li", {}, warning));
@@ -54,7 +53,7 @@ const feed = new Feed("api/events", {
   message: show,
   lost: () => showLink("lost"),
   refused: (why) => {
-    showLink("waiting");
+    showLink("locked");
     byId("figures").hidden = true;
     door.open(why, hasToken());
     rememberToken("");

@@ -34,7 +34,11 @@ export class Story {
     this.#record = record;
     const list = this.#list;
     const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < NEAR_END_PX;
-    const moments = record.moments().filter(({ kind }) => this.#everything.checked || !DETAILS.has(kind));
+    const moments = record
+      .moments()
+      .filter(({ kind }) => this.#everything.checked || !DETAILS.has(kind))
+      .map((one) => ({ ...one, at_ms: toldAt(one) }))
+      .sort((one, other) => one.at_ms - other.at_ms);
     this.#empty.hidden = moments.length > 0;
     this.#list.hidden = !moments.length;
     // A moment's key holds all of it: one that has changed is drawn anew.
@@ -57,6 +61,10 @@ export class Story {
   }
 }
 
+/** An answer is told of when it began to be heard: after the words that it answers. */
+const toldAt = ({ kind, at_ms: at, answer_ms: answerMs, until_ms: untilMs }) =>
+  kind === "turn" ? (known(answerMs) ? at + answerMs : untilMs) : at;
+
 function toneOf({ kind, error, card, outcome }) {
   if (kind === "fault" || outcome === "failed" || card?.regret) return "bad";
   return error && !["interrupted", "superseded"].includes(error) ? "bad" : null;
@@ -68,14 +76,17 @@ const TELLING = {
   words: ({ text, source }) => [source === "typed" ? "Caller types" : "Caller", text],
   said: ({ words, unheard, cut, error }) => [
     "Bot",
-    words.map(([, word]) => word).join(" "),
+    words.map(([, word]) => word.trim()).join(" "),
     unheard ? make("span", { class: "unheard" }, make("span", { class: "visually-hidden" }, " Not heard:"), ` ${unheard}`) : null,
     cut ? make("span", { class: "mark" }, "interrupted") : null,
     error ? make("p", { class: "fine" }, error) : null,
   ],
   turn: (turn) => [
     "Answer",
-    `${millis(turn.answer_ms)} · ${outcomeName(turn.outcome)}${turn.error ? `: ${turn.error}` : ""}`,
+    [
+      known(turn.answer_ms) && millis(turn.answer_ms),
+      outcomeName(turn.outcome) + (turn.error ? `: ${turn.error}` : ""),
+    ].filter(Boolean).join(" · "),
     stagesOf(turn.stages_ms),
   ],
   decision: ({ card }) => [

@@ -161,6 +161,17 @@ function levelSeries({ perSec, caller, bot }) {
   ];
 }
 
+const VERDICTS = { cancel: ["--user", "stopped"], resume: ["--accent", "went on"], drained: ["--edge", "had finished"] };
+
+/** What a moment leaves among the marks. */
+function markOf({ kind, at_ms, card, what, message }) {
+  if (kind === "fault") return [{ at_ms, name: "--danger", text: what }];
+  if (kind === "trouble") return [{ at_ms, name: "--wait", text: message }];
+  if (kind !== "decision") return [];
+  const [name, text] = VERDICTS[card.verdict] ?? ["--edge", card.verdict];
+  return [card.regret ? { at_ms, name: "--danger", text: `${text}: regretted` } : { at_ms, name, text }];
+}
+
 /** Draws on the chart's canvas, in its pixels. */
 class Lanes {
   #plot;
@@ -187,24 +198,18 @@ class Lanes {
     said.forEach((span, index) => this.#botsWords(span, said[index + 1]));
     for (const span of record.spans("vendor")) this.#vendor(span);
     for (const span of record.spans("tools")) this.#bar("Model", span, colour("--wait"));
-    for (const { at_ms: at, card } of record.spans("decision")) {
-      this.#mark(at, card.regret ? "--danger" : card.verdict === "cancel" ? "--user" : "--accent", card.verdict);
-    }
-    for (const { at_ms: at, what } of record.spans("fault")) this.#mark(at, "--danger", what);
-    for (const { at_ms: at, message } of record.spans("trouble")) this.#mark(at, "--wait", message);
+    const marks = record.moments().flatMap(markOf);
+    marks.forEach((mark, index) => this.#mark(mark, marks[index + 1]?.at_ms ?? Infinity));
     context.restore();
   }
 
   #callersWords(record) {
-    const speech = record.spans("speech");
-    for (const span of speech) this.#bar("Caller says", span, colour("--user"), PALE);
-    for (const words of record.spans("words")) {
-      // Recognised words are known when the speech is over: they belong to what began before.
-      const span = words.source === "voice" ? speech.findLast(({ at_ms: at }) => at <= words.at_ms) : null;
-      const from = span?.at_ms ?? words.at_ms;
-      const next = speech.find(({ at_ms: at }) => at > from);
-      this.#label("Caller says", { at_ms: from, until_ms: next?.at_ms ?? Infinity }, words.text);
-    }
+    const speech = record.speech();
+    speech.forEach((span, index) => {
+      this.#bar("Caller says", span, colour("--user"), PALE);
+      const next = speech.slice(index + 1).find(({ text }) => text);
+      this.#label("Caller says", { at_ms: span.at_ms, until_ms: next?.at_ms ?? Infinity }, span.text);
+    });
   }
 
   #botsWords(span, next) {
@@ -212,7 +217,7 @@ class Lanes {
     const apart = span.words.length > 1 ? this.#x(span.words[1][0]) - this.#x(span.words[0][0]) : 0;
     if (apart < WORD_PX * this.#ratio) {
       const room = { at_ms: span.at_ms, until_ms: next?.at_ms ?? Infinity };
-      this.#label("Bot says", room, span.words.map(([, word]) => word).join(" "));
+      this.#label("Bot says", room, span.words.map(([, word]) => word.trim()).join(" "));
       return;
     }
     span.words.forEach(([at, word], index) => {
@@ -264,8 +269,8 @@ class Lanes {
     this.#ctx.restore();
   }
 
-  #mark(ms, name, text) {
-    const { left, top, height } = this.#box("Marks", { at_ms: ms, until_ms: ms });
+  #mark({ at_ms: at, name, text }, until) {
+    const { left, top, width, height } = this.#box("Marks", { at_ms: at, until_ms: until });
     const half = height / 3;
     const middle = top + height / 2;
     this.#ctx.fillStyle = colour(name);
@@ -275,7 +280,9 @@ class Lanes {
     this.#ctx.lineTo(left, middle + half);
     this.#ctx.lineTo(left - half, middle);
     this.#ctx.fill();
-    const secs = this.#plot.scales.x.max - this.#plot.scales.x.min;
-    if (secs <= FOLLOW_SECS.most) this.#ctx.fillText(text, left + half + 4 * this.#ratio, middle + this.#ratio);
+    const from = half + 4 * this.#ratio;
+    if (from + this.#ctx.measureText(text).width < width - half) {
+      this.#ctx.fillText(text, left + from, middle + this.#ratio);
+    }
   }
 }
