@@ -6,8 +6,9 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
+from observe.entries import Turn
 from observe.listener import Listener, Usage
-from observe.record import CallRecord, Turn
+from observe.record import CallRecord
 
 KEEP_CALLS: Final = 100
 """Ended calls that can still be looked at: about 20 MB at the very most, a few in practice."""

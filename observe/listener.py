@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from observe.record import CallRecord, Turn
+    from observe.entries import Turn
+    from observe.record import CallRecord
 
 
 @dataclass(frozen=True, slots=True)

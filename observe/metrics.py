@@ -13,9 +13,10 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from observe.book import CallBook
+from observe.entries import Turn
 from observe.gateway import GatewaySnapshot, figures
 from observe.listener import Listener, Usage
-from observe.record import CallRecord, Turn, cause_of
+from observe.record import CallRecord, cause_of
 from observe.statistics import Counts
 
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4

@@ -5,9 +5,9 @@ All times that go out are milliseconds since the call began. Everything is bound
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
 
+from observe.entries import Moment, Turn
 from observe.levels import LevelMeter
 from observe.listener import Listener, Usage
 from processors.frames import INPUT_SAMPLE_RATE_HZ, OUTPUT_SAMPLE_RATE_HZ
@@ -27,60 +27,6 @@ SPOILED: Final = ("no reply", "reply stalled")
 
 ALREADY_COUNTED: Final = "reply failed"
 """A fault that the end of the reply itself has told of before."""
-
-
-@dataclass(slots=True, eq=False)
-class Moment:
-    """One entry of the timeline.
-
-    Attributes:
-        number: Its number within the call.
-        revision: The call's revision when it last changed.
-        at_ms: When it began.
-        kind: ``state``, ``speech``, ``words``, ``turn``, ``said``, ``decision``, ``vendor``, ``tools``, ``fault``,
-            ``trouble`` or ``end``.
-        data: What is known of it; grows while it lasts.
-    """
-
-    number: int
-    revision: int
-    at_ms: int
-    kind: str
-    data: dict[str, Any]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values."""
-        return {"number": self.number, "at_ms": self.at_ms, "kind": self.kind, **self.data}
-
-
-@dataclass(slots=True, eq=False)
-class Turn:
-    """One turn of the caller that has been answered, or ended otherwise.
-
-    Attributes:
-        turn_id: The turn.
-        reply_id: The reply to it.
-        began: When the caller stopped speaking, in the loop's seconds.
-        text: What the caller said.
-        stages_ms: Milliseconds of each stage, in order.
-        answer_ms: From the end of speech to the first sample of the answer.
-        outcome: ``open``, ``played``, ``cut`` (the caller interrupted), ``superseded`` (the caller went on before
-            anything was heard), ``left`` (the call ended meanwhile) or ``failed``.
-        error: Why it failed.
-        heard: What the caller heard of the answer.
-        ended: When the answer was over, in the loop's seconds.
-    """
-
-    turn_id: int
-    reply_id: int
-    began: float
-    text: str
-    stages_ms: dict[str, int] = field(default_factory=dict)
-    answer_ms: int | None = None
-    outcome: str = "open"
-    error: str | None = None
-    heard: str = ""
-    ended: float | None = None
 
 
 class CallRecord:
@@ -146,6 +92,13 @@ class CallRecord:
         """The turn machine changed its state."""
         self.state, self.state_since = state, now
         self._add(now, "state", state=state)
+
+    def hold(self, now: float, *, on: bool) -> None:
+        """The call is put on hold, or goes on."""
+        if on:
+            self._begin(now, "hold", "hold")
+        else:
+            self._end(now, "hold")
 
     def speech_began(self, now: float) -> None:
         """The caller began to speak."""
@@ -356,6 +309,7 @@ class CallRecord:
             "began_at": round(self.began_at, 3),
             "secs": round((self.ended if self.ended is not None else now) - self.began, 1),
             "state": self.state,
+            "on_hold": "hold" in self._open,
             "state_secs": round(now - self.state_since, 1),
             "answers": self.answers,
             "answer_ms": answer.answer_ms if answer else None,

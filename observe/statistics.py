@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from observe.entries import Turn
 from observe.listener import Listener, Usage
-from observe.record import CallRecord, Turn, cause_of
+from observe.record import CallRecord, cause_of
 
 KEEP_TURNS: Final = 1000
 """Percentiles are of the last so many answers."""

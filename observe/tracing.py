@@ -9,8 +9,9 @@ import importlib.util
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from observe.entries import Turn
 from observe.listener import Listener
-from observe.record import CallRecord, Turn
+from observe.record import CallRecord
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider

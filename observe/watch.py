@@ -16,6 +16,7 @@ from pipecat.processors.frame_processor import FrameProcessor
 from observe.record import CallRecord
 from processors.frames import (
     CallErrorFrame,
+    CallHoldFrame,
     ClientReadyFrame,
     DecisionCardFrame,
     ReplyEndFrame,
@@ -52,6 +53,7 @@ class CallWatch:
         self._from_interruptions: dict[type[Frame], Take] = {
             ClientReadyFrame: lambda now, _: record.ready(now),
             TurnStateFrame: lambda now, frame: record.change_state(now, frame.state),
+            CallHoldFrame: lambda now, frame: record.hold(now, on=frame.on),
             VADUserStartedSpeakingFrame: lambda now, frame: record.speech_began(now - frame.start_secs),
             VADUserStoppedSpeakingFrame: lambda now, frame: record.speech_ended(now - frame.stop_secs),
             TranscriptFrame: lambda now, frame: record.said_words(now, frame.text, frame.segment),

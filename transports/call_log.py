@@ -10,8 +10,9 @@ from loguru import logger
 from pipecat.frames.frames import Frame
 from pipecat.processors.frame_processor import FrameProcessor
 
+from observe.entries import Turn
 from observe.listener import Usage
-from observe.record import CallRecord, Turn
+from observe.record import CallRecord
 from observe.watch import CallWatch
 from processors.frames import DecisionCardFrame, ReplyPlayedFrame
 from processors.llm.base import Usage as TokenUsage

@@ -61,6 +61,10 @@ async def test_a_call_appears_changes_its_state_and_ends(browser: Browser, watch
         for state, shown in (("user_speaking", "Caller speaks"), ("thinking", "Thinking"), ("speaking", "Bot speaks")):
             record.change_state(watched.now(), state)
             await expect(row.locator(".state-pill")).to_have_text(shown)
+        record.hold(watched.now(), on=True)
+        await expect(row.locator(".state-pill")).to_have_text("On hold")
+        record.hold(watched.now(), on=False)
+        await expect(row.locator(".state-pill")).to_have_text("Bot speaks")
         play(record, turn(answer_ms=1234))
         await expect(row.locator("[data-cell=answer]")).to_have_text("1,234 ms")
         record.measure(watched.now())

@@ -3,7 +3,8 @@
 from typing import Any
 
 from observe.book import CallBook
-from observe.record import CallRecord, Turn
+from observe.entries import Turn
+from observe.record import CallRecord
 
 BEGAN = 100.0
 BEGAN_UNIX = 1_700_000_000.0

@@ -49,6 +49,18 @@ def test_a_call_from_its_first_offer_to_its_end(book):
     assert book.find("2") is None
 
 
+def test_a_call_on_hold(book):
+    record = opened(book)
+    record.change_state(BEGAN + 1, "speaking")
+    assert record.summary(BEGAN + 2)["on_hold"] is False
+    record.hold(BEGAN + 2, on=True)
+    assert record.summary(BEGAN + 3)["on_hold"] is True
+    record.hold(BEGAN + 5, on=False)
+    assert record.summary(BEGAN + 6)["on_hold"] is False
+    hold = record.timeline(BEGAN + 6)["moments"][-1]
+    assert (hold["kind"], hold["at_ms"], hold["until_ms"]) == ("hold", 2000, 5000)
+
+
 def test_old_calls_are_forgotten(book):
     for number in range(KEEP_CALLS + 3):
         opened(book, f"peer {number}").over(BEGAN + 1, "the peer closed")

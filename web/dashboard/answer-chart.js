@@ -5,6 +5,7 @@ import { colour, grid, onTheme, sized } from "./chart-style.js";
 import { millis } from "./format.js";
 
 const HEIGHT = 270;
+const LEAST_SECS = 60;
 
 export class AnswerChart {
   #box;
@@ -33,7 +34,8 @@ export class AnswerChart {
     this.#plot ??= this.#make(data);
     this.#plot.setData(data);
     const slowest = Math.max(...data[1]);
-    this.#box.setAttribute("aria-label", `Times of the last ${recent.length} answers; the slowest took ${millis(slowest)}.`);
+    const told = `Times of the last ${recent.length} answers; the slowest took ${millis(slowest)}.`;
+    this.#box.setAttribute("aria-label", told);
   }
 
   #make(data) {
@@ -44,7 +46,7 @@ export class AnswerChart {
         cursor: { y: false, points: { size: 8 } },
         scales: {
           // A single answer has no span of time.
-          x: { range: (_, min, max) => (max - min < 60 ? [max - 60, max + 2] : [min - (max - min) / 50, max + (max - min) / 50]) },
+          x: { range: (_, min, max) => [Math.min(min, max - LEAST_SECS), max + Math.max(2, (max - min) / 50)] },
           y: { range: (_, __, max) => [0, 1.08 * Math.max(max ?? 0, ...this.#targets.map(({ most }) => most))] },
         },
         axes: [

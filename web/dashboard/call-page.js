@@ -5,9 +5,10 @@ import { CallRecord } from "./call-record.js";
 import { byId, fill, make, set, text } from "./dom.js";
 import { Door } from "./door.js";
 import { capital, count, duration, millis, NONE } from "./format.js";
-import { lineQuality, stateName } from "./names.js";
+import { STATE_COLOURS } from "./lanes.js";
+import { lineQuality, shownState, stateName } from "./names.js";
 import { Story } from "./story.js";
-import { STATE_COLOURS, Timeline } from "./timeline.js";
+import { Timeline } from "./timeline.js";
 
 const PERIOD_MS = 1000;
 const RETRY_MS = 2000;
@@ -28,7 +29,10 @@ function showLink(state, words) {
 
 async function follow() {
   try {
-    if (!document.hidden || !record.summary) take(await (await ask(`api/calls/${encodeURIComponent(id)}?${record.query}`)).json());
+    if (!document.hidden || !record.summary) {
+      const response = await ask(`api/calls/${encodeURIComponent(id)}?${record.query}`);
+      take(await response.json());
+    }
     if (!record.isOver) setTimeout(follow, PERIOD_MS);
   } catch (error) {
     if (error instanceof Refused && error.needsToken) {
@@ -64,7 +68,7 @@ function drawFacts(call) {
   const { grade, facts } = lineQuality(call.quality);
   const failed = Object.values(call.failures).reduce((sum, number) => sum + number, 0);
   const rows = [
-    ["State", stateName(call.state)],
+    ["State", stateName(shownState(call))],
     ["Began", new Date(call.began_at * 1000).toLocaleTimeString("en-GB")],
     [record.isOver ? "Lasted" : "Lasts", duration(call.secs)],
     ["Answers", failed ? `${count(call.answers)}, ${count(failed)} failed` : count(call.answers)],
@@ -87,6 +91,9 @@ fill(
   byId("legend"),
   Object.keys(STATE_COLOURS),
   (state) => state,
-  (state) => make("li", {}, make("i", { class: "swatch", "data-state-colour": state, "aria-hidden": "true" }), stateName(state)),
+  (state) => {
+    const swatch = make("i", { class: "swatch", "data-state-colour": state, "aria-hidden": "true" });
+    return make("li", {}, swatch, stateName(state));
+  },
 );
 follow();

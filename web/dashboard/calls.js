@@ -2,7 +2,7 @@
 
 import { cell, fill, make, row, set, text } from "./dom.js";
 import { capital, count, duration, millis, NONE } from "./format.js";
-import { lineQuality, stageName, stateName } from "./names.js";
+import { lineQuality, shownState, stageName, stateName } from "./names.js";
 
 const COLUMNS = ["call", "state", "lasts", "answer", "answers", "sounds", "line"];
 const LABELS = ["", "State", "Lasts", "Last answer", "Answers", "Sounds", "Line"];
@@ -57,8 +57,8 @@ function createRow(call) {
 function updateRow(made, call) {
   const state = cell(made, "state");
   const over = call.end_reason !== null;
-  set(state.firstChild, "data-state", call.state);
-  text(state.firstChild, stateName(call.state));
+  set(state.firstChild, "data-state", shownState(call));
+  text(state.firstChild, stateName(shownState(call)));
   text(state.lastChild, over ? call.end_reason : duration(call.state_secs));
   text(cell(made, "lasts"), duration(call.secs));
   text(cell(made, "answer"), millis(call.answer_ms));

@@ -15,15 +15,17 @@ export function drawCost({ cost, usage, providers }) {
     (name) => usageName(name)[0],
     (name, value) => `${count(Math.round(value))} ${usageName(name)[1]}`.trim(),
   );
-  const nothing = cost !== null && !Object.keys(cost).length;
-  const here = [...new Set(Object.values(providers))].join(", ");
-  text(
-    byId("unpriced"),
-    cost === null ? "" : nothing
-      ? `The price file lists none of what is in use${here ? ` (${here})` : ""}; what runs on your machine costs nothing here.`
-      : used.length ? "By list prices of observe/prices.toml; what runs on your machine is not listed."
-        : "Use is counted from the first call on.",
-  );
+  text(byId("unpriced"), noteOf(cost, used.length > 0, [...new Set(Object.values(providers))].join(", ")));
+}
+
+function noteOf(cost, isUsed, inUse) {
+  if (cost === null) return "";
+  if (!Object.keys(cost).length) {
+    const named = inUse ? ` (${inUse})` : "";
+    return `The price file lists none of what is in use${named}; what runs on your machine costs nothing here.`;
+  }
+  if (!isUsed) return "Use is counted from the first call on.";
+  return "By list prices of observe/prices.toml; what runs on your machine is not listed.";
 }
 
 function drawRows(body, entries, nameOf, valueOf) {

@@ -10,6 +10,7 @@ const STATES = {
   speaking: "Bot speaks",
   paused: "Judging a sound",
   closing: "Saying goodbye",
+  on_hold: "On hold",
   over: "Over",
 };
 
@@ -56,6 +57,10 @@ const USAGE = {
 const reading = (table) => (name) => table[name] ?? capital(words(name));
 
 export const stateName = reading(STATES);
+
+/** The state of a call to show: on hold nothing else matters. */
+export const shownState = ({ state, on_hold: onHold }) => (onHold ? "on_hold" : state);
+
 export const stageName = reading(STAGES);
 export const figureName = reading(FIGURES);
 export const verdictName = reading(VERDICTS);

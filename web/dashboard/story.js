@@ -47,8 +47,8 @@ export class Story {
   }
 
   #entry(one) {
-    const time = make("button", { type: "button", class: "time", "aria-label": `${moment(one.at_ms)}: show in the timeline` });
-    time.textContent = moment(one.at_ms);
+    const at = moment(one.at_ms);
+    const time = make("button", { type: "button", class: "time", "aria-label": `${at}: show in the timeline` }, at);
     time.addEventListener("click", () => this.#onTime(one.at_ms));
     const [who, ...parts] = (TELLING[one.kind] ?? tellAnything)(one);
     return make(
@@ -77,7 +77,8 @@ const TELLING = {
   said: ({ words, unheard, cut, error }) => [
     "Bot",
     words.map(([, word]) => word.trim()).join(" "),
-    unheard ? make("span", { class: "unheard" }, make("span", { class: "visually-hidden" }, " Not heard:"), ` ${unheard}`) : null,
+    unheard ? make("span", { class: "visually-hidden" }, " Not heard:") : null,
+    unheard ? make("span", { class: "unheard" }, ` ${unheard}`) : null,
     cut ? make("span", { class: "mark" }, "interrupted") : null,
     error ? make("p", { class: "fine" }, error) : null,
   ],
@@ -113,6 +114,7 @@ const TELLING = {
   ],
   tools: (call) => ["Tools", `at most ${call.longest_secs} s · ${lasting(call)}`],
   state: ({ state }) => ["State", stateName(state)],
+  hold: (hold) => ["On hold", lasting(hold)],
   speech: (speech) => ["Caller speaks", lasting(speech)],
   fault: ({ what }) => ["Fault", `Repaired: ${what}`],
   trouble: ({ message }) => ["Told", message],

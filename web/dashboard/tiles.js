@@ -60,8 +60,7 @@ function drawVerdicts(interruptions) {
 function drawTotal(cost, upSecs) {
   const total = cost === null ? null : Object.values(cost).reduce((sum, value) => sum + value, 0);
   text(byId("cost-total"), dollars(total));
-  text(
-    byId("cost-rest"),
-    total === null ? "Not counted" : Object.keys(cost).length ? `in the ${duration(upSecs)} since the start` : "Nothing here is paid for",
-  );
+  const paid = total !== null && Object.keys(cost).length;
+  const since = `in the ${duration(upSecs)} since the start`;
+  text(byId("cost-rest"), total === null ? "Not counted" : paid ? since : "Nothing here is paid for");
 }

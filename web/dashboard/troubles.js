@@ -35,7 +35,10 @@ function drawCounts(list, entries, reading = (name) => name) {
     list,
     entries.slice(0, MOST),
     ([name]) => name,
-    ([name]) => make("div", { class: "count-row" }, make("dt", {}, reading(name)), make("dd"), make("i", { "aria-hidden": "true" })),
+    ([name]) => {
+      const bar = make("i", { "aria-hidden": "true" });
+      return make("div", { class: "count-row" }, make("dt", {}, reading(name)), make("dd"), bar);
+    },
     (made, [, number]) => {
       text(made.children[1], count(number));
       style(made.children[2], "--share", number / most);
