@@ -7,6 +7,7 @@ third turn a sound over its voice is judged, and proved right or wrong later.
 import asyncio
 import math
 import random
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -166,7 +167,7 @@ def add_history(book: CallBook, answers: int) -> None:
     """A call of the past with so many answers and sounds: a process that has run for long keeps their figures."""
     draw = random.Random(0)
     began = asyncio.get_running_loop().time() - 10.0 * answers
-    record = book.open("history", now=began)
+    record = book.open("history", now=began, now_unix=time.time() - 10.0 * answers)
     for number in range(answers):
         stages = {name: draw.randint(20, 400) for name in ("stt", "end_of_turn", "llm", "clause", "tts", "playout")}
         at = began + 10.0 * number

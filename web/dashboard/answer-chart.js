@@ -85,8 +85,21 @@ export class AnswerChart {
       ctx.moveTo(bbox.left, y);
       ctx.lineTo(bbox.left + bbox.width, y);
       ctx.stroke();
-      ctx.fillText(`p${percentile} target`, bbox.left + bbox.width - 4 * devicePixelRatio, y - 5 * devicePixelRatio);
+      this.#label(ctx, `p${percentile} target`, bbox.left + bbox.width - 4 * devicePixelRatio, y);
     }
     ctx.restore();
+  }
+
+  /** On a plate of its own: there may be dots behind it. */
+  #label(ctx, told, right, y) {
+    const pad = 4 * devicePixelRatio;
+    const width = ctx.measureText(told).width;
+    const ink = ctx.fillStyle;
+    ctx.fillStyle = colour("--surface");
+    ctx.globalAlpha = 0.85;
+    ctx.fillRect(right - width - pad, y - 18 * devicePixelRatio, width + 2 * pad, 16 * devicePixelRatio);
+    ctx.globalAlpha = 1;
+    ctx.fillStyle = ink;
+    ctx.fillText(told, right, y - 5 * devicePixelRatio);
   }
 }
