@@ -41,6 +41,7 @@ class _Limits:
     max_calls: int = 50
     ice_servers: tuple[str, ...] = ()
     connect_timeout_secs: float = 15.0
+    hold_secs: float = 30.0
     retry_after_secs: int = 5
 
 

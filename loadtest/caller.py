@@ -208,6 +208,8 @@ class Caller:
         self.send_message("client-message", {"t": "dtmf", "d": {"key": key}})
 
     def _tick(self) -> None:
+        if self._pc is not None and self._pc.connectionState == "closed":
+            self._line = None  # the bot has closed it, and aiortc its socket
         now = time.monotonic()
         late = now - self._due
         self.recording.slip_secs.append(late)

@@ -8,13 +8,13 @@ other commits what was heard of a reply.
 import json
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
-from pipecat.frames.frames import Frame, LLMContextFrame
+from pipecat.frames.frames import Frame, LLMContextFrame, SystemFrame
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
-from processors.frames import ReplyCommittedFrame, ReplyPlayedFrame, UserTurnFrame
+from processors.frames import ClientReadyFrame, ReplyCommittedFrame, ReplyPlayedFrame, UserTurnFrame
 from processors.overtaking import OvertakingInterruptions
 
 CUT_MARK = " …[interrupted]"
@@ -31,6 +31,8 @@ MAX_PARTS = 24
 
 MAX_REPLIES_ASKED = 64
 """Replies whose turn is remembered; all but the last few are long over."""
+
+Speaker = Literal["user", "bot"]
 
 Message = dict[str, Any]
 """One message in the shape of OpenAI's chat completions API."""
@@ -169,6 +171,15 @@ class Conversation:
             _append_said(messages, said.strip())
         return messages
 
+    def spoken(self) -> list[tuple[Speaker, str]]:
+        """What was said and heard in the turns that are kept, for a person to read."""
+        lines: list[tuple[Speaker, str]] = []
+        for turn in self._turns:
+            if turn.text:
+                lines.append(("user", turn.text))
+            lines += [("bot", part.text) for part in turn.parts if isinstance(part, _Heard)]
+        return lines
+
     @property
     def turns(self) -> int:
         """Number of turns that are kept."""
@@ -245,6 +256,17 @@ class ReplyContextFrame(LLMContextFrame):
     turn_id: int = 0
 
 
+@dataclass
+class ConversationFrame(SystemFrame):
+    """The conversation so far, for a client that comes back to it.
+
+    Parameters:
+        lines: Who said what.
+    """
+
+    lines: list[tuple[Speaker, str]]
+
+
 class ContextPair:
     """The two processors that keep a conversation: :meth:`user` before the model, :meth:`assistant` at the end."""
 
@@ -280,6 +302,8 @@ class _UserContext(OvertakingInterruptions):
         await super().process_frame(frame, direction)
         if not isinstance(frame, UserTurnFrame):
             await self.push_frame(frame, direction)
+            if isinstance(frame, ClientReadyFrame) and frame.returns:
+                await self.push_frame(ConversationFrame(self._pair.conversation.spoken()))
             return
         conversation = self._pair.conversation
         conversation.user_turn(frame.turn_id, frame.text)

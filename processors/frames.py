@@ -384,9 +384,11 @@ class ClientReadyFrame(SystemFrame):
 
     Parameters:
         message_id: Identifier of the client's message, which the answer to it repeats.
+        returns: Whether it comes back to a call that has begun.
     """
 
     message_id: str = ""
+    returns: bool = False
 
 
 @dataclass

@@ -60,6 +60,7 @@ class ServerLimits:
     max_calls: int
     ice_servers: Sequence[str | RTCIceServer]
     connect_timeout_secs: float
+    hold_secs: float
     retry_after_secs: int = 5
 
 
@@ -224,7 +225,7 @@ class Services:
             else url
             for url in settings.ice_servers
         ]
-        return ServerLimits(settings.max_calls, servers, settings.connect_timeout_secs)
+        return ServerLimits(settings.max_calls, servers, settings.connect_timeout_secs, settings.hold_secs)
 
     def info(self) -> dict[str, Any]:
         """What the page shows: providers in use, warnings."""

@@ -1,5 +1,6 @@
 """The pipeline's ear towards the caller: what comes over the line, while the call runs and is not on hold."""
 
+import asyncio
 from typing import Final
 
 from pipecat.frames.frames import CancelFrame, EndFrame, Frame, InputAudioRawFrame, StartFrame
@@ -22,6 +23,7 @@ class CallInput(FrameProcessor):
     def __init__(self) -> None:
         super().__init__()
         self._running = False
+        self._taking = asyncio.Lock()
         self.on_hold = False
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
@@ -35,16 +37,17 @@ class CallInput(FrameProcessor):
 
     async def take(self, frame: Frame) -> None:
         """Push a frame from the peer; dropped before the pipeline has started and after it has ended."""
-        if not self._running:
-            return
-        match frame:
-            case CallHoldFrame():
-                await self._hold(frame)
-            case UserTextFrame():
-                await self._hold(CallHoldFrame(False))
-                await self.push_frame(frame)
-            case _:
-                await self.push_frame(frame)
+        async with self._taking:  # one that ends a hold must not overtake the one that begins it
+            if not self._running:
+                return
+            match frame:
+                case CallHoldFrame():
+                    await self._hold(frame)
+                case UserTextFrame():
+                    await self._hold(CallHoldFrame(False))
+                    await self.push_frame(frame)
+                case _:
+                    await self.push_frame(frame)
 
     async def hear(self, pcm: bytes) -> None:
         """Push 20 ms of 16 kHz mono 16-bit PCM."""

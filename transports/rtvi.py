@@ -16,6 +16,7 @@ from pipecat.frames.frames import (
     UserStoppedSpeakingFrame,
 )
 
+from processors.context import ConversationFrame
 from processors.frames import (
     CallErrorFrame,
     CallHoldFrame,
@@ -123,6 +124,8 @@ def messages(frame: Frame) -> list[Message]:
             return [_ours("call-hold", on=frame.on)]
         case InterruptionFrame():
             return [_message("bot-interrupted")]
+        case ConversationFrame():
+            return [_ours("conversation", lines=[{"who": who, "text": text} for who, text in frame.lines])]
         case DecisionCardFrame():
             return [_ours("decision-card", card=frame.card)]
         case CallErrorFrame():
@@ -134,6 +137,11 @@ def messages(frame: Frame) -> list[Message]:
 def utterance_heard(text: str) -> Message:
     """An utterance has begun to sound: the protocol's own, vaguer word for what ``word-heard`` tells exactly."""
     return _message("bot-tts-text", {"text": text})
+
+
+def call_moved() -> Message:
+    """The call goes on in another page of the caller's."""
+    return _ours("call-moved")
 
 
 def time_to_answer(turn_id: int, ms: int, stages: Mapping[str, int], reply_id: int | None = None) -> Message:

@@ -8,16 +8,18 @@ import asyncio
 import mimetypes
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Literal, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from aiohttp import hdrs, web
 from aiortc import RTCIceServer
 from loguru import logger
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 
+from transports.bodies import Candidates, Goodbye, Offer
 from transports.loop_lag import LoopLag
 from transports.sdp import OfferError, parse_candidate
-from transports.webrtc import WebRTCCall
+from transports.takeover import CallerId, call_of, places_of_others, read_caller
+from transports.webrtc import Answer, WebRTCCall
 
 Body = TypeVar("Body", bound=BaseModel)
 
@@ -73,36 +75,14 @@ class ServerSettings(Protocol):
         ...
 
     @property
+    def hold_secs(self) -> float:
+        """How long a lost call waits for its caller."""
+        ...
+
+    @property
     def retry_after_secs(self) -> int:
         """When a caller that was refused should try again."""
         ...
-
-
-class Offer(BaseModel):
-    """Body of ``POST /api/offer``."""
-
-    model_config = ConfigDict(populate_by_name=True)
-
-    sdp: str = Field(min_length=1)
-    type: Literal["offer"]
-    pc_id: str | None = None
-    restart_pc: bool | None = None
-    request_data: Any = Field(default=None, alias="requestData")
-
-
-class Candidate(BaseModel):
-    """A trickled ICE candidate; empty text says that no more are coming."""
-
-    candidate: str
-    sdp_mid: str | None = None
-    sdp_mline_index: int | None = None
-
-
-class Candidates(BaseModel):
-    """Body of ``PATCH /api/offer``."""
-
-    pc_id: str
-    candidates: list[Candidate] = Field(max_length=64)
 
 
 class ApiError(Exception):
@@ -155,17 +135,26 @@ class Calls:
         """Calls that take up a place, from their offer until all that they held is freed."""
         return len(self._calls)
 
-    async def open(self, sdp: str) -> dict[str, str]:
-        """Answer a first offer and start its call.
+    async def open(self, sdp: str, caller: CallerId | None = None) -> dict[str, str]:
+        """Answer a first offer and start its call; or, if the caller has one, let it go on here.
 
         Raises:
             ApiError: The house is full.
             OfferError: The offer cannot be answered.
         """
-        if len(self._calls) >= self._settings.max_calls:
+        if (standing := call_of(self._calls, caller)) is not None:
+            try:
+                return _answered(await standing.answer(sdp, restart_pc=True, moves=True))
+            except OfferError as error:
+                if error.code != "call_over":
+                    raise
+        if places_of_others(self._calls, caller) >= self._settings.max_calls:
             raise self._at_capacity()
         call = WebRTCCall(
-            ice_servers=self._settings.ice_servers, connect_timeout_secs=self._settings.connect_timeout_secs
+            ice_servers=self._settings.ice_servers,
+            connect_timeout_secs=self._settings.connect_timeout_secs,
+            caller=caller,
+            hold_secs=self._settings.hold_secs,
         )
         self._calls[call] = None  # before anything is awaited, so that the count holds
         try:
@@ -174,17 +163,29 @@ class Calls:
             del self._calls[call]
             raise
         self._calls[call] = asyncio.create_task(self._run(call))
-        return {"sdp": answer.sdp, "type": answer.type, "pc_id": answer.pc_id}
+        return _answered(answer)
 
-    async def renegotiate(self, pc_id: str, sdp: str, *, restart_pc: bool) -> dict[str, str]:
+    async def renegotiate(
+        self, pc_id: str, sdp: str, *, restart_pc: bool, caller: CallerId | None = None
+    ) -> dict[str, str]:
         """Answer a later offer of a call.
 
         Raises:
             ApiError: There is no such call.
             OfferError: The offer cannot be answered.
         """
-        answer = await self.find(pc_id).answer(sdp, restart_pc=restart_pc)
-        return {"sdp": answer.sdp, "type": answer.type, "pc_id": answer.pc_id}
+        return _answered(await self.find_own(pc_id, caller).answer(sdp, restart_pc=restart_pc))
+
+    def find_own(self, pc_id: str, caller: CallerId | None) -> WebRTCCall:
+        """The call with this peer connection, if it is this caller's.
+
+        Raises:
+            ApiError: There is none, or it is somebody else's.
+        """
+        call = self.find(pc_id)
+        if call.caller is not None and call.caller != caller:
+            raise self._unknown()
+        return call
 
     def find(self, pc_id: str) -> WebRTCCall:
         """The call with this peer connection.
@@ -193,9 +194,13 @@ class Calls:
             ApiError: There is none.
         """
         for call in self._calls:
-            if pc_id and call.pc_id == pc_id:
+            if pc_id and (call.pc_id == pc_id or call.has_peer(pc_id)):
                 return call
-        raise ApiError(404, "unknown_pc_id", "there is no call with this pc_id")
+        raise self._unknown()
+
+    @staticmethod
+    def _unknown() -> ApiError:
+        return ApiError(404, "unknown_pc_id", "there is no call with this pc_id")
 
     async def close(self) -> None:
         """End all calls; returns when they are gone."""
@@ -232,6 +237,10 @@ class Calls:
             del self._calls[call]
 
 
+def _answered(answer: Answer) -> dict[str, str]:
+    return {"sdp": answer.sdp, "type": answer.type, "pc_id": answer.pc_id}
+
+
 def make_app(
     settings: ServerSettings,
     start_call: Callable[[WebRTCCall], Awaitable[None]],
@@ -258,9 +267,11 @@ def make_app(
     async def offer(request: web.Request) -> web.Response:
         body = await _read(request, Offer)
         if body.pc_id:
-            answer = await calls.renegotiate(body.pc_id, body.sdp, restart_pc=bool(body.restart_pc))
+            answer = await calls.renegotiate(
+                body.pc_id, body.sdp, restart_pc=bool(body.restart_pc), caller=read_caller(body.request_data)
+            )
         else:
-            answer = await calls.open(body.sdp)
+            answer = await calls.open(body.sdp, read_caller(body.request_data))
         return web.json_response(answer)
 
     async def trickle(request: web.Request) -> web.Response:
@@ -268,7 +279,12 @@ def make_app(
         call = calls.find(body.pc_id)
         candidates = [parse_candidate(c.candidate, c.sdp_mid, c.sdp_mline_index) for c in body.candidates]
         for candidate in candidates:
-            await call.add_candidate(candidate)
+            await call.add_candidate(body.pc_id, candidate)
+        return web.json_response({"status": "success"})
+
+    async def goodbye(request: web.Request) -> web.Response:
+        body = await _read(request, Goodbye)
+        await calls.find_own(body.pc_id, read_caller(body.request_data)).close("the caller hung up")
         return web.json_response({"status": "success"})
 
     async def health(_: web.Request) -> web.Response:
@@ -299,6 +315,7 @@ def make_app(
     app.on_shutdown.append(hang_up)
     app.router.add_post("/api/offer", offer)
     app.router.add_patch("/api/offer", trickle)
+    app.router.add_delete("/api/offer", goodbye)
     app.router.add_get("/api/info", about)
     app.router.add_get("/health", health)
     app.router.add_get("/stats", stats)

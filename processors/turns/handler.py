@@ -188,6 +188,10 @@ class InterruptionHandler(InlineAudio, FrameProcessor):
                 return
             case ClientReadyFrame():
                 await self._feed(ev.ClientReady(greets=bool(self._params.greeting)))
+                if frame.returns:
+                    await self.push_frame(frame, direction)
+                    await self.push_frame(TurnStateFrame(self.machine.state.value, self.machine.turn_id))
+                    return
             case WordHeardFrame():
                 await self._feed(ev.WordHeard(frame.text, frame.question, frame.words_left))
             case ReplyPlayingFrame():
@@ -253,12 +257,11 @@ class InterruptionHandler(InlineAudio, FrameProcessor):
             await self._follow(self._hold.begin(self._now()), told=state)
 
     async def _end_hold(self) -> None:
-        """Go on; the client, which may be a new one, is told where."""
         async with self._lock:
-            if self._hold.on:
-                await self._follow(self._hold.end(self._now()), told=None)
+            state = self.machine.state
+            await self._follow(self._hold.end(self._now()), told=state)
 
-    async def _follow(self, actions: list[ev.Action], *, told: State | None) -> None:
+    async def _follow(self, actions: list[ev.Action], *, told: State) -> None:
         for action in actions:
             await self._carry_out(action)
         if self.machine.state is not told:

@@ -20,6 +20,7 @@ class Limits:
     max_calls: int = 2
     ice_servers: list = field(default_factory=list)
     connect_timeout_secs: float = 1.0
+    hold_secs: float = 30.0
     retry_after_secs: int = 5
 
 
@@ -172,5 +173,5 @@ async def test_the_page_is_served_and_nothing_beside_it():
         for path in ("/../bot.py", "/%2e%2e/bot.py", "/.env", "/nothing.html", "/\0"):
             answer = await client.get(path)
             assert answer.status == 404, path
-        assert (await client.delete("/api/offer")).status == 405
+        assert (await client.put("/api/offer")).status == 405
         assert (await (await client.get("/api/info")).json()) == {"warnings": ["one"]}

@@ -1,0 +1,242 @@
+"""One peer connection of a call: the caller's packets and messages in, the bot's voice and messages out.
+
+A call may have several, one after the other; see ``transports/webrtc.py``. Built on Pipecat's
+:class:`SmallWebRTCConnection` (offer and answer, data channel) with audio of our own on both sides: packets are decoded
+as they arrive, and the voice is encoded as it is played.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, Protocol
+
+from aiortc import RTCIceServer, RTCRtpSender
+from aiortc.rtp import RtpPacket
+from loguru import logger
+from pipecat.frames.frames import Frame
+from pipecat.transports.smallwebrtc.connection import SmallWebRTCConnection
+
+from processors.compat import take_audio
+from processors.frames import ClientReadyFrame
+from transports import rtvi
+from transports.opus import OpusEncoder
+from transports.receive import SILENCE, AudioReceiver
+from transports.track import RTP_CLOCK_HZ, PlayoutTrack
+
+CLOSE_TIMEOUT_SECS: Final = 5.0
+"""How long a peer connection may take to close before it is left to the garbage collector."""
+
+GAP_SECS: Final = 0.4
+"""After so long without audio (a microphone unplugged, a burst of loss) silence is heard instead, so that whoever was
+speaking comes to an end."""
+
+MAX_FILL_SECS: Final = 2.0
+"""How much silence is heard at most; any turn has ended by then."""
+
+READY_SECS: Final = 2.0
+"""A peer that is connected and has not said that it is ready by then never will: it counts as ready."""
+
+RTP_TICKS_PER_MS: Final = RTP_CLOCK_HZ // 1000
+
+_SPARSE_FACTOR: Final = 4
+"""A peer with neither microphone nor data channel sends only an RTCP report now and then: it gets more time."""
+
+_WATCH_SECS: Final = 0.5
+_NEVER_SECS: Final = 10**6
+
+
+def line_quality(reports: Iterable[Any]) -> dict[str, float]:
+    """How good a line is, from the statistics of its two directions (RFC 3550 §6.4): loss and jitter in, loss and
+    round-trip time out; what the peer has not reported yet is left out.
+
+    Parameters:
+        reports: aiortc's statistics of one audio receiver and one sender.
+    """
+    quality: dict[str, float] = {}
+    for stats in reports:
+        if stats.type == "inbound-rtp" and stats.packetsReceived:
+            lost = max(0, stats.packetsLost)
+            quality["lost_in_percent"] = round(100 * lost / (lost + stats.packetsReceived), 2)
+            quality["jitter_in_ms"] = round(stats.jitter / RTP_TICKS_PER_MS, 1)
+        elif stats.type == "remote-inbound-rtp":
+            sent = max(1, stats.packetsReceived + stats.packetsLost)
+            quality["lost_out_percent"] = round(100 * max(0, stats.packetsLost) / sent, 2)
+            if stats.roundTripTime is not None:
+                quality["round_trip_ms"] = round(1000 * stats.roundTripTime, 1)
+    return quality
+
+
+class PeerListener(Protocol):
+    """Who is told what becomes of a peer."""
+
+    async def peer_connected(self, peer: "Peer") -> None:
+        """Audio and messages can pass."""
+        ...
+
+    def peer_gone(self, peer: "Peer", reason: str) -> None:
+        """It could not connect, has closed, or has sent nothing for a while. May be told more than once."""
+        ...
+
+    async def peer_sent(self, peer: "Peer", frame: Frame) -> None:
+        """A message of its stands for this frame."""
+        ...
+
+    async def peer_heard(self, peer: "Peer", pcm: bytes) -> None:
+        """20 ms of 16 kHz mono 16-bit PCM."""
+        ...
+
+
+class Peer(SmallWebRTCConnection):
+    """A peer connection with one audio section, ours; whatever else is offered is declined.
+
+    Parameters:
+        ice_servers: STUN and TURN servers for our candidates.
+        pull: Gives the voice; see :class:`~transports.track.PlayoutTrack`.
+        encoder: What encodes it; None: one of its own.
+        listener: Who is told what becomes of it.
+        connect_secs: How long it may take to connect.
+        silent_secs: A connected peer that sends no datagram for so long is gone.
+        moves: Whether the call moves here from another page.
+    """
+
+    def __init__(
+        self,
+        ice_servers: Sequence[RTCIceServer],
+        pull: Callable[["Peer", int], bytes],
+        encoder: OpusEncoder | None,
+        listener: PeerListener,
+        *,
+        connect_secs: float,
+        silent_secs: float,
+        moves: bool = False,
+    ) -> None:
+        # Its own timeout closes the connection from a task that the closing itself cancels midway,
+        # and never ends; the call keeps the time instead.
+        super().__init__(list(ice_servers), connection_timeout_secs=_NEVER_SECS)
+        self.moves = moves
+        self.ready = False
+        self.has_connected = False
+        self.alive_at = 0.0
+        """When it last sent anything: the event loop's time, to half a second."""
+        self.quality: dict[str, float] = {}
+        self._listener = listener
+        self._connect_secs = connect_secs
+        self._silent_secs = silent_secs
+        self._receiver = AudioReceiver()
+        self._heard_at = 0.0
+        self._filled_secs = 0.0
+        self._steady = False
+        self._patience: asyncio.TimerHandle | None = None
+        self._watching: asyncio.Task[None] | None = None
+        self._voice = PlayoutTrack(lambda samples: pull(self, samples), encoder)
+        self._audio = self.pc.addTransceiver(self._voice, direction="sendrecv")
+        opus = [c for c in RTCRtpSender.getCapabilities("audio").codecs if c.mimeType == "audio/opus"]
+        self._audio.setCodecPreferences(opus)
+        take_audio(self._audio.receiver, self._on_packet)
+
+    async def start(self) -> None:
+        """Begin to report."""
+        self._voice.once("ended", self._on_voice_ended)
+        self.pc.once("datachannel", self._on_data_channel)
+        self.add_event_handler("connected", self._on_connected)
+        self.add_event_handler("failed", self._on_ended)
+        self.add_event_handler("closed", self._on_ended)
+        self.add_event_handler("app-message", self._on_message)
+        self._patience = asyncio.get_running_loop().call_later(self._connect_secs, self._on_time_out)
+        await self.connect()  # only says that its events are wanted; the peer connects when it does
+
+    async def close(self) -> None:
+        """Say goodbye and free all that it holds."""
+        for pending in (self._patience, self._watching):
+            if pending is not None:
+                pending.cancel()
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT_SECS):
+                await self.disconnect()
+        except TimeoutError:
+            logger.warning(f"peer connection {self.pc_id} did not close within {CLOSE_TIMEOUT_SECS} s")
+
+    def force_transceivers_to_send_recv(self) -> None:
+        """Decline all media but the one audio section (called between the offer and the answer)."""
+        for transceiver in self.pc.getTransceivers():
+            transceiver.direction = "sendrecv" if transceiver is self._audio else "inactive"
+
+    def is_connected(self) -> bool:
+        """Whether the peer can be reached; decides also whether its messages are delivered or kept."""
+        return self.pc.connectionState == "connected"
+
+    @property
+    def said_goodbye(self) -> bool:
+        """Whether the peer has closed its side."""
+        return self._audio.sender.transport.state == "closed"
+
+    async def _on_connected(self, _: SmallWebRTCConnection) -> None:
+        if self.has_connected:
+            return
+        self.has_connected = True
+        self.alive_at = self._now()
+        self._watching = asyncio.create_task(self._watch())
+        await self._listener.peer_connected(self)
+
+    def _on_time_out(self) -> None:
+        if not self.has_connected:
+            self._listener.peer_gone(self, "the peer did not connect in time")
+
+    async def _on_ended(self, _: SmallWebRTCConnection) -> None:
+        self._listener.peer_gone(self, "the peer closed" if self.has_connected else "the peer could not connect")
+
+    def _on_voice_ended(self) -> None:
+        # aiortc ends the voice of a peer that closes before it says that the peer has closed.
+        self._listener.peer_gone(self, "the peer closed" if self.said_goodbye else "the voice failed")
+
+    def _on_data_channel(self, _: object) -> None:
+        self._steady = True
+
+    async def _on_message(self, _: SmallWebRTCConnection, message: Any) -> None:
+        for frame in rtvi.parse(message):
+            self.ready = self.ready or isinstance(frame, ClientReadyFrame)
+            await self._listener.peer_sent(self, frame)
+
+    async def _on_packet(self, packet: RtpPacket) -> None:
+        self._heard_at = self._now()
+        self._steady = True
+        self._filled_secs = 0.0
+        for pcm in self._receiver.push(packet.ssrc, packet.sequence_number, packet.payload):
+            await self._listener.peer_heard(self, pcm)
+
+    async def _watch(self) -> None:
+        """Tell when the peer is gone, or counts as ready; bridge gaps in its audio."""
+        connected_at = self._now()
+        datagrams = 0
+        while True:
+            await asyncio.sleep(_WATCH_SECS)
+            now = self._now()
+            received, self.quality = await self._measure()
+            if received != datagrams:
+                datagrams, self.alive_at = received, now
+            elif now - self.alive_at >= self._silent_secs * (1 if self._steady else _SPARSE_FACTOR):
+                self._listener.peer_gone(self, "the peer fell silent")
+                return
+            if not self.ready and now - connected_at >= READY_SECS:
+                self.ready = True
+                await self._listener.peer_sent(self, ClientReadyFrame())
+            await self._bridge_gap(now)
+
+    async def _measure(self) -> tuple[int, dict[str, float]]:
+        """Datagrams of any kind that came from the peer (media, RTCP, data channel), and how good the line is."""
+        report = await self._audio.receiver.getStats()
+        datagrams = sum(stats.packetsReceived for stats in report.values() if stats.type == "transport")
+        return datagrams, line_quality([*report.values(), *(await self._audio.sender.getStats()).values()])
+
+    async def _bridge_gap(self, now: float) -> None:
+        if not self._heard_at or now - self._heard_at < GAP_SECS:
+            return
+        for pcm in self._receiver.flush():
+            await self._listener.peer_heard(self, pcm)
+        if self._filled_secs < MAX_FILL_SECS:
+            self._filled_secs += _WATCH_SECS
+            for _ in range(round(_WATCH_SECS / 0.02)):
+                await self._listener.peer_heard(self, SILENCE)
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
