@@ -292,13 +292,13 @@ class Settings(BaseSettings):
         wanted = f"English only, and LANGUAGE is {self.language}"
         if self.language != "en" and self.stt is SttProvider.LOCAL:
             said = f"STT: the local recogniser hears {wanted}; set STT=deepgram and DEEPGRAM_API_KEY"
-            raise PydanticCustomError("wrong_language", said)
+            raise PydanticCustomError("wrong_language", "{said}", {"said": said})
         if self.language != "en" and self.stt is SttProvider.DEEPGRAM and self.deepgram_model == "flux-general-en":
             said = f"DEEPGRAM_MODEL: flux-general-en hears {wanted}; set it to nova-3"
-            raise PydanticCustomError("wrong_language", said)
+            raise PydanticCustomError("wrong_language", "{said}", {"said": said})
         if self.language != "en" and self.tts is TtsProvider.LOCAL:
             said = f"TTS: the local voice speaks {wanted}; set TTS to gtts, azure or elevenlabs"
-            raise PydanticCustomError("wrong_language", said)
+            raise PydanticCustomError("wrong_language", "{said}", {"said": said})
         return self
 
     @model_validator(mode="after")

@@ -220,7 +220,8 @@ class Word:
     Parameters:
         text: The word as it stands in the text, with the white space that follows it: the
             words of an utterance, joined, are its text.
-        start_secs: Start, counted from the utterance's first audio sample.
+        start_secs: Start, counted from the utterance's first audio sample; of a figure that is spoken as several words
+            the start of the last of them.
     """
 
     text: str

@@ -35,6 +35,7 @@ from processors.tts.elevenlabs import ElevenLabsVoice
 from processors.tts.gtts import GttsVoice
 from processors.tts.local import HibariVoice
 from processors.tts.processor import TTSParams
+from processors.tts.spoken_form import spoken
 from processors.turns import smart_turn
 from processors.turns.endpoint import EndpointParams
 from processors.turns.events import Phrase
@@ -143,7 +144,7 @@ class Services:
         """Speak the sentences that nobody should wait for once, so that the voice remembers them."""
         settings = self.settings
         phrases = [phrase_text(phrase, settings.language, settings.greeting) for phrase in Phrase]
-        await self.voice.rehearse([text for text in phrases if text])
+        await self.voice.rehearse([said for text in phrases if (said := spoken(text, settings.language).text)])
 
     # --- what each call gets -----------------------------------------------------------
 
@@ -210,7 +211,7 @@ class Services:
     @property
     def tts_params(self) -> TTSParams:
         """Deadlines of the voice."""
-        return TTSParams(first_audio_secs=self.settings.tts_first_byte_secs)
+        return TTSParams(first_audio_secs=self.settings.tts_first_byte_secs, language=self.settings.language)
 
     # --- about the process ---------------------------------------------------------------
 

@@ -6,6 +6,8 @@ One language is one file in this folder that makes a :class:`Language`; see ``do
 import re
 from dataclasses import dataclass
 
+from processors.languages.speech import Speech
+
 
 def words(text: str) -> list[str]:
     """The words of a text: lower case, without punctuation; hyphens separate, apostrophes do not."""
@@ -118,6 +120,7 @@ class Language:
         lexicon: Short answers over the bot's voice: what acknowledges, what stops.
         cues: Whether what was said sounds finished.
         agreement: What counts as a yes.
+        speech: How figures and signs are said.
     """
 
     code: str
@@ -129,3 +132,4 @@ class Language:
     lexicon: Lexicon
     cues: Cues
     agreement: Agreement
+    speech: Speech

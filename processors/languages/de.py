@@ -1,6 +1,154 @@
 """German."""
 
+import re
+
 from processors.languages.base import Agreement, Cues, Language, Lexicon, Sentences, endings, phrases, words
+from processors.languages.numerals import currencies, in_words, nouns
+from processors.languages.speech import Speech, short_forms
+
+
+def _clock(hour: int, minute: int, half: str) -> str:
+    hour = hour % 12 + 12 * (half == "p.m.") if half else hour
+    said = "ein Uhr" if hour == 1 else f"{_cardinal(hour)} Uhr"
+    return f"{said} {_cardinal(minute)}" if minute else said
+
+
+def _date(day: int, month: int, year: int | None, before: str) -> str:
+    ending = "n" if before in _DATIVE else "" if before == "der" else "r"
+    said = f"{_ordinal(day)}{ending} {SPEECH.month_name(month)}"
+    return said if year is None else f"{said} {_year(year)}"
+
+
+def _short_date(found: re.Match[str]) -> str:
+    before, day, month = found[1] or "", int(found[2]), int(found[3])
+    return before + _date(day, month, None, before.strip().lower()) if 0 < month < 13 else found.group()
+
+
+def _time(found: re.Match[str]) -> str:
+    return _clock(int(found[1]), int(found[2] or 0), "")
+
+
+_DATIVE = frozenset(["am", "vom", "zum", "dem", "den", "bis", "ab", "seit", "beim"])
+_cardinal = in_words("de", "cardinal")
+_ordinal = in_words("de", "ordinal")
+_year_words = in_words("de", "year")
+
+
+def _year(number: int) -> str:
+    return _year_words(number) if 1100 <= number < 2000 else _cardinal(number)
+
+
+SPEECH = Speech(
+    cardinal=_cardinal,
+    ordinal=_ordinal,
+    year=_year,
+    clock=_clock,
+    date=_date,
+    thousands=".'\u00a0\u202f\u2009",
+    point="Komma",
+    month_first=False,
+    months=(
+        *("Januar Jan Jänner", "Februar Feb", "März Mrz", "April Apr", "Mai", "Juni Jun", "Juli Jul"),
+        *("August Aug", "September Sep Sept", "Oktober Okt", "November Nov", "Dezember Dez"),
+    ),
+    weekdays=("Montag Mo", "Dienstag Di", "Mittwoch Mi", "Donnerstag Do", "Freitag Fr", "Samstag Sa", "Sonntag So"),
+    currencies=currencies(
+        """
+        € EUR Euro: ein Euro, Euro, ein Cent, Cent
+        $ US$ USD Dollar: ein Dollar, Dollar, ein Cent, Cent
+        £ GBP: ein Pfund, Pfund, ein Penny, Pence
+        CHF Franken: ein Franken, Franken, ein Rappen, Rappen
+        ₹ INR: eine Rupie, Rupien, ein Paisa, Paise
+        ¥ JPY: ein Yen, Yen
+        """
+    ),
+    units=nouns(
+        """
+        %: ein Prozent, Prozent
+        km: ein Kilometer, Kilometer
+        m: ein Meter, Meter
+        cm: ein Zentimeter, Zentimeter
+        mm: ein Millimeter, Millimeter
+        m² m2 qm: ein Quadratmeter, Quadratmeter
+        km/h: ein Kilometer pro Stunde, Kilometer pro Stunde
+        kg: ein Kilogramm, Kilogramm
+        g: ein Gramm, Gramm
+        l L: ein Liter, Liter
+        ml: ein Milliliter, Milliliter
+        °C: ein Grad Celsius, Grad Celsius
+        °: ein Grad, Grad
+        h Std.: eine Stunde, Stunden
+        min Min.: eine Minute, Minuten
+        s Sek.: eine Sekunde, Sekunden
+        MB: ein Megabyte, Megabyte
+        GB: ein Gigabyte, Gigabyte
+        kW: ein Kilowatt, Kilowatt
+        kWh: eine Kilowattstunde, Kilowattstunden
+        """
+    ),
+    scales={
+        "Tsd.": "Tausend",
+        "Mio.": "Millionen",
+        "Mrd.": "Milliarden",
+        "Tausend": "Tausend",
+        "Millionen": "Millionen",
+        "Milliarden": "Milliarden",
+    },
+    ordinal_mark="te[rsn]?",
+    spelled_after=(
+        r"(?:(?:Konto|Telefon|Kunden|Karten|Handy|Bestell|Rechnungs|Auftrags)?(?:nummer|nr\.|konto)|PIN|TAN|Code|"
+        r"Postleitzahl|PLZ|BLZ|Bankleitzahl)(?: (?:ist|lautet|endet auf|mit Endung))*|endet auf|Endziffern"
+    ),
+    signs={
+        "%": "Prozent",
+        "&": "und",
+        "+": "plus",
+        "-": "minus",
+        "±": "plus minus",
+        "=": "gleich",
+        "<": "kleiner als",
+        ">": "größer als",
+        "*": "mal",
+        ":": "geteilt durch",
+        "@": "at",
+        "#": "Nummer",
+        ".": "Punkt",
+        "~": "etwa",
+        "²": "Quadrat",
+        "³": "hoch drei",
+        "to": "bis",
+        "per": "pro",
+        "and": "und",
+        "ending in": "mit der Endung",
+    },
+    fractions={"½": "ein halb", "1/2": "ein halb", "¼": "ein Viertel", "1/4": "ein Viertel", "¾": "drei Viertel"},
+    abbreviations={
+        "Dr.": "Doktor",
+        "Hr.": "Herr",
+        "Fr.": "Frau",
+        "z.B.": "zum Beispiel",
+        "z. B.": "zum Beispiel",
+        "d.h.": "das heißt",
+        "d. h.": "das heißt",
+        "bzw.": "beziehungsweise",
+        "ca.": "circa",
+        "usw.": "und so weiter",
+        "inkl.": "inklusive",
+        "ggf.": "gegebenenfalls",
+        "Str.": "Straße",
+        "evtl.": "eventuell",
+    },
+    abbreviations_before_numbers={"Nr.": "Nummer", "Abs.": "Absatz", "S.": "Seite"},
+    no_ends=short_forms("dr prof hr fr z.b z d.h d bzw ca inkl ggf str evtl mio mrd st"),
+    no_ends_before_numbers=short_forms("nr abs s tel"),
+    dot_makes_ordinal=True,
+    own=(
+        (r"(?<![\w.,:/-])1(?=\s+[A-ZÄÖÜ])", lambda _: "ein"),
+        (r"\b(\d{1,2})\s?[–-]\s?(?=\d{1,2}(?:[:.]\d\d)?\s?Uhr)", lambda found: f"{found[1]} bis "),
+        (r"(?<![\w:.,])(\d{1,2})(?:[:.](\d\d))?\s?Uhr\b", _time),
+        (r"(?<![\w.])((?<!\w)[^\W\d_]+\s+)?(\d{1,2})\.(\d{1,2})\.(?!\d)", _short_date),
+    ),
+)
 
 GERMAN = Language(
     code="de",
@@ -61,4 +209,5 @@ GERMAN = Language(
             "andere,anders,später,wie,was,warum,wann,welche,vielleicht"
         ),
     ),
+    speech=SPEECH,
 )

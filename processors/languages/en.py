@@ -1,6 +1,205 @@
 """English."""
 
+import re
+
 from processors.languages.base import Agreement, Cues, Language, Lexicon, Sentences, endings, phrases, words
+from processors.languages.numerals import currencies, in_words, nouns
+from processors.languages.speech import Speech, short_forms
+
+
+def _cardinal(number: int) -> str:
+    return _words(number).replace(",", "").replace(" and ", " ")
+
+
+def _year(number: int) -> str:
+    return _cardinal(number) if 2000 <= number < 2010 else _year_words(number).replace(" and ", " ")
+
+
+def _clock(hour: int, minute: int, half: str) -> str:
+    if not half and (hour > 12 or hour == 0):
+        half = "a.m." if hour in (0, 24) else "p.m."
+    said = [_cardinal((hour - 1) % 12 + 1)]
+    if minute:
+        said += [*(["oh"] if minute < 10 else []), _cardinal(minute)]
+    elif not half:
+        said.append("o'clock")
+    return " ".join([*said, half] if half else said)
+
+
+def _date(day: int, month: int, year: int | None, before: str) -> str:
+    said = f"{SPEECH.month_name(month)} {_ordinal(day)}"
+    return said if year is None else f"{said}, {_year(year)}"
+
+
+def _decade(found: re.Match[str]) -> str:
+    decade = _year(int(found[1]))
+    return decade.removesuffix("y") + "ies" if decade.endswith("y") else decade + "s"
+
+
+_words = in_words("en", "cardinal")
+_ordinal = in_words("en", "ordinal")
+_year_words = in_words("en", "year")
+
+SPEECH = Speech(
+    cardinal=_cardinal,
+    ordinal=lambda number: _ordinal(number).replace(",", "").replace(" and ", " "),
+    year=_year,
+    clock=_clock,
+    date=_date,
+    thousands=",\u00a0\u202f\u2009",
+    point="point",
+    month_first=True,
+    months=(
+        *("January Jan", "February Feb", "March Mar", "April Apr", "May", "June Jun", "July Jul"),
+        *("August Aug", "September Sept Sep", "October Oct", "November Nov", "December Dec"),
+    ),
+    weekdays=(
+        *("Monday Mon", "Tuesday Tue Tues", "Wednesday Wed", "Thursday Thu Thurs"),
+        *("Friday Fri", "Saturday Sat", "Sunday Sun"),
+    ),
+    currencies=currencies(
+        """
+        $ US$ USD: one dollar, dollars, one cent, cents
+        £ GBP: one pound, pounds, one penny, pence
+        € EUR: one euro, euros, one cent, cents
+        ₹ INR: one rupee, rupees, one paisa, paise
+        CHF: one franc, francs, one centime, centimes
+        ¥ JPY: one yen, yen
+        """,
+        named="$ US$ USD",
+    ),
+    units=nouns(
+        """
+        %: one percent, percent
+        km: one kilometer, kilometers
+        m: one meter, meters
+        cm: one centimeter, centimeters
+        mm: one millimeter, millimeters
+        m² m2: one square meter, square meters
+        km²: one square kilometer, square kilometers
+        mi: one mile, miles
+        ft: one foot, feet
+        km/h kph: one kilometer per hour, kilometers per hour
+        mph: one mile per hour, miles per hour
+        m/s: one meter per second, meters per second
+        kg: one kilogram, kilograms
+        g: one gram, grams
+        mg: one milligram, milligrams
+        lb lbs: one pound, pounds
+        oz: one ounce, ounces
+        l L: one liter, liters
+        ml mL: one milliliter, milliliters
+        °C: one degree Celsius, degrees Celsius
+        °F: one degree Fahrenheit, degrees Fahrenheit
+        °: one degree, degrees
+        h hr hrs: one hour, hours
+        min mins: one minute, minutes
+        s sec secs: one second, seconds
+        ms: one millisecond, milliseconds
+        kB KB: one kilobyte, kilobytes
+        MB: one megabyte, megabytes
+        GB: one gigabyte, gigabytes
+        TB: one terabyte, terabytes
+        W: one watt, watts
+        kW: one kilowatt, kilowatts
+        kWh: one kilowatt hour, kilowatt hours
+        """
+    ),
+    scales={
+        "k": "thousand",
+        "K": "thousand",
+        "m": "million",
+        "M": "million",
+        "mn": "million",
+        "bn": "billion",
+        "B": "billion",
+        "thousand": "thousand",
+        "million": "million",
+        "billion": "billion",
+        "trillion": "trillion",
+        "lakh": "lakh",
+        "crore": "crore",
+    },
+    ordinal_mark="st|nd|rd|th",
+    year_after="in|of|since|from|by|until|till|before|after|year|during|around",
+    spelled_after=(
+        "(?:account|card|phone|telephone|mobile|customer|order|reference|ref|booking|confirmation|tracking|flight|room|"
+        "sort|post|zip|security|verification|access)?[ -]*(?:number|no\\.|code|pin|id|account|card|extension|ext\\.|"
+        "reference|box|zip|postcode)(?: (?:is|was|number|code|no\\.|ending in|ends in|ending with|ending))*"
+        "|ending in|ends in|ending with|ending|dial|call"
+    ),
+    signs={
+        "%": "percent",
+        "&": "and",
+        "+": "plus",
+        "-": "minus",
+        "±": "plus or minus",
+        "=": "equals",
+        "<": "less than",
+        ">": "more than",
+        "*": "times",
+        ":": "divided by",
+        "@": "at",
+        "#": "number",
+        ".": "dot",
+        "~": "about",
+        "²": "squared",
+        "³": "cubed",
+        "to": "to",
+        "per": "per",
+        "and": "and",
+        "the": "the",
+        "of": "of",
+        "ending in": "ending in",
+    },
+    fractions={
+        "½": "one half",
+        "1/2": "one half",
+        "⅓": "one third",
+        "1/3": "one third",
+        "⅔": "two thirds",
+        "2/3": "two thirds",
+        "¼": "one quarter",
+        "1/4": "one quarter",
+        "¾": "three quarters",
+        "3/4": "three quarters",
+    },
+    abbreviations={
+        "Dr.": "Doctor",
+        "Mr.": "Mister",
+        "Mrs.": "Missus",
+        "Ms.": "Miz",
+        "Prof.": "Professor",
+        "e.g.": "for example",
+        "i.e.": "that is",
+        "etc.": "et cetera",
+        "vs.": "versus",
+        "approx.": "approximately",
+        "dept.": "department",
+        "Dept.": "Department",
+        "incl.": "including",
+    },
+    abbreviations_before_numbers={
+        "No.": "number",
+        "no.": "number",
+        "nos.": "numbers",
+        "fig.": "figure",
+        "Fig.": "Figure",
+        "vol.": "volume",
+        "Vol.": "Volume",
+        "p.": "page",
+        "pp.": "pages",
+        "ext.": "extension",
+        "Ext.": "extension",
+    },
+    no_ends=short_forms(
+        "mr mrs ms dr prof st mt vs e.g i.e p.o approx dept est inc ltd co corp u.s u.k a.m p.m gen gov rev sgt incl"
+    ),
+    no_ends_before_numbers=short_forms(
+        "no nos fig vol p pp ext sec ch jan feb mar apr jun jul aug sep sept oct nov dec"
+    ),
+    own=((r"(?<![\w.,])(\d{3}0|\d0)['’]?s\b", _decade),),
+)
 
 ENGLISH = Language(
     code="en",
@@ -99,4 +298,5 @@ ENGLISH = Language(
             "make it,different,another,except,unless,later,how,what,why,when,which,who,maybe,perhaps"
         ),
     ),
+    speech=SPEECH,
 )

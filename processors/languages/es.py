@@ -1,6 +1,137 @@
 """Spanish."""
 
+import re
+
 from processors.languages.base import Agreement, Cues, Language, Lexicon, Sentences, endings, phrases, words
+from processors.languages.numerals import currencies, in_words, nouns
+from processors.languages.speech import Speech, short_forms
+
+
+def _clock(hour: int, minute: int, half: str) -> str:
+    said = f"{_feminine(hour)} {_cardinal(minute)}" if minute else _feminine(hour)
+    if half:
+        return f"{said} de la {'mañana' if half == 'a.m.' else 'tarde'}"
+    return said if minute else f"{said} horas" if hour != 1 else "una hora"
+
+
+def _date(day: int, month: int, year: int | None, before: str) -> str:
+    said = f"{_cardinal(day) if day > 1 else 'primero'} de {SPEECH.month_name(month)}"
+    return said if year is None else f"{said} de {_cardinal(year)}"
+
+
+def _feminine(hour: int) -> str:
+    return re.sub("uno$", "una", _cardinal(hour))
+
+
+def _counted(said: str) -> str:
+    return re.sub("uno$", "un", re.sub("veintiuno$", "veintiún", said))
+
+
+def _time(found: re.Match[str]) -> str:
+    return _clock(int(found[1]), int(found[2]), "")
+
+
+_cardinal = in_words("es", "cardinal")
+
+SPEECH = Speech(
+    cardinal=_cardinal,
+    ordinal=in_words("es", "ordinal"),
+    year=_cardinal,
+    clock=_clock,
+    date=_date,
+    thousands=".\u00a0\u202f\u2009",
+    point="coma",
+    month_first=False,
+    months=(
+        *("enero ene", "febrero feb", "marzo mar", "abril abr", "mayo may", "junio jun", "julio jul"),
+        *("agosto ago", "septiembre sep sept", "octubre oct", "noviembre nov", "diciembre dic"),
+    ),
+    weekdays=("lunes lun", "martes mar", "miércoles mié", "jueves jue", "viernes vie", "sábado sáb", "domingo dom"),
+    currencies=currencies(
+        """
+        € EUR: un euro, euros, un céntimo, céntimos
+        $ US$ USD: un dólar, dólares, un centavo, centavos
+        £ GBP: una libra, libras, un penique, peniques
+        MXN: un peso, pesos, un centavo, centavos
+        ₹ INR: una rupia, rupias, una paisa, paisas
+        ¥ JPY: un yen, yenes
+        """
+    ),
+    units=nouns(
+        """
+        %: uno por ciento, por ciento
+        km: un kilómetro, kilómetros
+        m: un metro, metros
+        cm: un centímetro, centímetros
+        mm: un milímetro, milímetros
+        m² m2: un metro cuadrado, metros cuadrados
+        km/h: un kilómetro por hora, kilómetros por hora
+        kg: un kilo, kilos
+        g: un gramo, gramos
+        l L: un litro, litros
+        ml: un mililitro, mililitros
+        °C: un grado Celsius, grados Celsius
+        °: un grado, grados
+        h: una hora, horas
+        min: un minuto, minutos
+        s: un segundo, segundos
+        MB: un megabyte, megabytes
+        GB: un gigabyte, gigabytes
+        kW: un kilovatio, kilovatios
+        kWh: un kilovatio hora, kilovatios hora
+        """
+    ),
+    scales={"mil": "mil", "millón": "millón de", "millones": "millones de", "M": "millones de"},
+    ordinal_mark=r"\.?[ºª°]",
+    spelled_after=(
+        r"(?:número|núm\.|n\.º|cuenta|código|pin|teléfono|tarjeta|referencia|postal)"
+        r"(?: (?:de|es|número|cuenta|teléfono|tarjeta|cliente|pedido|termina en|terminada en))*"
+        r"|termina en|terminada en"
+    ),
+    signs={
+        "%": "por ciento",
+        "&": "y",
+        "+": "más",
+        "-": "menos",
+        "±": "más menos",
+        "=": "igual a",
+        "<": "menor que",
+        ">": "mayor que",
+        "*": "por",
+        ":": "entre",
+        "@": "arroba",
+        "#": "número",
+        ".": "punto",
+        "~": "aproximadamente",
+        "²": "al cuadrado",
+        "³": "al cubo",
+        "to": "a",
+        "per": "por",
+        "and": "y",
+        "ending in": "terminada en",
+    },
+    fractions={"½": "medio", "1/2": "medio", "¼": "un cuarto", "1/4": "un cuarto", "¾": "tres cuartos"},
+    abbreviations={
+        "Sr.": "señor",
+        "Sra.": "señora",
+        "Srta.": "señorita",
+        "Dr.": "doctor",
+        "Dra.": "doctora",
+        "D.": "don",
+        "Ud.": "usted",
+        "Uds.": "ustedes",
+        "p. ej.": "por ejemplo",
+        "p.ej.": "por ejemplo",
+        "etc.": "etcétera",
+        "aprox.": "aproximadamente",
+        "Avda.": "avenida",
+    },
+    abbreviations_before_numbers={"núm.": "número", "n.º": "número", "nº": "número", "pág.": "página"},
+    no_ends=short_forms("sr sra srta dr dra ud uds p.ej p ej aprox avda a.m p.m ee.uu"),
+    no_ends_before_numbers=short_forms("núm pág tel"),
+    counted=_counted,
+    own=((r"(?<![\w:.,])([01]?\d|2[0-4]):([0-5]\d)\s?(?:h|hrs|horas)\b", _time),),
+)
 
 SPANISH = Language(
     code="es",
@@ -52,4 +183,5 @@ SPANISH = Language(
             "cuándo,cuál,quizás,tal vez"
         ),
     ),
+    speech=SPEECH,
 )

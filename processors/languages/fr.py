@@ -1,6 +1,131 @@
 """French."""
 
+import re
+
 from processors.languages.base import Agreement, Cues, Language, Lexicon, Sentences, endings, phrases, words
+from processors.languages.numerals import currencies, in_words, nouns
+from processors.languages.speech import Speech, short_forms
+
+
+def _clock(hour: int, minute: int, half: str) -> str:
+    hour = hour % 12 + 12 * (half == "p.m.") if half else hour
+    said = f"{re.sub('un$', 'une', _cardinal(hour))} {'heure' if hour < 2 else 'heures'}"
+    return f"{said} {_cardinal(minute)}" if minute else said
+
+
+def _date(day: int, month: int, year: int | None, before: str) -> str:
+    said = f"{_cardinal(day) if day > 1 else 'premier'} {SPEECH.month_name(month)}"
+    return said if year is None else f"{said} {_cardinal(year)}"
+
+
+def _time(found: re.Match[str]) -> str:
+    return _clock(int(found[1]), int(found[2] or 0), "")
+
+
+_cardinal = in_words("fr", "cardinal")
+
+SPEECH = Speech(
+    cardinal=_cardinal,
+    ordinal=in_words("fr", "ordinal"),
+    year=_cardinal,
+    clock=_clock,
+    date=_date,
+    thousands=". \u00a0\u202f\u2009",
+    point="virgule",
+    month_first=False,
+    months=(
+        *("janvier janv", "février févr", "mars", "avril avr", "mai", "juin", "juillet juil"),
+        *("août", "septembre sept", "octobre oct", "novembre nov", "décembre déc"),
+    ),
+    weekdays=("lundi lun", "mardi mar", "mercredi mer", "jeudi jeu", "vendredi ven", "samedi sam", "dimanche dim"),
+    currencies=currencies(
+        """
+        € EUR: un euro, euros, un centime, centimes
+        $ US$ USD: un dollar, dollars, un cent, cents
+        £ GBP: une livre, livres, un penny, pence
+        CHF: un franc, francs, un centime, centimes
+        ₹ INR: une roupie, roupies, un paisa, paisas
+        ¥ JPY: un yen, yens
+        """
+    ),
+    units=nouns(
+        """
+        %: un pour cent, pour cent
+        km: un kilomètre, kilomètres
+        m: un mètre, mètres
+        cm: un centimètre, centimètres
+        mm: un millimètre, millimètres
+        m² m2: un mètre carré, mètres carrés
+        km/h: un kilomètre par heure, kilomètres par heure
+        kg: un kilo, kilos
+        g: un gramme, grammes
+        l L: un litre, litres
+        ml: un millilitre, millilitres
+        °C: un degré Celsius, degrés Celsius
+        °: un degré, degrés
+        min: une minute, minutes
+        s: une seconde, secondes
+        Mo: un mégaoctet, mégaoctets
+        Go: un gigaoctet, gigaoctets
+        kW: un kilowatt, kilowatts
+        kWh: un kilowattheure, kilowattheures
+        """
+    ),
+    scales={
+        "k": "mille",
+        "M": "millions de",
+        "Md": "milliards de",
+        "million": "million de",
+        "millions": "millions de",
+        "milliard": "milliard de",
+        "milliards": "milliards de",
+    },
+    ordinal_mark="er|re|ère|ème|e",
+    spelled_after=(
+        r"(?:numéro|n°|compte|code|pin|téléphone|carte|référence|postal)"
+        r"(?: (?:de|est|le|numéro|compte|téléphone|carte|client|commande|postal|se terminant par|finissant par))*"
+        r"|terminant par|finissant par"
+    ),
+    signs={
+        "%": "pour cent",
+        "&": "et",
+        "+": "plus",
+        "-": "moins",
+        "±": "plus ou moins",
+        "=": "égale",
+        "<": "inférieur à",
+        ">": "supérieur à",
+        "*": "fois",
+        ":": "divisé par",
+        "@": "arobase",
+        "#": "numéro",
+        ".": "point",
+        "~": "environ",
+        "²": "au carré",
+        "³": "au cube",
+        "to": "à",
+        "per": "par",
+        "and": "et",
+        "ending in": "se terminant par",
+    },
+    fractions={"½": "un demi", "1/2": "un demi", "¼": "un quart", "1/4": "un quart", "¾": "trois quarts"},
+    abbreviations={
+        "M.": "monsieur",
+        "Mme": "madame",
+        "Mlle": "mademoiselle",
+        "Dr": "docteur",
+        "p. ex.": "par exemple",
+        "p.ex.": "par exemple",
+        "etc.": "et cetera",
+        "env.": "environ",
+        "av.": "avenue",
+        "bd": "boulevard",
+    },
+    abbreviations_before_numbers={"n°": "numéro", "N°": "numéro", "p.": "page", "tél.": "téléphone"},
+    no_ends=short_forms("m mme mlle dr p.ex p env av"),
+    no_ends_before_numbers=short_forms("n p tél art"),
+    own=((r"(?<![\w:.,])([01]?\d|2[0-4])\s?h(?:\s?([0-5]\d))?\b", _time),),
+)
 
 FRENCH = Language(
     code="fr",
@@ -52,4 +177,5 @@ FRENCH = Language(
             "plus tard,comment,quoi,pourquoi,quand,quel,quelle,peut être"
         ),
     ),
+    speech=SPEECH,
 )

@@ -1,6 +1,133 @@
 """Hindi."""
 
+import re
+
 from processors.languages.base import Agreement, Cues, Language, Lexicon, Sentences, endings, phrases, words
+from processors.languages.numerals import currencies, nouns
+from processors.languages.speech import Speech, short_forms
+
+
+def _cardinal(number: int) -> str:
+    said: list[str] = []
+    for size, name in ((10**9, "अरब"), (10**7, "करोड़"), (10**5, "लाख"), (10**3, "हज़ार"), (100, "सौ")):
+        count, number = divmod(number, size)
+        if count:
+            said += [_cardinal(count), name]
+    return " ".join(said + [_UP_TO_99[number]] if number or not said else said)
+
+
+def _ordinal(number: int) -> str:
+    return _ORDINALS.get(number) or _cardinal(number) + "वाँ"
+
+
+def _year(number: int) -> str:
+    hundreds, rest = divmod(number, 100)
+    if 1100 <= number < 2000:
+        return f"{_cardinal(hundreds)} सौ {_cardinal(rest)}" if rest else f"{_cardinal(hundreds)} सौ"
+    return _cardinal(number)
+
+
+def _clock(hour: int, minute: int, half: str) -> str:
+    hour = hour % 12 + 12 * (half == "p.m.") if half else hour % 24
+    time = "रात" if hour < 4 or hour > 19 else "सुबह" if hour < 12 else "दोपहर" if hour < 16 else "शाम"
+    said = f"{time} {_cardinal((hour - 1) % 12 + 1)}"
+    return f"{said} बजकर {_cardinal(minute)} मिनट" if minute else f"{said} बजे"
+
+
+def _date(day: int, month: int, year: int | None, before: str) -> str:
+    said = f"{_cardinal(day)} {SPEECH.month_name(month)}"
+    return said if year is None else f"{said} {_year(year)}"
+
+
+def _time(found: re.Match[str]) -> str:
+    return _clock(int(found[1]), int(found[2]), "")
+
+
+_UP_TO_99 = words(
+    "शून्य एक दो तीन चार पाँच छह सात आठ नौ दस ग्यारह बारह तेरह चौदह पंद्रह सोलह सत्रह अठारह उन्नीस "
+    "बीस इक्कीस बाईस तेईस चौबीस पच्चीस छब्बीस सत्ताईस अट्ठाईस उनतीस तीस इकतीस बत्तीस तैंतीस चौंतीस पैंतीस छत्तीस सैंतीस "
+    "अड़तीस उनतालीस चालीस इकतालीस बयालीस तैंतालीस चौवालीस पैंतालीस छियालीस सैंतालीस अड़तालीस उनचास पचास इक्यावन बावन "
+    "तिरपन चौवन पचपन छप्पन सत्तावन अट्ठावन उनसठ साठ इकसठ बासठ तिरसठ चौंसठ पैंसठ छियासठ सड़सठ अड़सठ उनहत्तर सत्तर इकहत्तर "
+    "बहत्तर तिहत्तर चौहत्तर पचहत्तर छिहत्तर सतहत्तर अठहत्तर उन्यासी अस्सी इक्यासी बयासी तिरासी चौरासी पचासी छियासी सत्तासी "
+    "अट्ठासी नवासी नब्बे इक्यानवे बानवे तिरानवे चौरानवे पचानवे छियानवे सत्तानवे अट्ठानवे निन्यानवे"
+)
+"""Hindi counts irregularly up to a hundred, and num2words does not know it."""
+
+_ORDINALS = {1: "पहला", 2: "दूसरा", 3: "तीसरा", 4: "चौथा", 6: "छठा"}
+
+SPEECH = Speech(
+    cardinal=_cardinal,
+    ordinal=_ordinal,
+    year=_year,
+    clock=_clock,
+    date=_date,
+    thousands=",\u00a0\u202f\u2009",
+    point="दशमलव",
+    month_first=False,
+    months=(
+        *("जनवरी", "फ़रवरी फरवरी", "मार्च", "अप्रैल", "मई", "जून", "जुलाई"),
+        *("अगस्त", "सितंबर", "अक्टूबर", "नवंबर", "दिसंबर"),
+    ),
+    weekdays=("सोमवार सोम", "मंगलवार मंगल", "बुधवार बुध", "गुरुवार गुरु", "शुक्रवार शुक्र", "शनिवार शनि", "रविवार रवि"),
+    currencies=currencies(
+        """
+        ₹ INR रुपये रुपए: एक रुपया, रुपये, एक पैसा, पैसे
+        $ US$ USD: एक डॉलर, डॉलर, एक सेंट, सेंट
+        £ GBP: एक पाउंड, पाउंड, एक पेनी, पेंस
+        € EUR: एक यूरो, यूरो, एक सेंट, सेंट
+        ¥ JPY: एक येन, येन
+        """,
+        named="₹ INR रुपये रुपए",
+    ),
+    units=nouns(
+        """
+        %: एक प्रतिशत, प्रतिशत
+        km किमी: एक किलोमीटर, किलोमीटर
+        m: एक मीटर, मीटर
+        cm: एक सेंटीमीटर, सेंटीमीटर
+        km/h: एक किलोमीटर प्रति घंटा, किलोमीटर प्रति घंटा
+        kg किग्रा: एक किलोग्राम, किलोग्राम
+        g: एक ग्राम, ग्राम
+        l L: एक लीटर, लीटर
+        °C: एक डिग्री सेल्सियस, डिग्री सेल्सियस
+        °: एक डिग्री, डिग्री
+        min: एक मिनट, मिनट
+        MB: एक मेगाबाइट, मेगाबाइट
+        GB: एक गीगाबाइट, गीगाबाइट
+        """
+    ),
+    scales={"हज़ार": "हज़ार", "हजार": "हज़ार", "लाख": "लाख", "करोड़": "करोड़", "lakh": "लाख", "crore": "करोड़"},
+    ordinal_mark="वाँ|वां|वें|वीं",
+    spelled_after="(?:खाता|फ़ोन|फोन|कार्ड|मोबाइल|ग्राहक)? ?(?:संख्या|नंबर)|पिन|कोड|PIN|OTP|ओटीपी",
+    signs={
+        "%": "प्रतिशत",
+        "&": "और",
+        "+": "प्लस",
+        "-": "माइनस",
+        "±": "प्लस माइनस",
+        "=": "बराबर",
+        "<": "से कम",
+        ">": "से ज़्यादा",
+        "*": "गुणा",
+        ":": "भाग",
+        "@": "ऐट",
+        "#": "नंबर",
+        ".": "डॉट",
+        "~": "लगभग",
+        "²": "वर्ग",
+        "³": "घन",
+        "to": "से",
+        "per": "प्रति",
+        "and": "और",
+        "ending in": "आख़िरी अंक",
+    },
+    fractions={"½": "आधा", "1/2": "आधा", "¼": "चौथाई", "1/4": "चौथाई", "¾": "तीन चौथाई"},
+    abbreviations={"डॉ.": "डॉक्टर", "Dr.": "डॉक्टर", "श्री.": "श्री"},
+    abbreviations_before_numbers={"नं.": "नंबर"},
+    no_ends=short_forms("डॉ श्री dr mr mrs a.m p.m"),
+    no_ends_before_numbers=frozenset(["नं"]),
+    own=((r"(?<![\w:.,])([01]?\d|2[0-4]):([0-5]\d) ?बजे", _time),),
+)
 
 HINDI = Language(
     code="hi",
@@ -49,4 +176,5 @@ HINDI = Language(
         yes=phrases("हाँ,हां,जी,जी हाँ,ठीक है,ठीक,बिल्कुल,ज़रूर,सही,कर दीजिए,कर दो,haan,ha ji,theek hai,ji haan"),
         no=phrases("नहीं,मत,ना,लेकिन,पर,रुको,रुकिए,बदल,दूसरा,बाद में,कैसे,क्या,क्यों,कब,कौन,शायद,nahin,nahi"),
     ),
+    speech=SPEECH,
 )

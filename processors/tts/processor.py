@@ -18,15 +18,14 @@ from processors.frames import (
     UtteranceAudioFrame,
     UtteranceEndFrame,
     UtteranceStartFrame,
-    Word,
     WordTimesFrame,
 )
 from processors.overtaking import OvertakingInterruptions
 from processors.tts.base import Voice, VoiceChunk, VoiceError
 from processors.tts.deadlines import in_time
+from processors.tts.original_words import OriginalWords
 from processors.tts.sentences import PieceCutter
-from processors.tts.spoken_form import spoken
-from processors.tts.word_times import split_words
+from processors.tts.spoken_form import SpokenText, spoken
 from transports.pcm import Resampler
 
 MAX_FAILURES = 2
@@ -40,10 +39,12 @@ class TTSParams:
     Attributes:
         first_audio_secs: Seconds until its first audio.
         next_audio_secs: Seconds between its chunks.
+        language: Code of the language that is spoken.
     """
 
     first_audio_secs: float = 3.0
     next_audio_secs: float = 2.0
+    language: str = "en"
 
 
 @dataclass(eq=False)
@@ -82,7 +83,7 @@ class TTSProcessor(OvertakingInterruptions):
         super().__init__(name="tts")
         self._voice = voice
         self._params = params or TTSParams()
-        self._cutter = PieceCutter()
+        self._cutter = PieceCutter(self._params.language)
         self._incoming: _Reply | None = None
         self._replies: deque[_Reply] = deque()
         self._last_utterance_id = 0
@@ -129,7 +130,7 @@ class TTSProcessor(OvertakingInterruptions):
         if self._incoming is not None:
             self._complete(self._incoming, None)
         self._incoming = _Reply(reply_id, remember)
-        self._cutter = PieceCutter()
+        self._cutter = PieceCutter(self._params.language)
         self._add(self._incoming)
 
     def _say(self, frame: SayFrame) -> None:
@@ -192,11 +193,10 @@ class TTSProcessor(OvertakingInterruptions):
         utterance_id = self._last_utterance_id
         await self.push_frame(UtteranceStartFrame(reply.reply_id, utterance_id, text))
         error: str | None = None
-        said = spoken(text)
-        if said:
+        said = spoken(text, self._params.language)
+        if said.text:
             try:
-                # A voice times the words that it speaks; where those are not the text's own, times are estimated.
-                await self._speak_aloud(utterance_id, said, split_words(text) if said == text.strip() else [])
+                await self._speak_aloud(utterance_id, said)
             except VoiceError as failure:
                 error = str(failure)
             except Exception as failure:  # noqa: BLE001 - a boundary: no fault of a voice may end the call
@@ -210,27 +210,29 @@ class TTSProcessor(OvertakingInterruptions):
             reply.error = reply.error or error
         await self.push_frame(UtteranceEndFrame(utterance_id, error=error))
 
-    async def _speak_aloud(self, utterance_id: int, said: str, own_words: list[str]) -> None:
+    async def _speak_aloud(self, utterance_id: int, said: SpokenText) -> None:
         """Push one utterance's audio; and its word times, with the text's own words and their white space.
 
         Raises:
             VoiceError: No audio, too late, or the voice's own.
         """
         sound = _Sound()
-        names = iter(own_words)
+        originals = OriginalWords(said)
         deadlines = {
             "first_audio_secs": self._params.first_audio_secs,
             "next_audio_secs": self._params.next_audio_secs,
         }
-        async with aclosing(in_time(self._voice, said, **deadlines)) as chunks:
+        async with aclosing(in_time(self._voice, said.text, **deadlines)) as chunks:
             async for chunk in chunks:
-                words = [Word(name, word.start_secs) for word, name in zip(chunk.words, names, strict=False)]
-                if words:
+                if words := originals.follow(chunk.words):
                     await self.push_frame(WordTimesFrame(utterance_id, words))
                 await self._push_audio(utterance_id, sound.take(chunk))
         await self._push_audio(utterance_id, sound.finish())
         if not sound.samples:
             raise VoiceError("the voice made no sound")
+        if not originals.told:
+            words = originals.guess(sound.samples / OUTPUT_SAMPLE_RATE_HZ)
+            await self.push_frame(WordTimesFrame(utterance_id, words))
 
     async def _push_audio(self, utterance_id: int, pcm: bytes) -> None:
         if pcm:

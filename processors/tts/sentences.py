@@ -7,20 +7,16 @@ a whole. The pieces, joined, are the text.
 import re
 from typing import Final
 
+from processors.languages.catalogue import language
+from processors.tts.markup import CODE
+
 FIRST_MIN_CHARS: Final = 16
 """A first clause shorter than this ("Yes,") is spoken with what follows: alone it would end before that is there."""
 
 MAX_CHARS: Final = 240
 """A piece that has grown so long ends at its last clause, or at a space."""
 
-_ABBREVIATIONS: Final = frozenset(
-    re.findall(
-        r"\S+",
-        "mr mrs ms dr prof sr jr st vs etc e.g i.e no nos approx dept est inc ltd co corp u.s u.k a.m p.m fig vol "
-        "z.b d.h bzw ca nr usw str hr fr sra srta dra mme mlle",
-    )
-)
-_SENTENCE: Final = re.compile(r"[.!?…؟۔।॥]+[\"'”’»)\]]*(?=\s)|[。！？]+[”’」』）]*|\n+")
+_SENTENCE: Final = re.compile(r"[.!?…؟۔।॥]+[\"'”’»)\]*_~`]*(?=\s)|[。！？]+[”’」』）]*|\n+")
 _CLAUSE: Final = re.compile(r"[,;:؛،](?=\s)|\s[–—-](?=\s)|[，、；：]")
 
 
@@ -28,9 +24,13 @@ class PieceCutter:
     """Takes text as it comes, gives pieces as they are complete.
 
     A sentence counts as complete when the white space after its mark has come, since "3." may become "3.5".
+
+    Args:
+        code: Language code of the text: each has its own short forms that end no sentence.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, code: str = "en") -> None:
+        self._speech = language(code).speech
         self._text = ""
         self._first = True
 
@@ -64,8 +64,9 @@ class PieceCutter:
         return self._forced_end() if len(self._text) > MAX_CHARS else None
 
     def _sentence_end(self) -> int | None:
+        code = [found.span() for found in CODE.finditer(self._text)] if "`" in self._text else []
         for found in _SENTENCE.finditer(self._text):
-            if not self._text[: found.end()].strip():
+            if not self._text[: found.end()].strip() or any(begin < found.start() < end for begin, end in code):
                 continue
             end = self._after_space(found.end())
             if end is not None and self._ends_sentence(found, end):
@@ -73,21 +74,26 @@ class PieceCutter:
         return None
 
     def _ends_sentence(self, found: re.Match[str], end: int) -> bool:
-        mark = found.group()
-        if mark[0] != ".":
+        if found.group()[0] != ".":
             return True
         before = self._text[: found.start()]
-        last = re.split(r"[\s(\"'“‘]", before)[-1]
-        if last.lower() in _ABBREVIATIONS or (len(last) == 1 and last.isalpha() and last.isupper()):
+        last = re.split(r"[\s(\"'“‘*_]", before)[-1]
+        short, following = last.lower(), self._text[end]
+        if short in self._speech.no_ends or (len(last) == 1 and last.isalpha() and last.isupper() and last != "I"):
             return False
-        if last.isdigit() and not before[: -len(last)].strip():
-            return False  # "1. " begins an item of a list
-        return not self._text[end].islower()
+        if short in self._speech.no_ends_before_numbers and following.isdigit():
+            return False
+        if last.isdigit() and len(last) < 3 and (self._speech.dot_makes_ordinal or not before[: -len(last)].strip()):
+            return False  # "3. Mai"; and "1. " begins an item of a list
+        return not following.islower()
 
     def _first_clause_end(self) -> int | None:
         for found in _CLAUSE.finditer(self._text):
             end = self._after_space(found.end())
             if end is not None and len(self._text[: found.end()].strip()) >= FIRST_MIN_CHARS:
+                announces = found.group() == ":" or self._text[found.start() - 1].isdigit()
+                if announces and self._text[end].isdigit():
+                    continue  # "Jan 1, 1980" is one thing, and so is "Your code: 1234"
                 return end
         return None
 

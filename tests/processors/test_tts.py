@@ -89,11 +89,13 @@ async def test_a_reply_is_spoken_in_pieces_between_its_ends(virtual):
             ("start", 7, 1, "Hello there. "),
             ("audio", 1, 500, 24_000),
             ("audio", 1, 600, 24_000),
+            ("words", 1, ["Hello ", "there. "]),
             ("end", 1, None),
             ("start", 7, 2, "How are you?"),
             ("audio", 2, 300, 24_000),
             ("audio", 2, 300, 24_000),
             ("audio", 2, 400, 24_000),
+            ("words", 2, ["How ", "are ", "you?"]),
             ("end", 2, None),
             ("over", 7, None),
         ]
@@ -103,7 +105,7 @@ async def test_the_first_clause_is_spoken_before_the_rest_is_there(virtual):
     async with running(TTSProcessor(FakeVoice())) as chain:
         await chain.push(ReplyStartFrame(reply_id=1), LLMTextFrame("We are open today, "), LLMTextFrame("un"))
         await chain.until(UtteranceEndFrame)
-        assert [entry[0] for entry in out(chain)] == ["reply", "start", *["audio"] * 4, "end"]
+        assert [entry[0] for entry in out(chain)] == ["reply", "start", *["audio"] * 4, "words", "end"]
 
 
 async def test_other_rates_are_made_to_fit(virtual):
@@ -115,14 +117,30 @@ async def test_other_rates_are_made_to_fit(virtual):
         assert sum(len(frame.audio) // 2 for frame in audio) == 3000 * 24 // 16
 
 
-async def test_word_times_pass_where_the_words_are_the_texts_own(virtual):
+async def test_word_times_are_told_with_the_texts_own_words(virtual):
     async with running(TTSProcessor(FakeVoice(words=True))) as chain:
         await reply(chain, 1, "one two")
         await chain.until(ReplyEndFrame)
         assert [words for kind, _, words in (e for e in out(chain) if e[0] == "words")] == [["one "], ["two"]]
-        await reply(chain, 2, "**one** two")
+        await reply(chain, 2, "**Pay** £1,250.50 🙂 by 5 pm.")
         await chain.until(ReplyEndFrame, 2)
-        assert len(chain.down(WordTimesFrame)) == 2
+        # Pay one thousand two hundred fifty pounds fifty by five p.m.: each word with the last one spoken for it
+        told = [
+            (word.text, round(word.start_secs, 1)) for frame in chain.down(WordTimesFrame)[2:] for word in frame.words
+        ]
+        assert told == [("**Pay** ", 0.0), ("£1,250.50 🙂 ", 0.7), ("by ", 0.8), ("5 pm.", 1.0)]
+
+
+async def test_without_times_a_figure_takes_as_long_as_its_words(virtual):
+    async with running(TTSProcessor(FakeVoice())) as chain:
+        await reply(chain, 1, "It is £1,250.50 now.")
+        await chain.until(ReplyEndFrame)
+        (frame,) = chain.down(WordTimesFrame)
+        secs = sum(len(audio.audio) for audio in chain.down(UtteranceAudioFrame)) / 48_000
+        told = {word.text: word.start_secs / secs for word in frame.words}
+        assert list(told) == ["It ", "is ", "£1,250.50 ", "now."]
+        assert told["is "] < 0.2
+        assert told["£1,250.50 "] > 0.7
 
 
 async def test_text_that_cannot_be_spoken_is_an_utterance_without_audio(virtual):
@@ -152,6 +170,7 @@ async def test_an_interruption_stops_the_voice_and_drops_what_was_to_be_said(vir
             ("reply", 2, True),
             ("start", 2, 2, "New."),
             ("audio", 2, 400, 24_000),
+            ("words", 2, ["New."]),
             ("end", 2, None),
             ("over", 2, None),
         ]
