@@ -124,7 +124,10 @@ def _work(share: Sequence[tuple[int, Cell]], at_once: int, results: Any) -> None
         results.put((index, await measure(cell)))
 
     with watching():
+        parent = multiprocessing.parent_process()
         for index, cell in share:
+            if parent is not None and not parent.is_alive():
+                return
             if not cell.provider.in_real_time:
                 loop = virtual_time.VirtualTimeLoop(charge_jobs=1.0, walks_for=WALKS_FOR)
                 virtual_time.run(one(index, cell), loop=loop)

@@ -191,7 +191,7 @@ class BotAnswers(Floor):
         assert isinstance(event, PlayoutStalled)
         if event.stalled and event.reply_id == self._speaking_id:
             self._timers[Timer.STALL] = self._stall_over()
-            self._set(Timer.SIGN, self.params.sign_secs)
+            self._set(Timer.SIGN, self.params.dry_sign_secs)
         else:
             self._clear(Timer.SIGN, Timer.STALL)
 

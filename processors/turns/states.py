@@ -90,6 +90,7 @@ class TurnParams:
         endless_speech_secs: Speech without an end and without words for this long is taken for noise.
         lost_end_secs: After a final result and no further words for this long, a missed end is assumed.
         sign_secs: While the bot owes a sound, the page shows a sign each time that so long has passed without one.
+        dry_sign_secs: The same for a reply that has run dry, which is noticed late.
         filler_secs: A reply that is not heard after this long is covered by "one moment"; again after as long.
         tools_secs: The same for a reply that waits for tools, counted from their start.
         overdue_secs: Grace for a reply whose deadline passed while something else was heard.
@@ -117,6 +118,7 @@ class TurnParams:
     endless_speech_secs: float = 20.0
     lost_end_secs: float = 2.5
     sign_secs: float = 1.1
+    dry_sign_secs: float = 0.5
     filler_secs: float = 2.6
     tools_secs: float = 0.7
     overdue_secs: float = 1.0

@@ -208,7 +208,7 @@ def test_a_reply_that_runs_dry_shows_a_sign_before_it_is_given_up() -> None:
     world = World(Params(reply_ms=20_000)).run(scene, 9000)
     (apology_at,) = (at for at, say in world.actions(ev.Say) if say.phrase is Phrase.APOLOGY)
     signs = [at for at, _ in world.actions(ev.ShowWaiting) if at < apology_at]
-    assert signs == [4100, 5200]
+    assert signs == [3500, 4600]
 
 
 def test_a_quick_reply_shows_no_sign() -> None:
