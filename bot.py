@@ -57,7 +57,11 @@ def build_pipeline(call: Call, services: Services, log: CallLog) -> Pipeline:
     )
     tools = services.tool_runner(call.pc_id, conversation)
     llm = LLMProcessor(
-        services.language_model, tools, services.llm_params, hang_up=call.hang_up, on_usage=log.tokens_used
+        services.language_model_for(call.pc_id),
+        tools,
+        services.llm_params,
+        hang_up=call.hang_up,
+        on_usage=log.tokens_used,
     )
     tts = TTSProcessor(services.voice, params=services.tts_params)
     output = call.output()
@@ -126,6 +130,7 @@ async def serve(settings: Settings) -> None:
         settings.max_calls,
         settings.dashboard_token,
         services.info,
+        gateway=services.gateway,
         cost=lambda: costs.so_far(book, loop.time()),
     )
     add_dashboard(app, sources)

@@ -19,6 +19,10 @@ from processors.turns.states import InterruptionMode
 ROOT = Path(__file__).resolve().parent
 
 
+LIMITS = ("rpm", "rpd", "tpm", "tpd")
+"""Names of limits: requests and tokens, a minute and a day."""
+
+
 class SettingsError(Exception):
     """A setting is missing or wrong; the message says in one line what to set."""
 
@@ -39,6 +43,14 @@ class LlmProvider(Enum):
     SCRIPTED = "scripted"
     OLLAMA = "ollama"
     GROQ = "groq"
+
+
+class LlmFallback(Enum):
+    """What answers when no vendor's language model can."""
+
+    AUTO = "auto"
+    LOCAL = "local"
+    NONE = "none"
 
 
 class TtsProvider(Enum):
@@ -190,6 +202,30 @@ class Settings(BaseSettings):
     )
     groq_url: str = Field("", description="Another host that speaks Groq's protocol; empty: Groq.")
 
+    # gateway to the language models
+    llm_fallback: LlmFallback = Field(
+        LlmFallback.AUTO,
+        description="What answers when no vendor's model can: local, none, or auto: local if its weights are there and "
+        "the machine has four cores or more.",
+    )
+    llm_max_wait_secs: float = Field(
+        30.0, ge=1, le=600, description="Longest wait in line for an answer; the caller is told how long."
+    )
+    llm_limits: Annotated[dict[str, float], NoDecode] = Field(
+        default_factory=dict,
+        description="Limits of each model, comma separated: rpm=30,rpd=1000,tpm=8000,tpd=200000; empty: "
+        "the published ones, corrected by what the vendor says.",
+    )
+    reply_cache_secs: float = Field(
+        600.0,
+        ge=0,
+        le=86_400,
+        description="Seconds that replies to questions of a general kind are remembered; 0: not.",
+    )
+    redis_url: SecretStr = Field(
+        SecretStr(""), description="Redis in which processes share limits and lines, redis://HOST:PORT/0; empty: none."
+    )
+
     # voice
     gtts_url: str = Field("", description="Another host that speaks Google Translate's protocol; empty: Google.")
     tts_first_byte_secs: float = Field(3.0, gt=0, le=30, description="Seconds to wait for a sentence's audio.")
@@ -226,6 +262,19 @@ class Settings(BaseSettings):
     @classmethod
     def _as_list(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("llm_limits", mode="before")
+    @classmethod
+    def _as_limits(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        limits: dict[str, float] = {}
+        for part in filter(None, (part.strip() for part in value.split(","))):
+            name, _, amount = part.partition("=")
+            if name not in LIMITS or not amount.replace(".", "", 1).isdigit() or float(amount) <= 0:
+                raise ValueError(f"{part} is no limit such as rpm=30")
+            limits[name] = float(amount)
+        return limits
 
     @field_validator("groq_models")
     @classmethod
@@ -390,6 +439,8 @@ def env_example() -> str:
             default = default.get_secret_value()
         elif isinstance(default, list):
             default = ",".join(default)
+        elif isinstance(default, dict):
+            default = ",".join(f"{key}={value:g}" for key, value in default.items())
         elif isinstance(default, bool):
             default = str(default).lower()
         lines += ["", f"# {field.description}"]

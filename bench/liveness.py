@@ -39,6 +39,8 @@ EVENTS: Final[dict[str, Callable[[TurnMachine], ev.Event]]] = {
     "stalled": lambda m: ev.PlayoutStalled(m._last_reply_id, True),
     "tools": lambda m: ev.WaitsForTools(m._last_reply_id, 5.0),
     "tools over": lambda m: ev.WaitsForTools(m._last_reply_id, 0.0),
+    "in line": lambda m: ev.WaitsInLine(m._last_reply_id, 10.0),
+    "refused": lambda m: ev.Refused(m._last_reply_id, ev.Phrase.QUOTA),
     "ready": lambda m: ev.ClientReady(),
 }
 GAPS_SECS = (0.0, 0.4)
@@ -58,7 +60,9 @@ def fingerprint(machine: TurnMachine) -> tuple[object, ...]:
         machine._transcript.is_settled(),
         machine._asked_text,
         reply and (reply.reply_id - machine._last_reply_id, reply.phrase, reply.playing),
-        reply and tuple(at and round(at - now, 3) for at in (reply.tools_until, reply.filler_at)),
+        reply and tuple(at and round(at - now, 3) for at in (reply.tools_until, reply.filler_at, reply.line_until)),
+        reply and reply.apology,
+        machine._line_told,
         filler and (filler.reply_id - machine._last_reply_id, filler.playing),
         min(machine._fillers_said, 1),
         machine._speaking_id and machine._speaking_id - machine._last_reply_id,

@@ -210,6 +210,32 @@ class ToolsRunningFrame(SystemFrame):
     longest_secs: float
 
 
+@dataclass
+class ReplyInLineFrame(SystemFrame):
+    """The reply waits until a language model may be asked. Upstream to the turn machine, and from there to the client.
+
+    Parameters:
+        reply_id: The reply.
+        wait_secs: How much longer, estimated.
+    """
+
+    reply_id: int
+    wait_secs: float
+
+
+@dataclass
+class ReplyRefusedFrame(SystemFrame):
+    """There will be no reply, for a reason that the caller should hear; its end frame is still to come.
+
+    Parameters:
+        reply_id: The reply.
+        cause: The value of a :class:`~processors.llm.base.Cause`.
+    """
+
+    reply_id: int
+    cause: str
+
+
 # --- speaking ----------------------------------------------------------------
 
 

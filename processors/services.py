@@ -1,17 +1,23 @@
 """Everything that calls share: providers and models, made once from the settings."""
 
 import asyncio
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from aiortc import RTCIceServer
 from loguru import logger
 
+from gateway.model import Endpoint, Gateway, GatewayParams
+from gateway.policy import Choice, PolicyParams
+from gateway.reply_cache import ReplyCache
+from gateway.shared_budget import RedisBudget
 from processors.context import Conversation
 from processors.languages.catalogue import language
+from processors.llm import weights
 from processors.llm.base import LanguageModel, LanguageModelError
-from processors.llm.groq import GroqModel
+from processors.llm.groq import FREE_ACCOUNT, SHORT_NAMES, GroqModel
 from processors.llm.local import LocalModel
 from processors.llm.openai_compatible import OpenAICompatibleModel
 from processors.llm.processor import LLMParams
@@ -40,15 +46,18 @@ from processors.turns import smart_turn
 from processors.turns.endpoint import EndpointParams
 from processors.turns.events import Phrase
 from processors.turns.handler import HandlerParams, SoundJudge, TurnDetector
-from processors.turns.phrases import phrase_text
+from processors.turns.phrases import all_texts, phrase_text
 from processors.turns.states import InterruptionMode, TurnParams
 from processors.turns.verdict.model import Judge
 from processors.turns.verdict.policy import VerdictParams
 from processors.vad import SileroStream, SpeechGateParams
-from settings import LlmProvider, Settings, SettingsError, SttProvider, TtsProvider
+from settings import LlmFallback, LlmProvider, Settings, SettingsError, SttProvider, TtsProvider
 
 STREAMING_FIRST_AUDIO_SECS: Final = 1.0
 """How long a voice that streams may take to begin; it usually takes a fifth of this."""
+
+FALLBACK_CORES: Final = 4
+"""A machine with fewer has none to spare for a language model while it carries calls."""
 
 CHAIN_PATIENCE_SECS: Final = 0.1
 """A voice that gives up by itself knows what to do about it; only one that does not is given up."""
@@ -143,8 +152,8 @@ class Services:
     async def _rehearse(self) -> None:
         """Speak the sentences that nobody should wait for once, so that the voice remembers them."""
         settings = self.settings
-        phrases = [phrase_text(phrase, settings.language, settings.greeting) for phrase in Phrase]
-        await self.voice.rehearse([said for text in phrases if (said := spoken(text, settings.language).text)])
+        texts = all_texts(settings.language, settings.greeting)
+        await self.voice.rehearse([said for text in texts if (said := spoken(text, settings.language).text)])
 
     # --- what each call gets -----------------------------------------------------------
 
@@ -157,6 +166,11 @@ class Services:
                 return RecogniserChain(deepgram, MoonshineRecogniser) if self.settings.language == "en" else deepgram
             case _:
                 return MoonshineRecogniser()
+
+    def language_model_for(self, call_id: str) -> LanguageModel:
+        """The language model as one call asks it."""
+        model = self.language_model
+        return model.for_call(call_id) if isinstance(model, Gateway) else model
 
     def tool_runner(self, call_id: str, conversation: Conversation) -> ToolRunner | None:
         """The tools of one call, with a memory of their own; None if there are no tools."""
@@ -239,6 +253,10 @@ class Services:
             stt += f" {self.settings.deepgram_model}"
         return {"stt": stt, "llm": self.language_model.name, "tts": self.voice.name}
 
+    def gateway(self) -> dict[str, Any]:
+        """What the gateway to the language models says of itself; empty if there is none."""
+        return self.language_model.snapshot() if isinstance(self.language_model, Gateway) else {}
+
     def summary(self) -> str:
         """One line for the log."""
         named = ", ".join(
@@ -263,19 +281,51 @@ def make_language_model(settings: Settings) -> LanguageModel:
         case LlmProvider.LOCAL | LlmProvider.AUTO:
             return LocalModel(settings.llm_weights, threads=settings.llm_threads, max_tokens=settings.llm_max_tokens)
         case LlmProvider.GROQ:
-            return GroqModel(
-                settings.groq_api_key,
-                settings.groq_models,
-                base_url=settings.groq_url or None,
-                max_tokens=settings.llm_max_tokens,
-            )
+            return _gateway(settings, [_groq(settings, model) for model in settings.groq_models])
         case LlmProvider.OLLAMA:
-            return OpenAICompatibleModel(
+            model = OpenAICompatibleModel(
                 settings.ollama_url,
                 settings.ollama_model,
                 settings.ollama_api_key,
                 max_tokens=settings.llm_max_tokens,
             )
+            limits = {SHORT_NAMES[name.upper()]: limit for name, limit in settings.llm_limits.items()}
+            return _gateway(settings, [Endpoint(Choice(settings.ollama_model, limits), model)], patient=True)
+
+
+def _groq(settings: Settings, name: str) -> Endpoint:
+    limits = {SHORT_NAMES[short.upper()]: limit for short, limit in settings.llm_limits.items()} or FREE_ACCOUNT
+    model = GroqModel(
+        settings.groq_api_key, name, base_url=settings.groq_url or None, max_tokens=settings.llm_max_tokens
+    )
+    return Endpoint(Choice(name, limits), model)
+
+
+def _gateway(settings: Settings, endpoints: Sequence[Endpoint], *, patient: bool = False) -> Gateway:
+    """What stands between calls and models. A server of one's own may be slow and is waited for (``patient``)."""
+    params = GatewayParams(policy=PolicyParams(max_wait_secs=settings.llm_max_wait_secs))
+    if patient:
+        params = replace(
+            params, first_token_secs=settings.llm_first_token_secs, next_token_secs=settings.llm_next_token_secs
+        )
+    names = [endpoint.choice.name for endpoint in endpoints]
+    cache = ReplyCache(settings.reply_cache_secs, world=names) if settings.reply_cache_secs else None
+    url = settings.redis_url.get_secret_value()
+    shared = RedisBudget.at(url) if url else None
+    return Gateway(endpoints, params, cache=cache, shared=shared, last_resort=_last_resort(settings))
+
+
+def _last_resort(settings: Settings) -> LanguageModel | None:
+    """The model on this machine, if it may stand in for a vendor's."""
+    match settings.llm_fallback:
+        case LlmFallback.NONE:
+            return None
+        case LlmFallback.AUTO:
+            if (os.cpu_count() or 1) < FALLBACK_CORES or not weights.at_hand(settings.llm_weights):
+                return None
+        case LlmFallback.LOCAL:
+            pass
+    return LocalModel(settings.llm_weights, threads=settings.llm_threads, max_tokens=settings.llm_max_tokens)
 
 
 def deepgram_params(settings: Settings) -> DeepgramParams:

@@ -174,3 +174,10 @@ def test_a_provider_that_is_named_is_taken_and_needs_no_reason(monkeypatch):
     monkeypatch.delenv("DEEPGRAM_API_KEY")
     with pytest.raises(SettingsError, match=r"^DEEPGRAM_API_KEY: missing"):
         load(stt="deepgram")
+
+
+def test_limits_of_models_are_read_and_checked() -> None:
+    assert Settings(_env_file=None, llm_limits="rpm=30, tpd=200000").llm_limits == {"rpm": 30, "tpd": 200_000}
+    for wrong in ("rpm", "rph=3", "rpm=0", "rpm=many"):
+        with pytest.raises(SettingsError, match="LLM_LIMITS: .*is no limit such as rpm=30"):
+            load(_env_file=None, llm_limits=wrong)

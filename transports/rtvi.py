@@ -23,6 +23,7 @@ from processors.frames import (
     ClientReadyFrame,
     DecisionCardFrame,
     InterimTranscriptFrame,
+    ReplyInLineFrame,
     ReplyPlayedFrame,
     ReplyPlayingFrame,
     StillThinkingFrame,
@@ -105,6 +106,8 @@ def messages(frame: Frame) -> list[Message]:
             return [_ours("turn-state", state=frame.state, turn_id=frame.turn_id)]
         case StillThinkingFrame():
             return [_ours("still-thinking")]
+        case ReplyInLineFrame():
+            return [_ours("in-line", wait_secs=round(frame.wait_secs, 1))]
         case UserStartedSpeakingFrame():
             return [_message("user-started-speaking")]
         case UserStoppedSpeakingFrame():

@@ -3,6 +3,11 @@
 import { AnswerClock } from "./answer-clock.js";
 import { TurnState } from "./turn-state.js";
 
+/** @param {number} waitSecs */
+function inLine(waitSecs) {
+  return Number.isFinite(waitSecs) ? `Many callers: the answer comes in about ${Math.max(1, Math.ceil(waitSecs))} s.` : "";
+}
+
 export class Conversation {
   #page;
   #clock = new AnswerClock();
@@ -14,6 +19,7 @@ export class Conversation {
    * @param {import("./transcript.js").Transcript} page.transcript
    * @param {import("./panels.js").Decisions} page.decisions
    * @param {(state: string) => void} page.setState
+   * @param {(text: string) => void} page.setHint
    * @param {(summary: {lastMs: number, medianMs: number} | null) => void} page.setTiming
    * @param {(text: string, fatal: boolean) => void} page.showError
    * @param {() => void} page.stillThinking
@@ -34,6 +40,8 @@ export class Conversation {
     if (state !== null) this.#page.setState(state);
     const { transcript, decisions, showError } = this.#page;
     switch (event.type) {
+      case "in-line":
+        return this.#page.setHint(inLine(event.wait_secs));
       case "user-started-speaking":
         return this.#clock.resumed();
       case "user-stopped-speaking":

@@ -224,6 +224,7 @@ export class Session {
     this.#conversation = new Conversation({
       ...this.#parts,
       setState: (state) => ui.setState(state),
+      setHint: (text) => ui.setHint(text),
       setTiming: (summary) => ui.setTiming(summary),
       showError: (text) => this.#showError(text),
       stillThinking: () => {

@@ -58,6 +58,11 @@ export class Ui {
     });
   }
 
+  /** Say more about the state, until it changes. @param {string} text */
+  setHint(text) {
+    this.#els.hint.textContent = text;
+  }
+
   /** @param {string} state A key of the table above; others are shown as they are. */
   setState(state) {
     this.state = state;

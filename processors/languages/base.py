@@ -4,6 +4,7 @@ One language is one file in this folder that makes a :class:`Language`; see ``do
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from processors.languages.speech import Speech
@@ -40,6 +41,11 @@ class Sentences:
         apology: It cannot answer.
         still_there: The caller has said nothing for a while.
         goodbye: Nor after that: it hangs up.
+        busy: The answer comes late because many call; ``{wait}`` stands for how late.
+        in_line: The same again.
+        full: There will be no answer because too many call.
+        quota: There will be no more answers today.
+        waits: Words for ``{wait}``, by seconds, ascending: few, so that the sentences are spoken once and remembered.
     """
 
     greeting: str
@@ -49,6 +55,11 @@ class Sentences:
     apology: str
     still_there: str
     goodbye: str
+    busy: str
+    in_line: str
+    full: str
+    quota: str
+    waits: Mapping[int, str]
 
 
 @dataclass(frozen=True)

@@ -164,6 +164,17 @@ GERMAN = Language(
         apology="Es tut mir leid, ich kann gerade nicht antworten. Bitte versuchen Sie es gleich noch einmal.",
         still_there="Sind Sie noch da?",
         goodbye="Es scheint niemand mehr da zu sein, ich lege jetzt auf. Auf Wiederhören.",
+        busy="Gerade rufen sehr viele an. Es dauert etwa {wait}.",
+        in_line="Sie sind noch in der Warteschlange, etwa {wait}.",
+        full="Gerade rufen zu viele an. Bitte versuchen Sie es in einer Minute noch einmal.",
+        quota="Für heute darf ich keine Antworten mehr geben. Bitte rufen Sie morgen wieder an.",
+        waits={
+            5: "fünf Sekunden",
+            10: "zehn Sekunden",
+            20: "zwanzig Sekunden",
+            30: "eine halbe Minute",
+            60: "eine Minute",
+        },
     ),
     lexicon=Lexicon(
         acknowledgements=phrases(

@@ -215,6 +215,11 @@ ENGLISH = Language(
         apology="I'm sorry, I can't answer that right now. Please try again in a moment.",
         still_there="Are you still there?",
         goodbye="It seems that nobody is there, so I'll hang up now. Goodbye.",
+        busy="I'm getting many calls right now. It will take about {wait}.",
+        in_line="You're still in line, about {wait}.",
+        full="I'm getting more calls than I can answer. Please try again in a minute.",
+        quota="I've given all the answers that I may give today. Please call again tomorrow.",
+        waits={5: "five seconds", 10: "ten seconds", 20: "twenty seconds", 30: "half a minute", 60: "a minute"},
     ),
     lexicon=Lexicon(
         acknowledgements=phrases(

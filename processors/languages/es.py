@@ -147,6 +147,11 @@ SPANISH = Language(
         apology="Lo siento, ahora mismo no puedo responder. Inténtelo de nuevo en un momento.",
         still_there="¿Sigue ahí?",
         goodbye="Parece que no hay nadie, así que voy a colgar. Adiós.",
+        busy="Ahora mismo recibo muchas llamadas. Tardaré aproximadamente {wait}.",
+        in_line="Sigue usted en la cola, aproximadamente {wait}.",
+        full="Recibo más llamadas de las que puedo atender. Inténtelo de nuevo en un minuto.",
+        quota="Hoy ya no puedo dar más respuestas. Vuelva a llamar mañana, por favor.",
+        waits={5: "cinco segundos", 10: "diez segundos", 20: "veinte segundos", 30: "medio minuto", 60: "un minuto"},
     ),
     lexicon=Lexicon(
         acknowledgements=phrases(

@@ -141,6 +141,11 @@ FRENCH = Language(
         apology="Désolé, je ne peux pas répondre pour le moment. Réessayez dans un instant.",
         still_there="Êtes-vous toujours là ?",
         goodbye="Il semble qu'il n'y ait plus personne, je vais raccrocher. Au revoir.",
+        busy="Je reçois beaucoup d'appels en ce moment. Cela prendra environ {wait}.",
+        in_line="Vous êtes toujours dans la file, environ {wait}.",
+        full="Je reçois plus d'appels que je ne peux en traiter. Réessayez dans une minute.",
+        quota="Je ne peux plus donner de réponses aujourd'hui. Rappelez demain, s'il vous plaît.",
+        waits={5: "cinq secondes", 10: "dix secondes", 20: "vingt secondes", 30: "une demi-minute", 60: "une minute"},
     ),
     lexicon=Lexicon(
         acknowledgements=phrases(

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, Protocol
 
 Message = dict[str, Any]
@@ -73,7 +74,60 @@ class Finish:
     usage: Usage | None = None
 
 
-Delta = TextDelta | ToolCallDelta | Finish
+class Quota(Enum):
+    """What vendors count; the value is the name on the dashboard."""
+
+    REQUESTS_PER_MINUTE = "requests_per_minute"
+    REQUESTS_PER_DAY = "requests_per_day"
+    TOKENS_PER_MINUTE = "tokens_per_minute"
+    TOKENS_PER_DAY = "tokens_per_day"
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What a vendor says of one of its limits.
+
+    Attributes:
+        quota: The limit.
+        limit: How much may be used within its window.
+        left: How much of that is left.
+    """
+
+    quota: Quota
+    limit: float
+    left: float
+
+
+@dataclass(frozen=True, slots=True)
+class LimitsTold:
+    """The vendor has taken the request, and says what is left."""
+
+    allowances: tuple[Allowance, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InLine:
+    """The request waits until a vendor may be asked; said again when the estimate changes.
+
+    Attributes:
+        wait_secs: How much longer, estimated.
+    """
+
+    wait_secs: float
+
+
+Delta = TextDelta | ToolCallDelta | Finish | LimitsTold | InLine
+
+
+class Cause(Enum):
+    """Whose fault it is that there is no answer, and so what helps; the value is the name on the dashboard."""
+
+    FAULT = "fault"  # the vendor or the way to it: it may work in a moment
+    BUSY = "busy"  # too many requests: it works later
+    QUOTA = "quota"  # the day's budget is used up: it works tomorrow
+    KEY = "key"  # the key is refused: somebody must set another
+    GONE = "gone"  # the model is served no more
+    REQUEST = "request"  # this request, of all
 
 
 class LanguageModelError(Exception):
@@ -83,12 +137,24 @@ class LanguageModelError(Exception):
         message: Why, in a few words.
         retryable: Whether the same request may work later (rate limit, timeout, server fault).
         retry_after_secs: When, if the vendor says.
+        cause: Whose fault it is.
+        allowances: What the vendor said of its limits on this occasion.
     """
 
-    def __init__(self, message: str, *, retryable: bool, retry_after_secs: float | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        retryable: bool,
+        retry_after_secs: float | None = None,
+        cause: Cause = Cause.FAULT,
+        allowances: tuple[Allowance, ...] = (),
+    ) -> None:
         super().__init__(message)
         self.retryable = retryable
         self.retry_after_secs = retry_after_secs
+        self.cause = cause
+        self.allowances = allowances
 
 
 class LanguageModel(Protocol):

@@ -3,6 +3,7 @@
 import asyncio
 import email.utils
 import json
+import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
@@ -11,11 +12,21 @@ from typing import Any, Final, cast
 import groq
 import httpx
 from groq import AsyncGroq
-from loguru import logger
 from pydantic import SecretStr
 
 from processors.llm.bare_calls import BareCallFilter
-from processors.llm.base import Delta, Finish, LanguageModelError, Message, ToolCallDelta, ToolSpec
+from processors.llm.base import (
+    Allowance,
+    Cause,
+    Delta,
+    Finish,
+    LanguageModelError,
+    LimitsTold,
+    Message,
+    Quota,
+    ToolCallDelta,
+    ToolSpec,
+)
 from processors.llm.chat_completions import RETRYABLE_STATUS, deltas, tool_arguments
 
 CONNECT_SECS: Final = 3.0
@@ -27,44 +38,55 @@ WARM_SECS: Final = 8.0
 GONE_CODES: Final = frozenset({"model_decommissioned", "model_not_found"})
 """Error codes that say that a model is served no more."""
 
-LIMIT_HEADERS: Final = tuple(
-    f"x-ratelimit-{what}-{unit}" for what in ("limit", "remaining", "reset") for unit in ("requests", "tokens")
-)
-"""On every answer: requests are those of a day, tokens those of a minute; none tells the tokens of a day."""
+HEADERS: Final = {"requests": Quota.REQUESTS_PER_DAY, "tokens": Quota.TOKENS_PER_MINUTE}
+"""``x-ratelimit-{limit,remaining}-*`` on every answer: requests are those of a day, tokens those of a minute."""
+
+REFUSAL: Final = re.compile(r"\((RPM|RPD|TPM|TPD)\): Limit (\d+), Used (\d+)")
+"""What a refusal tells of the limit that was met; the only place that tells the tokens of a day."""
+
+SHORT_NAMES: Final = {
+    "RPM": Quota.REQUESTS_PER_MINUTE,
+    "RPD": Quota.REQUESTS_PER_DAY,
+    "TPM": Quota.TOKENS_PER_MINUTE,
+    "TPD": Quota.TOKENS_PER_DAY,
+}
+
+FREE_ACCOUNT: Final = {
+    Quota.REQUESTS_PER_MINUTE: 30.0,
+    Quota.REQUESTS_PER_DAY: 1_000.0,
+    Quota.TOKENS_PER_MINUTE: 8_000.0,
+    Quota.TOKENS_PER_DAY: 200_000.0,
+}
+"""Published limits of a free account for the default models (console.groq.com/docs/rate-limits); headers correct
+them, and an account with more than these in one respect is taken to be another kind of account."""
 
 
 class GroqModel:
     """A :class:`~processors.llm.base.LanguageModel` at Groq.
 
-    The SDK's own retries are off: whoever calls knows how long the caller can wait. A model that is served no more is
-    left for the next of the list, once, with a warning.
+    The SDK's own retries are off: whoever calls knows how long the caller can wait. Each stream begins with what Groq
+    says of its limits.
 
     Args:
         api_key: The key.
-        models: Model ids in order of preference.
+        model: Model id.
         base_url: Another host that speaks the same protocol.
         max_tokens: Longest reply.
         temperature: Sampling temperature.
-
-    Attributes:
-        limits: The rate-limit headers of the last answer, by name.
     """
 
     def __init__(
         self,
         api_key: SecretStr,
-        models: Sequence[str],
+        model: str,
         *,
         base_url: str | None = None,
         max_tokens: int = 160,
         temperature: float = 0.3,
     ) -> None:
-        if not models:
-            raise ValueError("no model")
-        self._models = list(models)
+        self._model = model
         self._max_tokens = max_tokens
         self._temperature = temperature
-        self.limits: dict[str, str] = {}
         self._client = AsyncGroq(
             api_key=api_key.get_secret_value(),
             base_url=base_url,
@@ -74,8 +96,8 @@ class GroqModel:
 
     @property
     def name(self) -> str:
-        """The vendor and the model in use."""
-        return f"groq {self._models[0]}"
+        """The vendor and the model."""
+        return f"groq {self._model}"
 
     async def warm(self, system_prompt: str, tools: Sequence[ToolSpec] = ()) -> None:
         """Open a connection, and see that key and model are taken: the shortest request that does so.
@@ -102,45 +124,27 @@ class GroqModel:
     async def _stream(
         self, messages: Sequence[Message], tools: Sequence[ToolSpec], max_tokens: int
     ) -> AsyncGenerator[Delta]:
-        while True:
-            model = self._models[0]
-            try:
-                async with aclosing(self._ask(model, messages, tools, max_tokens)) as stream:
-                    async for delta in stream:
-                        yield delta
-                return
-            except groq.APIStatusError as error:
-                if _code(error) not in GONE_CODES or len(self._models) == 1:
-                    raise _refused(error) from None
-                # Another call may have left it already.
-                if self._models[0] == model:
-                    self._models.pop(0)
-                    logger.warning("groq: {} is served no more; {} answers from now on", model, self._models[0])
-
-    async def _ask(
-        self, model: str, messages: Sequence[Message], tools: Sequence[ToolSpec], max_tokens: int
-    ) -> AsyncGenerator[Delta]:
         extras: dict[str, Any] = tool_arguments(tools)
-        if model.startswith("openai/gpt-oss"):
+        if self._model.startswith("openai/gpt-oss"):
             # It thinks before it speaks, and the caller waits meanwhile.
             extras |= {"reasoning_effort": "low", "include_reasoning": False}
         try:
             answer = await self._client.chat.completions.with_raw_response.create(
-                model=model,
+                model=self._model,
                 messages=cast(Any, list(messages)),
                 max_completion_tokens=max_tokens,
                 temperature=self._temperature,
                 stream=True,
                 **extras,
             )
-            self.limits = _limits(answer.headers)
+            yield LimitsTold(allowances(answer.headers))
             async with await answer.parse() as chunks:
                 async for delta in deltas(chunks):
                     yield delta
         except groq.APIStatusError as error:
             calls = written_calls(_error(error))
             if not calls:
-                raise
+                raise _refused(error) from None
             for call in calls:
                 yield call
             yield Finish("tool_calls")
@@ -155,8 +159,25 @@ class GroqModel:
             raise LanguageModelError("Groq's stream is damaged", retryable=True) from None
 
 
-def _limits(headers: Mapping[str, str]) -> dict[str, str]:
-    return {name: headers[name] for name in LIMIT_HEADERS if name in headers}
+def allowances(headers: Mapping[str, str], refusal: str = "") -> tuple[Allowance, ...]:
+    """What an answer says of the account's limits.
+
+    Args:
+        headers: Its headers.
+        refusal: The text of its error.
+    """
+    found: dict[Quota, Allowance] = {}
+    for unit, quota in HEADERS.items():
+        try:
+            limit, left = (float(headers[f"x-ratelimit-{part}-{unit}"]) for part in ("limit", "remaining"))
+        except (KeyError, ValueError):
+            continue
+        found[quota] = Allowance(quota, limit, left)
+    told = REFUSAL.search(refusal)
+    if told is not None:
+        quota = SHORT_NAMES[told[1]]
+        found[quota] = Allowance(quota, float(told[2]), float(told[2]) - float(told[3]))
+    return tuple(found.values())
 
 
 def written_calls(error: Mapping[str, Any]) -> list[ToolCallDelta]:
@@ -180,19 +201,30 @@ def _error(error: groq.APIStatusError) -> Mapping[str, Any]:
     return inner if isinstance(inner, dict) else {}
 
 
-def _code(error: groq.APIStatusError) -> str:
-    return str(_error(error).get("code", ""))
-
-
 def _refused(error: groq.APIStatusError) -> LanguageModelError:
     """Groq's refusal in its own words, which name no key."""
-    said = str(_error(error).get("message") or error.message)[:200]
+    inner = _error(error)
+    said = str(inner.get("message") or error.message)
     status = error.status_code
     if status in (401, 403):
-        return LanguageModelError(f"Groq refuses the key: {said}; set GROQ_API_KEY", retryable=False)
+        message = f"Groq refuses the key: {said[:200]}; set GROQ_API_KEY"
+        return LanguageModelError(message, retryable=False, cause=Cause.KEY)
+    message = f"HTTP {status}: {said[:200]}"
+    if inner.get("code") in GONE_CODES:
+        return LanguageModelError(message, retryable=False, cause=Cause.GONE)
     retryable = status >= 500 or status in RETRYABLE_STATUS or status == 498
-    after_secs = retry_after_secs(error.response.headers.get("retry-after"), time.time())
-    return LanguageModelError(f"HTTP {status}: {said}", retryable=retryable, retry_after_secs=after_secs)
+    if status in (429, 498):
+        cause = Cause.QUOTA if "per day" in said else Cause.BUSY
+    else:
+        cause = Cause.FAULT if retryable else Cause.REQUEST
+    headers = error.response.headers
+    return LanguageModelError(
+        message,
+        retryable=retryable,
+        retry_after_secs=retry_after_secs(headers.get("retry-after"), time.time()),
+        cause=cause,
+        allowances=allowances(headers, said),
+    )
 
 
 def retry_after_secs(value: str | None, now: float) -> float | None:

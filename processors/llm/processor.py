@@ -15,7 +15,9 @@ from processors.context import ReplyContextFrame
 from processors.frames import (
     PlayoutStalledFrame,
     ReplyEndFrame,
+    ReplyInLineFrame,
     ReplyPlayedFrame,
+    ReplyRefusedFrame,
     ReplyRestsFrame,
     ReplyStartFrame,
     ToolsRunningFrame,
@@ -23,8 +25,10 @@ from processors.frames import (
 )
 from processors.llm.bare_calls import BareCallFilter
 from processors.llm.base import (
+    Cause,
     Delta,
     Finish,
+    InLine,
     LanguageModel,
     LanguageModelError,
     Message,
@@ -150,17 +154,19 @@ class LLMProcessor(OvertakingInterruptions):
 
     async def _run(self, reply: Reply, context: LLMContext) -> None:
         error: str | None = None
+        cause = Cause.FAULT
         try:
             await self._generate(reply, [dict(message) for message in context.get_messages()])  # pyright: ignore
         except _ReplyOver:
             return
         except LanguageModelError as failure:
-            error = str(failure)
+            error, cause = str(failure), failure.cause
         except Exception as failure:  # noqa: BLE001 - a boundary: no fault of a model may leave the caller in silence
             logger.exception("{} failed", self._model.name)
             error = type(failure).__name__
         if error is not None:
             logger.warning("{}: reply {}: {}", self._model.name, reply.reply_id, error)
+            await self.push_frame(ReplyRefusedFrame(reply.reply_id, cause.value), FrameDirection.UPSTREAM)
         if not reply.started:
             await self._push(reply, ReplyStartFrame(reply_id=reply.reply_id))
         reply.end()
@@ -195,6 +201,10 @@ class LLMProcessor(OvertakingInterruptions):
                 delta = await _within(anext(stream, None), wait_secs)
                 wait_secs = self._params.next_token_secs
                 match delta:
+                    case InLine(line_secs):
+                        wait_secs = line_secs + self._params.first_token_secs
+                        in_line = ReplyInLineFrame(reply.reply_id, line_secs)
+                        await self.push_frame(in_line, FrameDirection.UPSTREAM)
                     case TextDelta(text):
                         await self._say(reply, bare.feed(text) if bare is not None else text)
                     case ToolCallDelta():

@@ -152,6 +152,13 @@ def ensure(
     raise WeightsUnavailable(f"no weights for {weights.file_name}; " + "; ".join(reasons))
 
 
+def at_hand(configured: Path | None = None, *, weights: Weights = QWEN_CODER_1_5B) -> bool:
+    """Whether :func:`ensure` would find them without fetching anything."""
+    if configured is not None:
+        return configured.is_file()
+    return is_verified(cache_folder() / "models" / weights.file_name, weights)
+
+
 def _configured(path: Path) -> Path:
     try:
         with path.open("rb") as file:

@@ -1,5 +1,7 @@
 """The part of the turn machine in which the bot has the floor: a reply is asked for, awaited, covered and heard."""
 
+import math
+
 from processors.turns.events import (
     AnnounceUserStopped,
     AskReply,
@@ -15,6 +17,7 @@ from processors.turns.events import (
     ShowWaiting,
     TellClient,
     WaitsForTools,
+    WaitsInLine,
     Words,
 )
 from processors.turns.floor import Floor, Reply
@@ -44,6 +47,7 @@ class BotAnswers(Floor):
         self._times_minded = 0
         self._reply = Reply(self._new_reply_id())
         self._fillers_said = 0
+        self._line_told = False
         self._do(AskReply(self.turn_id, self._reply.reply_id, self._asked_text))
         self._set(Timer.REPLY, self.params.reply_secs)
         self._think()
@@ -86,11 +90,37 @@ class BotAnswers(Floor):
         self._set(Timer.REPLY, self.params.phrase_secs)
 
     def _say_filler(self, _: Event | None) -> None:
-        phrase = Phrase.MOMENT if self._fillers_said == 0 else Phrase.STILL
-        self._fillers_said += 1
+        wait_secs = self._line_secs()
+        if wait_secs >= self.params.line_told_secs:
+            phrase = Phrase.IN_LINE if self._line_told else Phrase.BUSY
+            self._line_told = True
+        else:
+            wait_secs = 0.0
+            phrase = Phrase.MOMENT if self._fillers_said == 0 else Phrase.STILL
+            self._fillers_said += 1
         self._filler = Reply(self._new_reply_id(), phrase)
-        self._do(Say(self._filler.reply_id, phrase))
+        self._do(Say(self._filler.reply_id, phrase, wait_secs))
         self._set(Timer.FILLER, self.params.filler_secs)
+
+    def _line_secs(self) -> float:
+        """How much longer the reply waits in line; 0 if it does not."""
+        line_until = self._reply.line_until if self._reply is not None else None
+        return max(0.0, line_until - self._now) if line_until is not None else 0.0
+
+    def _cover_line(self, event: Event | None) -> None:
+        """The reply comes when a language model may be asked: a long wait is told, a short one is covered soon."""
+        assert isinstance(event, WaitsInLine)
+        reply = self._reply
+        if reply is None or event.reply_id != reply.reply_id or reply.phrase is not None:
+            return
+        self._set(Timer.REPLY, event.wait_secs + self.params.reply_secs)
+        if self._filler is not None:
+            return
+        if event.wait_secs >= self.params.line_told_secs and not self._line_told:
+            self._say_filler(None)
+        elif self._fillers_said == 0 and not self._line_told:
+            due = self._timers.get(Timer.FILLER, math.inf)
+            self._timers[Timer.FILLER] = min(due, self._now + self.params.tools_secs)
 
     def _cover_tools(self, event: Event | None) -> None:
         """The reply waits for tools: it may come later, but is covered sooner; it has waited: as before."""
@@ -182,7 +212,7 @@ class BotAnswers(Floor):
                 self._listen()
         elif reply.phrase is None:
             self._do(ReportFault(f"reply failed: {event.error}"))
-            self._say(Phrase.APOLOGY)
+            self._say(reply.apology)
         else:
             self._do(ReportFault(f"a fixed sentence could not be spoken: {event.error}"))
             self._cannot_speak(reply.phrase)
@@ -196,8 +226,8 @@ class BotAnswers(Floor):
             self._clear(Timer.SIGN, Timer.STALL)
 
     def _allow_stall(self, event: Event | None) -> None:
-        """What has been said is followed by tools, and then by another answer of the model: both take their time."""
-        assert isinstance(event, WaitsForTools)
+        """What has been said is followed by tools, or by another answer of the model: both take their time."""
+        assert isinstance(event, (WaitsForTools, WaitsInLine))
         if Timer.STALL in self._timers and event.reply_id == self._speaking_id:
             self._timers[Timer.STALL] = self._stall_over()
 

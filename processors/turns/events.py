@@ -142,6 +142,32 @@ class WaitsForTools:
 
 
 @dataclass(frozen=True, slots=True)
+class WaitsInLine:
+    """The reply waits until a language model may be asked.
+
+    Attributes:
+        reply_id: The reply.
+        wait_secs: How much longer, estimated.
+    """
+
+    reply_id: int
+    wait_secs: float
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """There will be no reply, for a reason that the caller should hear; the reply's end is still to come.
+
+    Attributes:
+        reply_id: The reply.
+        phrase: The sentence that says it.
+    """
+
+    reply_id: int
+    phrase: "Phrase"
+
+
+@dataclass(frozen=True, slots=True)
 class ReplyCommitted:
     """History holds what was heard of the reply."""
 
@@ -209,6 +235,8 @@ Event = (
     | ReplyPlaying
     | ReplyPlayed
     | WaitsForTools
+    | WaitsInLine
+    | Refused
     | ReplyCommitted
     | WordHeard
     | PlayoutStalled
@@ -231,6 +259,10 @@ class Phrase(Enum):
     APOLOGY = "apology"  # "I can't answer right now"
     STILL_THERE = "still_there"  # "Are you still there?"
     GOODBYE = "goodbye"  # "I'll hang up now"
+    BUSY = "busy"  # "I'm getting many calls, about ten seconds"
+    IN_LINE = "in_line"  # "you're still in line"
+    FULL = "full"  # "more calls than I can answer"
+    QUOTA = "quota"  # "no more answers today"
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,10 +304,17 @@ class AskReply:
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """Say a fixed sentence."""
+    """Say a fixed sentence.
+
+    Attributes:
+        reply_id: The reply that it is.
+        phrase: The sentence.
+        wait_secs: The wait that it names, if it names one.
+    """
 
     reply_id: int
     phrase: Phrase
+    wait_secs: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,6 +401,7 @@ Action = (
     | Backchannel
     | PublishCard
     | TellClient
+    | ShowWaiting
     | ReportFault
     | HangUp
 )

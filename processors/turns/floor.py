@@ -29,6 +29,8 @@ class Reply:
         playing: Whether it has begun to sound.
         tools_until: When the wait for its tools is over at the latest; None if it has called none.
         filler_at: When it would have been covered without tools.
+        line_until: When a language model may be asked, if the reply waits for that.
+        apology: What is said if it fails.
     """
 
     reply_id: int
@@ -36,6 +38,8 @@ class Reply:
     playing: bool = False
     tools_until: float | None = None
     filler_at: float | None = None
+    line_until: float | None = None
+    apology: Phrase = Phrase.APOLOGY
 
 
 class Floor:
@@ -56,6 +60,7 @@ class Floor:
         self._reply: Reply | None = None
         self._filler: Reply | None = None
         self._fillers_said = 0
+        self._line_told = False
         self._speaking_id: int | None = None
         self._committing_id: int | None = None
         self._ask_waits = False

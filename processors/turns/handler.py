@@ -42,8 +42,10 @@ from processors.frames import (
     PlayoutResumeFrame,
     PlayoutStalledFrame,
     ReplyCommittedFrame,
+    ReplyInLineFrame,
     ReplyPlayedFrame,
     ReplyPlayingFrame,
+    ReplyRefusedFrame,
     SayFrame,
     StillThinkingFrame,
     ToolsRunningFrame,
@@ -53,6 +55,7 @@ from processors.frames import (
     UserTurnFrame,
     WordHeardFrame,
 )
+from processors.llm.base import Cause
 from processors.turns import events as ev
 from processors.turns.events import Phrase
 from processors.turns.hold import Hold
@@ -69,6 +72,12 @@ PRE_ONSET_SECS = 0.2
 
 OVER_VOICE_GATE = SpeechGateParams(start_windows=1, stop_ms=128)
 """Over the bot's voice the first voiced window counts, and a sound ends sooner than speech does elsewhere."""
+
+FILLERS = frozenset({Phrase.MOMENT, Phrase.STILL, Phrase.BUSY, Phrase.IN_LINE})
+"""What is said while a reply is awaited: no part of the conversation."""
+
+APOLOGIES = {Cause.BUSY.value: Phrase.FULL, Cause.QUOTA.value: Phrase.QUOTA}
+"""What is said instead of a reply, by the cause that there is none."""
 
 TurnDetector = Callable[[np.ndarray], Awaitable[float]]
 """Asked with up to 8 s of int16 PCM at 16 kHz; answers the probability that the speech is complete."""
@@ -200,6 +209,13 @@ class InterruptionHandler(InlineAudio, FrameProcessor):
                 await self._feed(ev.ReplyPlayed(frame.reply_id, frame.heard, frame.error))
             case ToolsRunningFrame():
                 await self._feed(ev.WaitsForTools(frame.reply_id, frame.longest_secs))
+            case ReplyInLineFrame():
+                await self._feed(ev.WaitsInLine(frame.reply_id, frame.wait_secs))
+                await self.push_frame(ReplyInLineFrame(frame.reply_id, frame.wait_secs))
+                return
+            case ReplyRefusedFrame():
+                await self._feed(ev.Refused(frame.reply_id, APOLOGIES.get(frame.cause, Phrase.APOLOGY)))
+                return
             case ReplyCommittedFrame():
                 await self._feed(ev.ReplyCommitted(frame.reply_id))
             case PlayoutStalledFrame():
@@ -302,8 +318,8 @@ class InterruptionHandler(InlineAudio, FrameProcessor):
                 await self.push_frame(InterruptionFrame())
             case ev.AskReply(turn_id, reply_id, text):
                 await self.push_frame(UserTurnFrame(turn_id, reply_id, text))
-            case ev.Say(reply_id, phrase):
-                await self.push_frame(self._say_frame(reply_id, phrase))
+            case ev.Say():
+                await self.push_frame(self._say_frame(action))
             case ev.StartJudging(sound_id):
                 self._judged_sound_id = sound_id
                 self._windows_since_onset = 0
@@ -331,10 +347,10 @@ class InterruptionHandler(InlineAudio, FrameProcessor):
             case ev.HangUp():
                 self._hang_up()
 
-    def _say_frame(self, reply_id: int, phrase: Phrase) -> SayFrame:
-        text = phrase_text(phrase, self._params.language, self._params.greeting)
-        filler = phrase in (Phrase.MOMENT, Phrase.STILL)
-        return SayFrame(reply_id, text, remember=not filler, only_if_idle=filler)
+    def _say_frame(self, say: ev.Say) -> SayFrame:
+        text = phrase_text(say.phrase, self._params.language, self._params.greeting, say.wait_secs)
+        filler = say.phrase in FILLERS
+        return SayFrame(say.reply_id, text, remember=not filler, only_if_idle=filler)
 
     # --- what the ear remembers ----------------------------------------------------------
 

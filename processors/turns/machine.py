@@ -21,6 +21,7 @@ from processors.turns.events import (
     Action,
     DetectEndOfTurn,
     Event,
+    Refused,
     ReplyCommitted,
     Scored,
     SoundEnded,
@@ -30,6 +31,7 @@ from processors.turns.events import (
     Tick,
     TurnScored,
     WaitsForTools,
+    WaitsInLine,
     WordHeard,
     Words,
 )
@@ -130,6 +132,13 @@ class TurnMachine(UserSpeaks, BotAnswers, OverVoice):
             case WaitsForTools():
                 if self._reply is not None and self._reply.phrase is None and event.reply_id == self._reply.reply_id:
                     self._reply.tools_until = self._now + event.longest_secs
+            case WaitsInLine():
+                if self._reply is not None and self._reply.phrase is None and event.reply_id == self._reply.reply_id:
+                    self._reply.line_until = self._now + event.wait_secs
+                    self._reply.tools_until = max(self._reply.tools_until or 0.0, self._reply.line_until)
+            case Refused():
+                if self._reply is not None and self._reply.phrase is None and event.reply_id == self._reply.reply_id:
+                    self._reply.apology = event.phrase
             case WordHeard():
                 self._question_heard = event.question and event.words_left <= 1
             case ReplyCommitted() if event.reply_id == self._committing_id:

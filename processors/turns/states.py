@@ -26,6 +26,7 @@ from processors.turns.events import (
     TextTyped,
     TurnScored,
     WaitsForTools,
+    WaitsInLine,
     Words,
 )
 from processors.turns.verdict.policy import VerdictParams
@@ -93,6 +94,7 @@ class TurnParams:
         dry_sign_secs: The same for a reply that has run dry, which is noticed late.
         filler_secs: A reply that is not heard after this long is covered by "one moment"; again after as long.
         tools_secs: The same for a reply that waits for tools, counted from their start.
+        line_told_secs: A wait in line of this length is told; a shorter one is covered as tools are.
         overdue_secs: Grace for a reply whose deadline passed while something else was heard.
         reply_secs: A reply that is not heard after this long is given up, with an apology.
         phrase_secs: A fixed sentence that is not heard after this long cannot be spoken at all.
@@ -121,6 +123,7 @@ class TurnParams:
     dry_sign_secs: float = 0.5
     filler_secs: float = 2.6
     tools_secs: float = 0.7
+    line_told_secs: float = 4.0
     overdue_secs: float = 1.0
     reply_secs: float = 12.0
     phrase_secs: float = 2.8
@@ -176,6 +179,7 @@ RULES: dict[tuple[State, type[Event] | Timer], Rule] = {
     (_T, TextTyped): _rule("_interrupt_by_text", _T, _U),
     (_T, KeyPressed): _rule("_interrupt_by_key", _T, _U),
     (_T, WaitsForTools): _rule("_cover_tools", _T),
+    (_T, WaitsInLine): _rule("_cover_line", _T),
     (_T, ReplyPlaying): _rule("_speak", _S),
     (_T, ReplyPlayed): _rule("_reply_over", _L, _U),
     (_T, Timer.SIGN): _rule("_show_waiting", _T),
@@ -191,6 +195,7 @@ RULES: dict[tuple[State, type[Event] | Timer], Rule] = {
     (_S, PlayoutStalled): _rule("_note_stall", _S),
     (_S, WaitsForTools): _rule("_allow_stall", _S),
     (_S, Timer.SIGN): _rule("_show_waiting", _S),
+    (_S, WaitsInLine): _rule("_allow_stall", _S),
     (_S, Timer.STALL): _rule("_give_up_stalled", _T),
     (_P, SoundWindow): _rule("_judge_window", _P, _S, _T, _U),
     (_P, SoundEnded): _rule("_judge", _P, _S, _T, _U),

@@ -7,7 +7,7 @@ from pydantic import SecretStr
 
 from emulators.faults import FaultRule, Kind, Vendor
 from emulators.groq import make_app
-from processors.llm.base import Finish, LanguageModelError, TextDelta
+from processors.llm.base import Cause, Finish, LanguageModelError, LimitsTold, Quota, TextDelta
 from processors.llm.groq import GroqModel
 from tests.emulators.serving import serving
 
@@ -15,10 +15,10 @@ PROMPT = [{"role": "system", "content": "You are a help line."}, {"role": "user"
 
 
 @contextlib.asynccontextmanager
-async def groq(*faults, models=("openai/gpt-oss-120b",), **profile):
+async def groq(*faults, name="openai/gpt-oss-120b", **profile):
     rules = [{"vendor": Vendor.GROQ, **fault} for fault in faults]
     async with serving(make_app, *rules, **profile) as (world, address):
-        model = GroqModel(SecretStr("gsk_secret"), models, base_url=f"http://{address}")
+        model = GroqModel(SecretStr("gsk_secret"), name, base_url=f"http://{address}")
         try:
             yield world, model
         finally:
@@ -31,7 +31,7 @@ async def collect(model):
 
 async def test_a_reply_its_usage_and_the_limits():
     async with groq() as (world, model):
-        *texts, finish = await collect(model)
+        limits, *texts, finish = await collect(model)
         assert "".join(t.text for t in texts if isinstance(t, TextDelta)).startswith("Our branches are open")
         assert isinstance(finish, Finish)
         (entry,) = world.log.entries()
@@ -40,8 +40,10 @@ async def test_a_reply_its_usage_and_the_limits():
             entry.prompt_tokens,
             entry.completion_tokens,
         )
-        assert model.limits["x-ratelimit-limit-tokens"] == "8000"
-        assert int(model.limits["x-ratelimit-remaining-tokens"]) < 8000
+        assert isinstance(limits, LimitsTold)
+        (tokens,) = [told for told in limits.allowances if told.quota is Quota.TOKENS_PER_MINUTE]
+        assert tokens.limit == 8000
+        assert tokens.left < 8000
 
 
 async def test_over_the_limit_the_wait_is_told():
@@ -55,11 +57,12 @@ async def test_over_the_limit_the_wait_is_told():
         assert error.value.retry_after_secs == pytest.approx(30, abs=1)
 
 
-async def test_a_retired_model_makes_way_for_the_next():
-    async with groq(models=("llama-3.3-70b-versatile", "openai/gpt-oss-20b")) as (world, model):
-        assert isinstance((await collect(model))[-1], Finish)
-        assert [entry.status for entry in world.log.entries()] == [400, 200]
-        assert model.name == "groq openai/gpt-oss-20b"
+async def test_a_retired_model_says_so():
+    async with groq(name="llama-3.3-70b-versatile") as (world, model):
+        with pytest.raises(LanguageModelError, match="decommissioned") as error:
+            await collect(model)
+        assert error.value.cause is Cause.GONE
+        assert [entry.status for entry in world.log.entries()] == [400]
 
 
 @pytest.mark.parametrize(

@@ -6,14 +6,31 @@ import pytest
 from aiohttp import web
 from pydantic import SecretStr
 
-from processors.llm.base import Finish, LanguageModelError, TextDelta, ToolCallDelta, ToolSpec, Usage
-from processors.llm.groq import GroqModel, retry_after_secs
-from tests.processors.test_llm_openai_compatible import PROMPT, Server, chunk, collect
+from processors.llm.base import (
+    Allowance,
+    Cause,
+    Finish,
+    LanguageModelError,
+    LimitsTold,
+    Quota,
+    TextDelta,
+    ToolCallDelta,
+    ToolSpec,
+    Usage,
+)
+from processors.llm.groq import GroqModel, allowances, retry_after_secs
+from tests.processors.test_llm_openai_compatible import PROMPT, Server, chunk
+from tests.processors.test_llm_openai_compatible import collect as told
 
 DAY_LIMIT = (
     "Rate limit reached for model `m` in organization `org_x` service tier `on_demand` on tokens per day (TPD): "
     "Limit 100000, Used 99712, Requested 412. Please try again in 1m47.136s."
 )
+
+
+async def collect(model, tools=()):
+    """All but what is said of the limits."""
+    return [delta for delta in await told(model, tools) if not isinstance(delta, LimitsTold)]
 
 
 class GroqServer(Server):
@@ -37,12 +54,13 @@ class GroqServer(Server):
 
 
 @contextlib.asynccontextmanager
-async def serving(*models):
+async def serving(name="openai/gpt-oss-120b"):
     server = GroqServer()
     app = web.Application()
     app.router.add_post("/openai/v1/chat/completions", server.complete)
 
     async def add_limits(request, response):
+        response.headers["x-ratelimit-limit-tokens"] = "8000"
         response.headers["x-ratelimit-remaining-tokens"] = "5700"
 
     app.on_response_prepare.append(add_limits)
@@ -51,7 +69,7 @@ async def serving(*models):
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    model = GroqModel(SecretStr("gsk_secret"), models or ("openai/gpt-oss-120b",), base_url=url, max_tokens=50)
+    model = GroqModel(SecretStr("gsk_secret"), name, base_url=url, max_tokens=50)
     try:
         yield server, model
     finally:
@@ -65,12 +83,12 @@ async def test_text_usage_and_limits():
                                                                           "total_tokens": 41}}}  # fmt: skip
         server.chunks = [{**chunk({"role": "assistant", "content": ""}), "x_groq": {"id": "r"}},
                          chunk({"content": "Good "}), chunk({"content": "day."}), last]  # fmt: skip
-        assert await collect(model) == [TextDelta("Good "), TextDelta("day."), Finish("stop", Usage(36, 0, 5))]
+        limits = LimitsTold((Allowance(Quota.TOKENS_PER_MINUTE, 8000, 5700),))
+        assert await told(model) == [limits, TextDelta("Good "), TextDelta("day."), Finish("stop", Usage(36, 0, 5))]
         body, key = server.requests[0]
         assert key == "Bearer gsk_secret"
         assert (body["model"], body["max_completion_tokens"]) == ("openai/gpt-oss-120b", 50)
         assert body["reasoning_effort"] == "low"
-        assert model.limits == {"x-ratelimit-remaining-tokens": "5700"}
 
 
 async def test_tool_calls():
@@ -97,35 +115,29 @@ async def test_a_call_that_groq_could_not_read_is_read_here():
             await collect(model)
 
 
-async def test_a_model_that_is_gone_is_left_for_the_next_once():
-    async with serving("old", "older", "new") as (server, model):
-        server.gone = {"old", "older"}
-        server.chunks = [chunk({"content": "Yes."}), chunk({}, finish="stop")]
-        assert await collect(model) == [TextDelta("Yes."), Finish("stop")]
-        assert await collect(model) == [TextDelta("Yes."), Finish("stop")]
-        assert [body["model"] for body, _ in server.requests] == ["old", "older", "new", "new"]
-        assert model.name == "groq new"
-
-
-async def test_the_last_model_that_is_gone_is_an_error():
+async def test_a_model_that_is_gone_says_so():
     async with serving("old") as (server, model):
         server.gone = {"old"}
-        with pytest.raises(LanguageModelError, match="HTTP 400: .*decommissioned"):
+        with pytest.raises(LanguageModelError, match="HTTP 400: .*decommissioned") as error:
             await collect(model)
+        assert error.value.cause is Cause.GONE
+        assert not error.value.retryable
 
 
 @pytest.mark.parametrize(
-    ("status", "message", "headers", "match", "retryable", "after_secs"),
+    ("status", "message", "headers", "match", "retryable", "after_secs", "cause"),
     [
-        (429, DAY_LIMIT, {"retry-after": "107"}, "HTTP 429: Rate limit reached", True, 107.0),
-        (429, "slow down", {}, "HTTP 429: slow down", True, None),
-        (498, "capacity_exceeded", {}, "HTTP 498", True, None),
-        (500, "oops", {}, "HTTP 500: oops", True, None),
-        (413, "Request too large", {}, "HTTP 413", False, None),
-        (401, "Invalid API Key", {}, "refuses the key: Invalid API Key; set GROQ_API_KEY", False, None),
+        (429, DAY_LIMIT, {"retry-after": "107"}, "HTTP 429: Rate limit reached", True, 107.0, Cause.QUOTA),
+        (429, "slow down", {}, "HTTP 429: slow down", True, None, Cause.BUSY),
+        (498, "capacity_exceeded", {}, "HTTP 498", True, None, Cause.BUSY),
+        (500, "oops", {}, "HTTP 500: oops", True, None, Cause.FAULT),
+        (413, "Request too large", {}, "HTTP 413", False, None, Cause.REQUEST),
+        (401, "Invalid API Key", {}, "refuses the key: Invalid API Key; set GROQ_API_KEY", False, None, Cause.KEY),
     ],
 )
-async def test_refusals_are_told_in_groqs_words_and_tried_once(status, message, headers, match, retryable, after_secs):
+async def test_refusals_are_told_in_groqs_words_and_tried_once(
+    status, message, headers, match, retryable, after_secs, cause
+):
     async with serving() as (server, model):
         server.status, server.headers = status, headers
         server.body = {"error": {"message": message, "code": "x"}}
@@ -133,6 +145,7 @@ async def test_refusals_are_told_in_groqs_words_and_tried_once(status, message, 
             await collect(model)
         assert error.value.retryable is retryable
         assert error.value.retry_after_secs == after_secs
+        assert error.value.cause is cause
         assert "gsk_secret" not in str(error.value)
         assert len(server.requests) == 1
 
@@ -144,7 +157,7 @@ async def test_a_stream_that_ends_without_a_finish_has_none():
 
 
 async def test_nobody_there_is_a_retryable_error():
-    model = GroqModel(SecretStr("k"), ["m"], base_url="http://127.0.0.1:9")
+    model = GroqModel(SecretStr("k"), "m", base_url="http://127.0.0.1:9")
     with pytest.raises(LanguageModelError, match="no connection to Groq") as error:
         await collect(model)
     assert error.value.retryable
@@ -166,3 +179,15 @@ async def test_warming_asks_for_one_token():
 )  # fmt: skip
 def test_retry_after_in_all_its_forms(value, secs):
     assert retry_after_secs(value, now=60.0) == secs
+
+
+def test_the_tokens_of_a_day_are_told_by_refusals_only():
+    headers = {
+        "x-ratelimit-limit-requests": "1000",
+        "x-ratelimit-remaining-requests": "990",
+        "x-ratelimit-limit-tokens": "many",
+    }
+    assert allowances(headers, DAY_LIMIT) == (
+        Allowance(Quota.REQUESTS_PER_DAY, 1000, 990),
+        Allowance(Quota.TOKENS_PER_DAY, 100_000, 288),
+    )

@@ -7,8 +7,8 @@ from pipecat.frames.frames import EndFrame, LLMTextFrame
 from pipecat.processors.aggregators.llm_context import LLMContext
 
 from processors.context import CANCELLED, Conversation, ReplyContextFrame
-from processors.frames import ReplyEndFrame, ReplyStartFrame, SayFrame
-from processors.llm.base import Finish, LanguageModelError, ToolCallDelta
+from processors.frames import ReplyEndFrame, ReplyInLineFrame, ReplyRefusedFrame, ReplyStartFrame, SayFrame
+from processors.llm.base import Cause, Finish, InLine, LanguageModelError, ToolCallDelta
 from processors.llm.processor import LLMParams, LLMProcessor
 from processors.tools.base import Tool
 from processors.tools.runner import NOT_TOLD, ToolRunner
@@ -278,3 +278,22 @@ async def test_a_booking_is_made_once_whenever_the_user_interrupts(virtual, cut_
     assert list(outputs) == calls
     late = "booked, number 17" + (NOT_TOLD if cut_at_ms < 2_300 else "")
     assert set(outputs.values()) == {late}
+
+
+async def test_a_wait_in_line_is_told_and_takes_no_time_from_the_model(virtual):
+    model = ScriptModel([InLine(20.0), 21.0, "Good.", STOP])
+    async with running(LLMProcessor(model)) as chain:
+        await chain.push(prompt(3))
+        await chain.until(ReplyEndFrame, timeout_secs=30)
+        assert shape(chain) == ["start 3", "Good.", "end 3"]
+        (line,) = chain.up(ReplyInLineFrame)
+        assert (line.reply_id, line.wait_secs) == (3, 20.0)
+
+
+async def test_why_there_is_no_reply_is_told_before_its_end(virtual):
+    model = ScriptModel([LanguageModelError("no more today", retryable=True, cause=Cause.QUOTA)])
+    async with running(LLMProcessor(model)) as chain:
+        await chain.push(prompt(3))
+        await chain.until(ReplyEndFrame)
+        (refused,) = chain.up(ReplyRefusedFrame)
+        assert (refused.reply_id, refused.cause) == (3, "quota")

@@ -35,6 +35,7 @@ def test_nothing_is_empty(known):
         assert value, part.name
         if isinstance(value, str):
             assert value == value.strip()
+    assert list(known.sentences.waits) == [5, 10, 20, 30, 60]
     assert known.locale.startswith(known.code + "-")
     assert known.azure_voice.startswith(known.locale)
 

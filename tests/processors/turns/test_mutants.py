@@ -110,6 +110,12 @@ REFERENCES: dict[str, tuple[Scene, Params, TurnParams]] = {
         Params(reply_ms=8000),
         TurnParams(),
     ),
+    "in line": ([*QUESTION, (1600, ev.WaitsInLine(1, 9.0))], Params(llm_ms=9000), TurnParams()),
+    "in line after some words": (
+        [*QUESTION, (3000, ev.PlayoutStalled(1, True)), (3100, ev.WaitsInLine(1, 5.0))],
+        Params(reply_ms=8000),
+        TurnParams(),
+    ),
     "typed while paused": (
         [*QUESTION, (4000, ev.SoundStarted()), (4100, ev.TextTyped("hello"))],
         Params(reply_ms=8000, commit_ms=40),

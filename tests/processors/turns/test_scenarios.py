@@ -226,3 +226,43 @@ def test_the_greeting_can_be_interrupted() -> None:
     world = World(Params(phrase_length_ms=4000)).run(scene, 10_000)
     assert [ask.text for ask in world.asked] == ["what is my balance"]
     assert world.completed == [2]
+
+
+# --- the reply waits in line ------------------------------------------------------------------
+
+
+def said(world: World) -> list[tuple[int, Phrase, float]]:
+    return [(at, say.phrase, round(say.wait_secs, 1)) for at, say in world.actions(ev.Say)]
+
+
+def test_a_long_wait_in_line_is_told_at_once_and_again() -> None:
+    asked_at = World().run(QUESTION, 1500).actions(ev.AskReply)[0][0]
+    scene = [*QUESTION, (asked_at + 10, ev.WaitsInLine(1, 12.0))]
+    world = World(Params(llm_ms=12_500, reply_ms=3000)).run(scene, 30_000)
+    first, second, *_ = said(world)
+    assert first == (asked_at + 10, Phrase.BUSY, 12.0)
+    assert second[1] is Phrase.IN_LINE
+    assert second[2] < 9
+    assert world.completed[-1] == 1, "the reply is heard in the end, without an apology"
+    assert Phrase.APOLOGY not in [phrase for _, phrase, _ in said(world)]
+
+
+def test_a_short_wait_in_line_is_covered_as_tools_are() -> None:
+    asked_at = World().run(QUESTION, 1500).actions(ev.AskReply)[0][0]
+    scene = [*QUESTION, (asked_at + 10, ev.WaitsInLine(1, 2.0))]
+    world = World(Params(llm_ms=2500, reply_ms=3000)).run(scene, 20_000)
+    assert said(world) == [(asked_at + 710, Phrase.MOMENT, 0.0)]
+
+
+def test_a_refusal_is_told_in_its_own_words() -> None:
+    asked_at = World().run(QUESTION, 1500).actions(ev.AskReply)[0][0]
+    scene = [*QUESTION, (asked_at + 10, ev.Refused(1, Phrase.QUOTA)), (asked_at + 20, ev.ReplyPlayed(1, error="no"))]
+    world = World(Params(llm_ms=9000)).run(scene, 9000)
+    assert [phrase for _, phrase, _ in said(world)] == [Phrase.QUOTA]
+
+
+def test_a_refusal_of_an_older_reply_changes_nothing() -> None:
+    asked_at = World().run(QUESTION, 1500).actions(ev.AskReply)[0][0]
+    scene = [*QUESTION, (asked_at + 10, ev.Refused(7, Phrase.QUOTA)), (asked_at + 20, ev.ReplyPlayed(1, error="no"))]
+    world = World(Params(llm_ms=9000)).run(scene, 9000)
+    assert [phrase for _, phrase, _ in said(world)] == [Phrase.APOLOGY]

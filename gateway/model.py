@@ -1,0 +1,367 @@
+"""The gateway: all calls' requests to language models, carried out as :class:`~gateway.policy.Policy` decides."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+
+from loguru import logger
+
+from gateway.continuation import Continuation, continued
+from gateway.policy import CHARS_PER_TOKEN, Choice, Decision, Policy, PolicyParams, Refuse, Send, Tell
+from gateway.reply_cache import ReplyCache
+from gateway.shared_budget import LocalOnly, SharedBudget
+from processors.llm.base import (
+    Cause,
+    Delta,
+    Finish,
+    InLine,
+    LanguageModel,
+    LanguageModelError,
+    LimitsTold,
+    Message,
+    TextDelta,
+    ToolCallDelta,
+    ToolSpec,
+)
+
+T = TypeVar("T")
+
+REASONS: Final = {
+    Cause.FAULT: "no language model answers",
+    Cause.BUSY: "all language models are busy",
+    Cause.QUOTA: "the day's budget of all language models is used up",
+    Cause.KEY: "the language model's key is refused",
+    Cause.GONE: "none of the language models is served any more",
+    Cause.REQUEST: "no language model takes this request",
+}
+
+
+@dataclass(frozen=True)
+class GatewayParams:
+    """Watchdogs and sizes.
+
+    Attributes:
+        first_token_secs: A model that has not begun after this long is left for another.
+        next_token_secs: One that falls silent in the middle is left after this long.
+        policy: Times of the queue and of retries.
+    """
+
+    first_token_secs: float = 2.5
+    next_token_secs: float = 1.5
+    policy: PolicyParams = field(default_factory=PolicyParams)
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A model, and what is known of it beforehand."""
+
+    choice: Choice
+    model: LanguageModel
+
+
+class Gateway:
+    """Shared by all calls of a process. Each call asks through its own :meth:`for_call`.
+
+    Args:
+        endpoints: The models, best first.
+        params: Watchdogs and times.
+        cache: Replies that may be given again.
+        shared: The budget that several processes share.
+        last_resort: What answers when no endpoint can in time; it is warmed up when it is first needed.
+    """
+
+    def __init__(
+        self,
+        endpoints: Sequence[Endpoint],
+        params: GatewayParams | None = None,
+        *,
+        cache: ReplyCache | None = None,
+        shared: SharedBudget | None = None,
+        last_resort: LanguageModel | None = None,
+    ) -> None:
+        self._params = params or GatewayParams()
+        self._endpoints = {endpoint.choice.name: endpoint.model for endpoint in endpoints}
+        self._policy = Policy([endpoint.choice for endpoint in endpoints], self._params.policy)
+        self._cache = cache
+        self._shared = shared or LocalOnly()
+        self._last_resort = last_resort
+        self._last_resort_warm: asyncio.Task[None] | None = None
+        self._inboxes: dict[int, asyncio.Queue[Decision]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._gone: set[str] = set()
+
+    @property
+    def name(self) -> str:
+        """The model of choice."""
+        left = [model.name for name, model in self._endpoints.items() if name not in self._gone]
+        return left[0] if left else "none"
+
+    def for_call(self, call_id: str) -> LanguageModel:
+        """The gateway as one call sees it."""
+        return _CallModel(self, call_id)
+
+    async def warm(self, system_prompt: str, tools: Sequence[ToolSpec] = ()) -> None:
+        """See that one of the models answers.
+
+        Raises:
+            LanguageModelError: None does; the first one's words.
+        """
+        first: LanguageModelError | None = None
+        for name, model in self._endpoints.items():
+            try:
+                return await model.warm(system_prompt, tools)
+            except LanguageModelError as error:
+                first = first or error
+                if error.cause is Cause.GONE:
+                    self._note_gone(name)
+                else:
+                    logger.warning("{}: {}", model.name, error)
+        assert first is not None
+        raise first
+
+    def stream(self, messages: Sequence[Message], tools: Sequence[ToolSpec] = ()) -> AsyncIterator[Delta]:
+        """Answer somebody who is no call, such as a check."""
+        return self.ask("", messages, tools)
+
+    async def close(self) -> None:
+        """Close all models."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._last_resort_warm is not None:
+            self._last_resort_warm.cancel()
+        models = [*self._endpoints.values(), *([self._last_resort] if self._last_resort else [])]
+        await asyncio.gather(*(model.close() for model in models), self._shared.close())
+
+    def forget_call(self, call_id: str) -> None:
+        """The call is over."""
+        self._policy.forget_call(call_id)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Plain values for the dashboard; see :mod:`observe.gateway`."""
+        about = self._policy.snapshot(self._now())
+        if self._cache is not None:
+            about["cache"] = self._cache.snapshot()
+        return about
+
+    # --- one reply -----------------------------------------------------------------------
+
+    async def ask(self, call_id: str, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> AsyncGenerator[Delta]:
+        """Answer; yields :class:`~processors.llm.base.InLine` while the request waits.
+
+        Raises:
+            LanguageModelError: No model can, with the cause.
+        """
+        key = self._cache.key(messages, tools) if self._cache is not None else None
+        if self._cache is not None and (known := self._cache.get(key, self._now())) is not None:
+            yield TextDelta(known)
+            yield Finish("stop")
+            return
+        answer = _Answer()
+        try:
+            async with aclosing(self._answer(call_id, messages, tools, answer)) as deltas:
+                async for delta in deltas:
+                    yield delta
+        except LanguageModelError as error:
+            if self._last_resort is None or answer.said or error.cause is Cause.REQUEST:
+                raise
+            logger.warning("{}; {} answers", error, self._last_resort.name)
+            await self._warm_last_resort(self._last_resort, messages, tools)
+            async with aclosing(_generator(self._last_resort.stream(messages, tools))) as deltas:
+                async for delta in deltas:
+                    yield delta
+            return
+        if self._cache is not None and answer.whole:
+            self._cache.put(key, answer.said, self._now())
+
+    async def _answer(
+        self, call_id: str, messages: Sequence[Message], tools: Sequence[ToolSpec], answer: "_Answer"
+    ) -> AsyncGenerator[Delta]:
+        chars = len(json.dumps([messages, [tool.schema for tool in tools]], ensure_ascii=False, default=str))
+        number = self._policy.submit(call_id, chars, self._now())
+        inbox = self._inboxes[number] = asyncio.Queue()
+        try:
+            self._decide()
+            while not answer.over:
+                match await inbox.get():
+                    case Tell(_, wait_secs):
+                        yield InLine(wait_secs)
+                    case Refuse(_, cause, wait_secs):
+                        why = REASONS[cause]
+                        raise LanguageModelError(why, retryable=True, cause=cause, retry_after_secs=wait_secs)
+                    case Send(_, name):
+                        attempt = self._attempt(number, self._endpoints[name], messages, tools, answer)
+                        async with aclosing(attempt) as deltas:
+                            async for delta in deltas:
+                                yield delta
+        finally:
+            del self._inboxes[number]
+            self._policy.withdraw(number, answer.tokens(chars), self._now())
+            self._decide()
+
+    async def _attempt(
+        self,
+        number: int,
+        model: LanguageModel,
+        messages: Sequence[Message],
+        tools: Sequence[ToolSpec],
+        answer: "_Answer",
+    ) -> AsyncGenerator[Delta]:
+        """Send the request once; what comes of it is told to the policy."""
+        if (wait_secs := await self._shared.reserve(model.name, self._policy.charge_of(number))) > 0:
+            self._policy.take_back(number, wait_secs, self._now())
+            self._decide()
+            return
+        continuation = Continuation(answer.said)
+        answer.begin()
+        wait_secs = self._params.first_token_secs
+        try:
+            prompt = continued(messages, answer.said)
+            async with aclosing(_generator(model.stream(prompt, tools))) as stream:
+                while True:
+                    began = self._now()
+                    delta = await _within(anext(stream, None), wait_secs)
+                    match delta:
+                        case LimitsTold(allowances):
+                            self._policy.taken(number, allowances, self._now())
+                            wait_secs = max(0.05, wait_secs - (self._now() - began))
+                            continue
+                        case None:
+                            raise LanguageModelError("the stream broke off", retryable=True)
+                        case TextDelta() | ToolCallDelta() if not answer.begun:
+                            answer.begun = True
+                            self._policy.first_token(number, self._now())
+                    wait_secs = self._params.next_token_secs
+                    match delta:
+                        case TextDelta(text):
+                            answer.received += len(text)
+                            if new := continuation.feed(text):
+                                answer.said += new
+                                yield TextDelta(new)
+                        case Finish(reason, usage):
+                            if new := continuation.finish():
+                                answer.said += new
+                                yield TextDelta(new)
+                            answer.finish(reason)
+                            self._policy.finished(number, usage, self._now())
+                            yield delta
+                            return
+                        case _:
+                            answer.called_tools |= isinstance(delta, ToolCallDelta)
+                            yield delta
+        except LanguageModelError as error:
+            if answer.called_tools:
+                raise  # what was called cannot be called back
+            self._note_failure(number, model, error, answer)
+            self._decide()
+
+    def _note_failure(self, number: int, model: LanguageModel, error: LanguageModelError, answer: "_Answer") -> None:
+        logger.warning("{}: {}", model.name, error)
+        if error.cause is Cause.GONE:
+            self._note_gone(next(name for name, each in self._endpoints.items() if each is model))
+        used = answer.tokens(0) if answer.begun else None
+        self._policy.failed(number, error.cause, error.retry_after_secs, error.allowances, used, self._now())
+
+    def _note_gone(self, name: str) -> None:
+        if name not in self._gone:
+            self._gone.add(name)
+            logger.warning("{} is served no more; {} answers from now on", name, self.name)
+
+    async def _warm_last_resort(
+        self, model: LanguageModel, messages: Sequence[Message], tools: Sequence[ToolSpec]
+    ) -> None:
+        if self._last_resort_warm is None or (
+            self._last_resort_warm.done() and self._last_resort_warm.exception() is not None
+        ):
+            system = str(messages[0].get("content")) if messages and messages[0].get("role") == "system" else ""
+            self._last_resort_warm = asyncio.create_task(model.warm(system, tools))
+        await asyncio.shield(self._last_resort_warm)
+
+    # --- the policy's driver ---------------------------------------------------------------
+
+    def _decide(self) -> None:
+        for decision in self._policy.decide(self._now()):
+            inbox = self._inboxes.get(decision.ticket)
+            if inbox is not None:
+                inbox.put_nowait(decision)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        wake = self._policy.next_wake(self._now())
+        if wake is not None:
+            self._timer = asyncio.get_running_loop().call_at(wake, self._decide)
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+
+@dataclass
+class _Answer:
+    """What has come of one reply so far, over all attempts."""
+
+    said: str = ""
+    received: int = 0
+    begun: bool = False
+    over: bool = False
+    whole: bool = False
+    called_tools: bool = False
+    attempts: int = 0
+
+    def begin(self) -> None:
+        self.received = 0
+        self.begun = False
+        self.attempts += 1
+
+    def finish(self, reason: str) -> None:
+        self.over = True
+        self.whole = reason == "stop" and not self.called_tools and self.attempts == 1
+
+    def tokens(self, prompt_chars: int) -> float:
+        """What the attempt under way has cost so far, by its length."""
+        return (prompt_chars + self.received) / CHARS_PER_TOKEN
+
+
+class _CallModel:
+    """The gateway as one call sees it: a :class:`~processors.llm.base.LanguageModel`."""
+
+    def __init__(self, gateway: Gateway, call_id: str) -> None:
+        self._gateway = gateway
+        self._call_id = call_id
+
+    @property
+    def name(self) -> str:
+        """The model of choice."""
+        return self._gateway.name
+
+    async def warm(self, system_prompt: str, tools: Sequence[ToolSpec] = ()) -> None:
+        """See :meth:`Gateway.warm`."""
+        await self._gateway.warm(system_prompt, tools)
+
+    def stream(self, messages: Sequence[Message], tools: Sequence[ToolSpec] = ()) -> AsyncIterator[Delta]:
+        """Answer; see :meth:`Gateway.ask`."""
+        return self._gateway.ask(self._call_id, messages, tools)
+
+    async def close(self) -> None:
+        """The call is over; the gateway stays."""
+        self._gateway.forget_call(self._call_id)
+
+
+async def _generator(deltas: AsyncIterator[Delta]) -> AsyncGenerator[Delta]:
+    """Give any iterator the ``aclose`` that a generator has."""
+    try:
+        async for delta in deltas:
+            yield delta
+    finally:
+        close: Callable[[], Awaitable[None]] | None = getattr(deltas, "aclose", None)
+        if close is not None:
+            await close()
+
+
+async def _within(waited: Awaitable[T], secs: float) -> T:
+    try:
+        async with asyncio.timeout(secs):
+            return await waited
+    except TimeoutError:
+        raise LanguageModelError(f"no token within {secs:.1f} s", retryable=True) from None

@@ -1,0 +1,508 @@
+"""Which request is sent to which model, and when. Pure: events and ``now`` go in, decisions come out.
+
+Every reply that a call wants is a *ticket*. Tickets wait in one line, the earliest deadline first; a call that has been
+served a lot of late stands a little further back, so that nobody talks the others out of their turn. The first in line
+gets the best model that may be asked now: not in an open circuit, with budget left for the request, and among those the
+one with the least cost, made of its place in the list, its recent time to the first token and the scarcity of its
+budget. If none may be asked the ticket waits, and its call is told how long; if that would be longer than its deadline
+it is refused at once, with the cause, so that the caller hears what is wrong instead of silence.
+
+A request that fails goes back into the line with its deadline, and prefers models that have not failed it yet.
+"""
+
+import random
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from gateway.budget import DAILY, Budget
+from gateway.circuit import Circuit, CircuitParams, Health
+from processors.llm.base import Allowance, Cause, Quota, Usage
+
+HORIZON_SECS: Final = 3600.0
+"""Waits are not predicted beyond this."""
+
+LOOK_AGAIN_SECS: Final = 1.0
+"""How often the wait of those further back is predicted anew."""
+
+SOON_SECS: Final = 0.05
+"""What is due sooner than this waits this long."""
+
+CHARS_PER_TOKEN: Final = 4.0
+SMOOTHING: Final = 0.2
+"""Share of the newest measurement in running means."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A model that may be asked.
+
+    Attributes:
+        name: Its id.
+        limits: What is known of its limits beforehand.
+        in_flight: How many requests it takes at once.
+    """
+
+    name: str
+    limits: Mapping[Quota, float] = field(default_factory=dict)
+    in_flight: int = 64
+
+
+@dataclass(frozen=True)
+class PolicyParams:
+    """Times in seconds.
+
+    Attributes:
+        max_wait_secs: A reply that cannot be begun after this long is refused.
+        fault_wait_secs: The same when no vendor works at all.
+        max_attempts: How often one ticket is sent.
+        rank_secs: What each further place in the list of models costs, against a quicker first token.
+        scarce_share: A budget of which less than this share is left makes its model dearer.
+        scarce_secs: By how much at most.
+        handicap_secs: How much further back a call stands for each reply it got within ``handicap_window_secs``.
+        handicap_cap_secs: Never further back than this: so nobody starves.
+        tell_step: A call is told again when its wait has changed by more than this share.
+        completion_tokens: How long a reply is taken to be before any has been seen.
+        circuit: When models are left alone.
+    """
+
+    max_wait_secs: float = 30.0
+    fault_wait_secs: float = 8.0
+    max_attempts: int = 5
+    rank_secs: float = 0.4
+    scarce_share: float = 0.25
+    scarce_secs: float = 0.6
+    handicap_secs: float = 0.5
+    handicap_window_secs: float = 30.0
+    handicap_cap_secs: float = 3.0
+    tell_step: float = 0.5
+    completion_tokens: float = 80.0
+    circuit: CircuitParams = CircuitParams()
+
+
+# --- decisions ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Send:
+    """Send the ticket's request to this model."""
+
+    ticket: int
+    model: str
+
+
+@dataclass(frozen=True)
+class Tell:
+    """Tell the ticket's call how long it will wait."""
+
+    ticket: int
+    wait_secs: float
+
+
+@dataclass(frozen=True)
+class Refuse:
+    """The ticket cannot be served in time.
+
+    Attributes:
+        ticket: The ticket.
+        cause: Why.
+        wait_secs: When it might work, as far as is known.
+    """
+
+    ticket: int
+    cause: Cause
+    wait_secs: float
+
+
+Decision = Send | Tell | Refuse
+
+
+@dataclass(frozen=True)
+class Charge:
+    """What a request is thought to cost.
+
+    Attributes:
+        tokens: Prompt and reply.
+        limits: Limit and window, in seconds, of each quota that is known of the model.
+    """
+
+    tokens: float
+    limits: Mapping[Quota, tuple[float, float]]
+
+
+@dataclass
+class _Model:
+    choice: Choice
+    rank: int
+    budget: Budget
+    circuit: Circuit
+    first_token_secs: float | None = None
+    tokens_per_char: float = 1 / CHARS_PER_TOKEN
+    completion_tokens: float = 80.0
+    refused: int = 0
+    failed: int = 0
+    sent: int = 0
+    taken_back_until: float = 0.0
+
+
+@dataclass
+class _Ticket:
+    number: int
+    call: str
+    chars: int
+    arrived: float
+    deadline: float
+    failed_by: set[str] = field(default_factory=set)
+    attempts: int = 0
+    told_secs: float | None = None
+    told_at: float = 0.0
+    looked_at: float = -1e9
+    model: str | None = None
+    sent_at: float = 0.0
+    last_cause: Cause = Cause.FAULT
+    unfit: set[str] = field(default_factory=set)
+
+
+class Policy:
+    """The gateway's mind.
+
+    Args:
+        choices: The models, best first.
+        params: Times.
+        chance: Draws the jitter.
+    """
+
+    def __init__(
+        self, choices: Sequence[Choice], params: PolicyParams | None = None, chance: random.Random | None = None
+    ) -> None:
+        self.params = params or PolicyParams()
+        chance = chance or random.Random()
+        self._models = {
+            choice.name: _Model(
+                choice,
+                rank,
+                Budget(choice.limits),
+                Circuit(self.params.circuit, chance),
+                completion_tokens=self.params.completion_tokens,
+            )
+            for rank, choice in enumerate(choices)
+        }
+        self._line: dict[int, _Ticket] = {}
+        self._out: dict[int, _Ticket] = {}
+        self._last_number = 0
+        self._served: dict[str, deque[float]] = {}
+        self._refusals = 0
+
+    # --- events --------------------------------------------------------------------------
+
+    def submit(self, call: str, chars: int, now: float) -> int:
+        """A call wants a reply; returns the ticket's number.
+
+        Args:
+            call: Who asks.
+            chars: Length of the prompt, tools included.
+            now: Seconds.
+        """
+        self._last_number += 1
+        ticket = _Ticket(self._last_number, call, chars, now, now + self.params.max_wait_secs)
+        self._line[ticket.number] = ticket
+        return ticket.number
+
+    def withdraw(self, number: int, tokens: float | None, now: float) -> None:
+        """The call wants the reply no more; ``tokens``: what it has cost so far, None if it was not sent."""
+        self._line.pop(number, None)
+        ticket = self._out.pop(number, None)
+        if ticket is None or ticket.model not in self._models:
+            return
+        model = self._models[ticket.model]
+        model.budget.settle(number, tokens, now)
+        model.circuit.left()
+
+    def taken(self, number: int, allowances: Iterable[Allowance], now: float) -> None:
+        """The vendor has taken the request and says what is left."""
+        model = self._model_of(number)
+        if model is None:
+            return
+        told = tuple(allowances)
+        self._forget_assumed(model, told)
+        model.budget.taken(number, told, now)
+
+    def first_token(self, number: int, now: float) -> None:
+        """The answer has begun."""
+        ticket, model = self._out.get(number), self._model_of(number)
+        if ticket is None or model is None:
+            return
+        model.first_token_secs = _mean(model.first_token_secs, now - ticket.sent_at)
+        model.circuit.succeeded(now, sent_at=ticket.sent_at)
+
+    def finished(self, number: int, usage: Usage | None, now: float) -> None:
+        """The answer is whole; what it cost, if the vendor says."""
+        ticket = self._out.pop(number, None)
+        if ticket is None or ticket.model not in self._models:
+            return
+        model = self._models[ticket.model]
+        model.circuit.succeeded(now, sent_at=ticket.sent_at)
+        tokens: float | None = None
+        if usage is not None:
+            tokens = usage.prompt_tokens + usage.completion_tokens
+            model.tokens_per_char = _mean(model.tokens_per_char, min(1.0, usage.prompt_tokens / max(1, ticket.chars)))
+            model.completion_tokens = _mean(model.completion_tokens, usage.completion_tokens)
+        model.budget.settle(number, tokens, now)
+
+    def failed(
+        self,
+        number: int,
+        cause: Cause,
+        retry_after_secs: float | None,
+        allowances: Iterable[Allowance],
+        tokens: float | None,
+        now: float,
+    ) -> None:
+        """A request failed; the ticket goes back into the line, or is refused by the next :meth:`decide`.
+
+        Args:
+            number: The ticket.
+            cause: Why.
+            retry_after_secs: What the vendor told.
+            allowances: What it said of its limits.
+            tokens: What was used all the same; None if it was not taken.
+            now: Seconds.
+        """
+        ticket = self._out.pop(number, None)
+        if ticket is None:
+            return
+        ticket.last_cause = cause
+        ticket.failed_by.add(ticket.model or "")
+        model = self._models.get(ticket.model or "")
+        if model is not None:
+            if tokens is None:
+                model.budget.refund(number, now)
+            else:
+                model.budget.settle(number, tokens, now)
+            told = tuple(allowances)
+            self._forget_assumed(model, told)
+            model.budget.learn(told, now)
+            match cause:
+                case Cause.GONE:
+                    del self._models[model.choice.name]
+                case Cause.REQUEST:
+                    model.circuit.left()
+                    ticket.unfit.add(model.choice.name)
+                case _:
+                    model.refused += cause in (Cause.BUSY, Cause.QUOTA)
+                    model.failed += cause not in (Cause.BUSY, Cause.QUOTA)
+                    model.circuit.failed(cause, retry_after_secs, now)
+        ticket.model = None
+        self._line[number] = ticket
+
+    def take_back(self, number: int, wait_secs: float, now: float) -> None:
+        """A request was not sent after all: others, who share the budget, have used it for so long."""
+        ticket = self._out.pop(number, None)
+        if ticket is None:
+            return
+        model = self._models.get(ticket.model or "")
+        if model is not None:
+            model.budget.refund(number, now)
+            model.circuit.left()
+            model.taken_back_until = now + wait_secs
+        ticket.attempts -= 1
+        ticket.model = None
+        self._line[number] = ticket
+
+    def charge_of(self, number: int) -> Charge | None:
+        """What a request that is to be sent will cost, and against which limits."""
+        ticket, model = self._out.get(number), self._model_of(number)
+        if ticket is None or model is None:
+            return None
+        limits = {quota: (bucket.limit, bucket.window_secs) for quota, bucket in model.budget.buckets.items()}
+        return Charge(sum(self._tokens(model, ticket)), limits)
+
+    # --- decisions -----------------------------------------------------------------------
+
+    def decide(self, now: float) -> list[Decision]:
+        """What is to be done now; call it after every event, and when :meth:`next_wake` says so."""
+        decisions: list[Decision] = []
+        ahead = 0
+        for ticket in sorted(self._line.values(), key=lambda each: self._order(each, now)):
+            model = self._best(ticket, now) if not ahead else None
+            if model is not None:
+                self._send(ticket, model, now)
+                decisions.append(Send(ticket.number, model.choice.name))
+                continue
+            if ahead and now < ticket.looked_at + LOOK_AGAIN_SECS and now < ticket.deadline:
+                ahead += 1
+                continue
+            ticket.looked_at = now
+            wait_secs, cause = self._predict(ticket, ahead, now)
+            if self._hopeless(ticket, wait_secs, cause, now):
+                del self._line[ticket.number]
+                self._refusals += 1
+                decisions.append(Refuse(ticket.number, cause, wait_secs))
+                continue
+            ahead += 1  # nobody is overtaken by somebody behind
+            if self._is_news(ticket, wait_secs, now):
+                ticket.told_secs, ticket.told_at = wait_secs, now
+                decisions.append(Tell(ticket.number, wait_secs))
+        return decisions
+
+    def next_wake(self, now: float) -> float | None:
+        """When to :meth:`decide` again although nothing happens; None while nobody waits."""
+        if not self._line:
+            return None
+        first = min(self._line.values(), key=lambda each: self._order(each, now))
+        wait_secs, _ = self._predict(first, 0, now)
+        last = min(ticket.deadline for ticket in self._line.values())
+        faults = min(ticket.arrived for ticket in self._line.values()) + self.params.fault_wait_secs
+        soonest = min(now + wait_secs, last, faults if faults > now else last)
+        return max(soonest, now + SOON_SECS)
+
+    def _order(self, ticket: _Ticket, now: float) -> tuple[float, int]:
+        served = self._served.get(ticket.call)
+        while served and served[0] < now - self.params.handicap_window_secs:
+            served.popleft()
+        handicap = min(self.params.handicap_cap_secs, self.params.handicap_secs * len(served or ()))
+        return ticket.deadline + handicap, ticket.number
+
+    def _best(self, ticket: _Ticket, now: float) -> _Model | None:
+        if ticket.attempts >= self.params.max_attempts:
+            return None
+        usable = [model for model in self._fit(ticket) if self._wait_secs(model, ticket, 0, now) <= 0]
+        usable = [model for model in usable if model.circuit.allows(now)]
+        usable = [model for model in usable if model.budget.in_flight < model.choice.in_flight]
+        return min(usable, key=lambda model: self._cost(model, ticket, now), default=None)
+
+    def _fit(self, ticket: _Ticket) -> list[_Model]:
+        return [model for model in self._models.values() if model.choice.name not in ticket.unfit]
+
+    def _cost(self, model: _Model, ticket: _Ticket, now: float) -> tuple[bool, float]:
+        share = model.budget.share_left(now)
+        scarcity = max(0.0, 1 - share / self.params.scarce_share) * self.params.scarce_secs
+        cost = model.rank * self.params.rank_secs + (model.first_token_secs or 0.0) + scarcity
+        return model.choice.name in ticket.failed_by, cost
+
+    def _tokens(self, model: _Model, ticket: _Ticket) -> tuple[float, float]:
+        return ticket.chars * model.tokens_per_char, model.completion_tokens
+
+    def _wait_secs(self, model: _Model, ticket: _Ticket, ahead: int, now: float) -> float:
+        """Seconds until this model could take the ticket, after so many like it."""
+        tokens = sum(self._tokens(model, ticket))
+        wait_secs = model.budget.wait_secs(tokens * (ahead + 1), now, requests=ahead + 1)
+        return max(wait_secs, model.circuit.wait_secs(now), model.taken_back_until - now)
+
+    def _predict(self, ticket: _Ticket, ahead: int, now: float) -> tuple[float, Cause]:
+        """How long the ticket will wait with so many before it, and what it waits for."""
+        models = self._fit(ticket)
+        if not models:
+            return HORIZON_SECS, ticket.last_cause
+        low, high = 0.0, HORIZON_SECS
+        if self._servable(models, ticket, high, now) < ahead + 1:
+            return HORIZON_SECS, self._cause(models, ticket, now)
+        while high - low > 0.05:
+            middle = (low + high) / 2
+            if self._servable(models, ticket, middle, now) >= ahead + 1:
+                high = middle
+            else:
+                low = middle
+        return high, self._cause(models, ticket, now)
+
+    def _servable(self, models: Sequence[_Model], ticket: _Ticket, within_secs: float, now: float) -> float:
+        """How many requests like this one all models together can take within a time."""
+        total = 0.0
+        for model in models:
+            if max(model.circuit.wait_secs(now), model.taken_back_until - now) <= within_secs:
+                total += model.budget.servable(sum(self._tokens(model, ticket)), within_secs, now)
+        return total
+
+    def _cause(self, models: Sequence[_Model], ticket: _Ticket, now: float) -> Cause:
+        """What the model that comes free first is busy with."""
+        first = min(models, key=lambda model: self._wait_secs(model, ticket, 0, now))
+        if first.circuit.health(now) is not Health.CLOSED and first.circuit.cause is not None:
+            return first.circuit.cause
+        if first.budget.binding(sum(self._tokens(first, ticket)), now) in DAILY:
+            return Cause.QUOTA
+        return Cause.BUSY if ticket.attempts < self.params.max_attempts else ticket.last_cause
+
+    def _hopeless(self, ticket: _Ticket, wait_secs: float, cause: Cause, now: float) -> bool:
+        if ticket.attempts >= self.params.max_attempts or now + wait_secs > ticket.deadline:
+            return True
+        if cause is Cause.KEY:
+            return wait_secs > 0
+        return cause is Cause.FAULT and now - ticket.arrived >= self.params.fault_wait_secs
+
+    def _is_news(self, ticket: _Ticket, wait_secs: float, now: float) -> bool:
+        if ticket.told_secs is None:
+            return True
+        expected = max(0.0, ticket.told_secs - (now - ticket.told_at))
+        return abs(wait_secs - expected) > max(2.0, self.params.tell_step * expected)
+
+    def _send(self, ticket: _Ticket, model: _Model, now: float) -> None:
+        del self._line[ticket.number]
+        ticket.model, ticket.sent_at = model.choice.name, now
+        ticket.attempts += 1
+        model.sent += 1
+        model.circuit.sent(now)
+        prompt_tokens, completion_tokens = self._tokens(model, ticket)
+        model.budget.hold(ticket.number, prompt_tokens, completion_tokens, now)
+        if ticket.attempts == 1:
+            self._served.setdefault(ticket.call, deque()).append(now)
+        self._out[ticket.number] = ticket
+
+    def _model_of(self, number: int) -> _Model | None:
+        ticket = self._out.get(number)
+        return self._models.get(ticket.model or "") if ticket is not None else None
+
+    def _forget_assumed(self, model: _Model, allowances: Sequence[Allowance]) -> None:
+        """An account with other limits than the assumed ones has other limits throughout."""
+        for told in allowances:
+            assumed = model.choice.limits.get(told.quota)
+            if assumed is not None and told.limit > assumed:
+                named = {each.quota for each in allowances}
+                for quota in set(model.choice.limits) - named:
+                    model.budget.forget(quota)
+
+    # --- for people ----------------------------------------------------------------------
+
+    def forget_call(self, call: str) -> None:
+        """The call is over."""
+        self._served.pop(call, None)
+
+    def share_left(self, now: float) -> float:
+        """Of the model with the most budget, the share that is left (0 to 1)."""
+        return max((model.budget.share_left(now) for model in self._models.values()), default=0.0)
+
+    def snapshot(self, now: float) -> dict[str, Any]:
+        """Plain values for the dashboard."""
+        longest_secs = max((now - ticket.arrived for ticket in self._line.values()), default=0.0)
+        return {
+            "queue": {
+                "length": len(self._line),
+                "longest_wait_secs": round(longest_secs, 1),
+                "refused": self._refusals,
+            },
+            "models": {name: _told(model, now) for name, model in self._models.items()},
+        }
+
+
+def _told(model: _Model, now: float) -> dict[str, Any]:
+    return {
+        "circuit": model.circuit.health(now).value,
+        "circuit_secs": round(model.circuit.wait_secs(now), 1),
+        "in_flight": model.budget.in_flight,
+        "sent": model.sent,
+        "rate_limited": model.refused,
+        "failed": model.failed,
+        "first_token_secs": round(model.first_token_secs or 0.0, 3),
+        "budgets": {
+            quota.value: {
+                "left": round(max(0.0, bucket.left(now))),
+                "limit": round(bucket.limit),
+                "refill_secs": round(bucket.used(now) * bucket.window_secs / bucket.limit, 1),
+            }
+            for quota, bucket in model.budget.buckets.items()
+        },
+    }
+
+
+def _mean(before: float | None, newest: float) -> float:
+    return newest if before is None else before + SMOOTHING * (newest - before)
