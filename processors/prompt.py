@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from processors.languages.catalogue import language
 from settings import ROOT, Settings, SettingsError
 
 PROMPTS = ROOT / "prompts"
@@ -41,7 +42,10 @@ def system_prompt(settings: Settings, *, with_tools: bool = False) -> str:
         ) from None
     if not persona:
         raise SettingsError(f"PROMPT: {path} is empty; it may be: a text file that says who the bot is")
-    return "\n\n".join([persona, VOICE_RULES, WITH_TOOLS if with_tools else WITHOUT_TOOLS])
+    rules = [VOICE_RULES, WITH_TOOLS if with_tools else WITHOUT_TOOLS]
+    if settings.language != "en":
+        rules.append(f"Always answer in {language(settings.language).name}, whatever language this text is in.")
+    return "\n\n".join([persona, *rules])
 
 
 def _path(name: str) -> Path:

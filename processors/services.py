@@ -129,6 +129,8 @@ class Services:
             warnings += voice.troubles
         if settings.stt is SttProvider.DEEPGRAM:
             warnings += await _ask_deepgram(settings)
+        if settings.language != "en" and settings.llm in (LlmProvider.LOCAL, LlmProvider.SCRIPTED):
+            warnings.append(f"LLM={settings.llm.value} speaks English, hardly {language(settings.language).name}.")
         model = make_language_model(settings)
         try:
             await model.warm(prompt, [tool.spec for tool in tools])

@@ -1,11 +1,14 @@
 """The example in the documentation is a tool as it stands."""
 
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from processors import tools as tools_package
+from processors.languages.base import Language
+from processors.languages.catalogue import find_languages
 from processors.tools.base import ToolContext, ToolError
 from processors.tools.catalogue import find_tools
 
@@ -27,3 +30,11 @@ async def test_the_tool_of_ten_minutes_works(tmp_path, monkeypatch):
     with pytest.raises(ToolError, match="three cakes"):
         await order_cake.run(arguments, context)
     assert "number 1" in await order_cake.run(arguments, ToolContext())
+
+
+def test_every_part_of_a_language_is_explained():
+    text = (DOCS / "add-a-language.md").read_text(encoding="utf-8")
+    table = "\n".join(line for line in text.splitlines() if line.startswith("| `"))
+    assert set(re.findall(r"`(\w+)`", table)) >= {part.name for part in fields(Language)}
+    readme = (DOCS.parent / "README.md").read_text(encoding="utf-8")
+    assert all(f"`{code}`" in readme for code in find_languages())

@@ -72,7 +72,10 @@ async def test_settings_reach_who_uses_them():
         )
     )
     assert services.system_prompt.startswith("You answer the phone of a bank's help line.")
-    assert services.system_prompt.endswith(WITH_TOOLS)
+    assert services.system_prompt.endswith(
+        f"{WITH_TOOLS}\n\nAlways answer in German, whatever language this text is in."
+    )
+    assert "LLM=scripted speaks English, hardly German." in services.warnings
     assert services.vad_params.stop_ms == 300
     assert services.turn_params.step_back
     assert services.turn_params.endpoint.silence_limit_ms == 1300
@@ -80,6 +83,7 @@ async def test_settings_reach_who_uses_them():
     assert services.handler_params.greeting.startswith("Guten Tag")
     assert services.llm_params.moment == "Einen Moment, bitte."
     assert services.providers()["tts"] == "gtts"
+    assert services.tts_params.language == "de"
     assert services.judge is None
     await services.close()
 

@@ -7,6 +7,7 @@ import pytest
 from processors.languages.base import Language, words
 from processors.languages.catalogue import UnknownLanguage, find_languages, language
 from processors.tools.consent import agrees
+from processors.tts.spoken_form import spoken
 from processors.turns.completeness import Completeness, completeness
 from processors.turns.events import Phrase
 from processors.turns.phrases import phrase_text
@@ -94,3 +95,55 @@ def test_cues_say_what_they_mean(known):
 def test_all_ten_digits_are_known(known):
     assert len(known.cues.digits) >= 10
     assert all(len(words(digit)) == 1 for digit in known.cues.digits)
+
+
+# --- figures and signs ------------------------------------------------------------------------
+
+
+def test_numbers_are_words_and_no_two_are_the_same(known):
+    speech = known.speech
+    numbers = [*range(1000), 1001, 2026, 10_000, 99_999, 100_000, 1_000_000, 12_345_678, 10**9]
+    said = [speech.cardinal(number) for number in numbers]
+    assert len(set(said)) == len(said)
+    assert not any(char.isdigit() or char in ",;" for text in said for char in text)
+    assert all(speech.ordinal(number) != speech.cardinal(number) for number in range(1, 100))
+
+
+def test_every_sign_is_said(known):
+    own = {"the", "of"}  # only where the month comes first
+    assert set(known.speech.signs) - own == set(language("en").speech.signs) - own
+    assert all(known.speech.signs.values())
+    assert {"%", "km", "kg", "°C"} <= set(known.speech.units)
+    assert {"€", "$", "£", "₹", "EUR", "USD"} <= set(known.speech.currencies)
+
+
+def test_months_and_weekdays_are_all_there(known):
+    for entries, count in ((known.speech.months, 12), (known.speech.weekdays, 7)):
+        assert len(entries) == count
+        names = [name for entry in entries for name in entry.split()]
+        assert len(set(names)) == len(names)
+
+
+def test_every_minute_and_every_day_is_said(known):
+    speech = known.speech
+    times = {speech.clock(hour, minute, "") for hour in range(24) for minute in range(60)}
+    assert len(times) >= 720  # where the clock has twelve hours, the same may be said twice
+    days = {
+        speech.date(day, month, year, "") for day in range(1, 29) for month in range(1, 13) for year in (None, 2026)
+    }
+    assert len(days) == 2 * 12 * 28
+    for day, month in ((1, 1), (25, 11)):
+        assert speech.date(day, month, 2026, "").startswith(speech.date(day, month, None, ""))
+
+
+def test_short_forms_that_are_spelled_out_end_no_sentence_before_a_number(known):
+    for short in known.speech.abbreviations_before_numbers:
+        if short.endswith("."):
+            bare = short.removesuffix(".").lower()
+            assert bare in known.speech.no_ends_before_numbers | known.speech.no_ends, short
+
+
+def test_the_bots_own_sentences_are_said_as_they_stand(known):
+    for phrase in Phrase:
+        text = phrase_text(phrase, known.code, known.sentences.greeting)
+        assert spoken(text, known.code).text == text.replace(" ?", "?")
