@@ -195,7 +195,7 @@ class FaultyCall:
         """All that may have been spoken: what the bot says that it spoke, and what the vendor was asked to."""
         texts = [data["text"] for _, kind, data in self._call.messages if kind == "bot-tts-text"]
         texts += [str(entry.detail.get("text", "")) for entry in self._world.log.entries()]
-        return {said for text in texts if (said := spoken(text).strip())}
+        return {said for text in texts if (said := spoken(text).text.strip())}
 
     # --- the fault -----------------------------------------------------------------------------
 
