@@ -177,7 +177,7 @@ class Conversation:
         for turn in self._turns:
             if turn.text:
                 lines.append(("user", turn.text))
-            lines += [("bot", part.text) for part in turn.parts if isinstance(part, _Heard)]
+            lines.extend(("bot", part.text) for part in turn.parts if isinstance(part, _Heard))
         return lines
 
     @property
