@@ -78,7 +78,8 @@ def mixed_rules(speech: Speech) -> list[tuple[re.Pattern[str], Rule]]:
 
 def _counted(speech: Speech) -> str:
     """Pattern of what follows an amount."""
-    return "|".join(re.escape(sign) + (r"\b" if sign[-1].isalpha() else "") for sign in speech.currencies)
+    names = {name for money in speech.currencies.values() for name in (money.unit.many, money.unit.one.split()[-1])}
+    return "|".join(re.escape(sign) + (r"\b" if sign[-1].isalpha() else "") for sign in {*speech.currencies, *names})
 
 
 def _read_out(speech: Speech, text: str, start: int) -> Pieces:

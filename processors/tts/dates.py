@@ -14,7 +14,9 @@ NUMERIC: Final = re.compile(
 TIME: Final = re.compile(
     r"(?<![\w:.,])(?P<h>[01]?\d|2[0-4]):(?P<m>[0-5]\d)(?::(?P<s>[0-5]\d))?(?:\s?(?P<half>[AaPp])\.?\s?[Mm]\b\.?)?(?![\w:])"
 )
-HOUR: Final = re.compile(r"(?<![\w:.,$£€₹-])(?P<h>1[0-2]|0?[1-9])\s?(?P<half>[AaPp])\.?\s?[Mm]\b\.?")
+HOUR: Final = re.compile(
+    r"(?<![\w:.,$£€₹-])(?P<h>1[0-2]|0?[1-9])(?:\.(?P<m>[0-5]\d))?\s?(?P<half>[AaPp])\.?\s?[Mm]\b\.?"
+)
 SPAN: Final = re.compile(r"(?<=[\d%€m.])\s?[–—]\s?(?=[$£€₹]?\d)|(?<=\d)-(?=\d)|(?<=\d) - (?=[$£€₹]?\d)")
 
 

@@ -57,9 +57,8 @@ class Figures:
         """What is written."""
         if grouped := self._grouped.fullmatch(text):
             return Figure(self._group.sub("", grouped[1]), grouped[2] or "")
-        whole, _, decimals = text.replace(",", ".").rpartition(".") if "." in text or "," in text else (text, "", "")
-        whole = whole.replace(".", "")
-        return Figure(whole, decimals)
+        *whole, decimals = text.replace(",", ".").split(".")
+        return Figure("".join(whole), decimals) if whole else Figure(decimals, "")
 
     def is_grouped(self, text: str) -> bool:
         """Whether marks between its digits only group them."""
@@ -79,9 +78,10 @@ class Figures:
 
     def money(self, figure: Figure, currency: Currency, scale: str) -> tuple[str, str]:
         """An amount: what stands for the figure, and what for scale and sign."""
-        if scale or currency.cent is None or len(figure.decimals) not in (1, 2):
-            number, name = self.count(figure, currency.unit)
-            return (self.say(figure), f"{scale} {currency.unit.many}") if scale else (number, name)
+        if scale:
+            return self.say(figure), f"{scale} {currency.unit.many}"
+        if currency.cent is None or len(figure.decimals) not in (1, 2):
+            return self.count(figure, currency.unit)
         cents = figure.decimals.ljust(2, "0")
         if not int(figure.whole):
             return self.count(Figure(cents.lstrip("0") or "0", ""), currency.cent)
@@ -89,10 +89,8 @@ class Figures:
         if not int(cents):
             return number, name
         if currency.named or int(cents) < 10:
-            return (
-                number,
-                f"{name} {self.speech.signs['and']} {' '.join(self.count(Figure(str(int(cents)), ''), currency.cent))}",
-            )
+            few = " ".join(self.count(Figure(str(int(cents)), ""), currency.cent))
+            return number, f"{name} {self.speech.signs['and']} {few}"
         return number, f"{name} {self._cardinal(cents)}"
 
     def _cardinal(self, digits: str) -> str:
@@ -100,21 +98,19 @@ class Figures:
 
 
 def rules(speech: Speech) -> list[tuple[re.Pattern[str], Rule]]:
-    """Money, quantities, ordinals, fractions, years, and whatever number is left."""
+    """Money, quantities, ordinals, fractions, years."""
     figures = Figures(speech)
     number = figures.pattern
     currency = _any_of(speech.currencies)
     scales = _any_of(speech.scales)
+    # Without a currency "5 M" may be anything, and 101B is a room.
+    plain_scales = _any_of(scale for scale in speech.scales if scale == "k" or len(scale) > 1)
 
     def amount(found: re.Match[str]) -> Pieces:
         scale = speech.scales.get(found["scale"] or "", "")
         said, name = figures.money(figures.read(found["n"]), speech.currencies[found["c"]], scale)
         after = found.start("scale") if found["scale"] else max(found.start("n"), found.start("c"))
-        return (
-            [(said, found.start("n")), (f" {name}", after)]
-            if after >= found.start("n")
-            else [(f"{said} {name}", after)]
-        )
+        return [(said, found.start("n")), (f" {name}", after)]
 
     def quantity(found: re.Match[str]) -> Pieces:
         said, name = figures.count(figures.read(found["n"]), speech.units[found["u"]])
@@ -141,7 +137,7 @@ def rules(speech: Speech) -> list[tuple[re.Pattern[str], Rule]]:
             amount,
         ),
         (re.compile(rf"(?<![\w.,])(?P<n>{number})\s?(?P<u>{_any_of(speech.units)})(?![\w/²³])"), quantity),
-        (re.compile(rf"(?<![\w.,])(?P<n>{number})\s?(?P<scale>{scales})(?!\w)"), scaled),
+        (re.compile(rf"(?<![\w.,])(?P<n>{number})\s?(?P<scale>{plain_scales})(?!\w)"), scaled),
         (re.compile(rf"(?<![\w.,])(\d+)(?:{speech.ordinal_mark})(?!\w)"), lambda found: speech.ordinal(int(found[1]))),
         (
             re.compile(rf"(?<![\d.,/])(?:{_any_of(speech.fractions)})(?![\d/])"),

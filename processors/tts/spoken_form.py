@@ -27,13 +27,15 @@ _JOINERS = "\u200c\u200d"
 _DASH = re.compile(r"\s+[–—-]+\s+|[–—]")
 _TIDY = [
     (re.compile(r"\s{2,}|[^\S ]"), " "),
-    (re.compile(r" ?([,;:])[,;: ]*(?=[.!?…,;:])"), ""),
+    (re.compile(r" ?([,;:])[,;: ]*(?=[.!?…,;:])"), ""),  # of several marks the last
+    (re.compile(r"(?<!\w)[.](?=[^\W_])"), ""),  # .NET
     (re.compile(r" (?=[,;:.!?…।])"), ""),
-    (re.compile(r"(?<=[^m][.!?…]),+|(?<=m\.)\.(?!\.)"), ""),
-    (re.compile(r"(?<![^\W_])[-'’]+(?![^\W\d_])"), ""),
+    (re.compile(r"(?<=[^m][.!?…]),+|(?<=m\.)\.(?!\.)"), ""),  # but "5 p.m., please"; and not "at 5 p.m.."
+    (re.compile(r"(?<![^\W_])[-'’]+(?![^\W\d_])"), ""),  # hyphens and apostrophes within words only
     (re.compile(r"(?<=[,;:])(?=[^\W_])"), " "),
     (re.compile(r"^[\s,;:.!?…-]+(?=.)| +$"), ""),
 ]
+"""What taking things out and putting words in leaves behind."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,10 @@ class SpokenForm:
             text.rewrite(pattern, lambda _, said=replacement: said)
         if not any(char.isalnum() for char in text.text):
             return SpokenText("", ())
+        if original.rstrip().endswith(".") and text.text[-1].isalpha():
+            # The dot of a short form also ended the sentence ("on 3 Jan."): the voice has to fall.
+            text.text += "."
+            text.origins.append(text.origins[-1])
         return SpokenText(text.text, _aligned(original, text))
 
 
@@ -163,11 +169,10 @@ def _mail(speech: Speech) -> Rules:
 
 
 def _abbreviations(speech: Speech) -> Rules:
-    """Short forms in full; a dot that also ended the sentence stays."""
+    """Short forms in full."""
 
     def in_full(found: re.Match[str]) -> str:
-        said = speech.abbreviations[found.group()]
-        return said + "." if found.group().endswith(".") and not found.string[found.end() :].strip() else said
+        return speech.abbreviations[found.group()]
 
     def before_number(found: re.Match[str]) -> str:
         return speech.abbreviations_before_numbers[found.group().strip()] + " "

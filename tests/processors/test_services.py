@@ -7,7 +7,7 @@ from emulators.faults import Vendor
 from processors import services as services_module
 from processors.llm.base import LanguageModelError
 from processors.prompt import VOICE_RULES, WITH_TOOLS, WITHOUT_TOOLS, system_prompt
-from processors.services import Services
+from processors.services import Services, make_voice
 from processors.tools.catalogue import offered
 from settings import LlmProvider, Settings, SettingsError
 from tests.emulators.serving import serving
@@ -94,6 +94,18 @@ async def test_a_voice_on_the_network_has_the_local_one_behind_it():
     chunks = [chunk async for chunk in services.voice.speak("Good morning.")]
     assert sum(len(chunk.pcm) for chunk in chunks) > 20_000
     await services.close()
+
+
+@pytest.mark.parametrize(
+    ("values", "name"),
+    [
+        ({"tts": "azure", "azure_speech_key": "k", "azure_speech_region": "r"}, "azure, then gtts"),
+        ({"tts": "elevenlabs", "elevenlabs_api_key": "k"}, "elevenlabs, then gtts"),
+        ({"tts": "gtts"}, "gtts"),
+    ],
+)
+def test_no_english_voice_speaks_another_language(values, name):
+    assert make_voice(settings(language="hi", deepgram_api_key="k", **values)).name == name
 
 
 def test_turn_servers_get_their_credentials():
