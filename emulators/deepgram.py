@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 from aiohttp import WSMsgType, web
 
 from emulators.faults import Kind, Vendor
-from emulators.hearing import Ears, Heard
+from emulators.hearing import Ears, Heard, warm
 from emulators.log import Entry
 from emulators.mischief import Broken, Closed, Mischief, Send, at_connect
 from emulators.world import World
@@ -37,6 +37,7 @@ def make_app(world: World) -> web.Application:
     """The server of both versions."""
     server = _Deepgram(world)
     app = web.Application()
+    app.on_startup.append(warm)
     app.router.add_get("/v1/listen", server.listen_v1)
     app.router.add_get("/v2/listen", server.listen_v2)
     return app

@@ -4,11 +4,15 @@ There is no side channel and no watermark. The recogniser is the local one, behi
 of noise, of silence or of a wrong sample rate is what a client gets.
 """
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from aiohttp import web
+
 from processors.frames import INPUT_SAMPLE_RATE_HZ, WINDOW_SAMPLES
+from processors.stt import moonshine_model
 from processors.stt.base import RecogniserError, Transcript
 from processors.stt.moonshine import MoonshineParams, MoonshineRecogniser
 from processors.vad import SileroStream, SpeechGate, SpeechGateParams
@@ -45,6 +49,12 @@ class Span:
 
     start_secs: float
     end_secs: float
+
+
+async def warm(_: web.Application) -> None:
+    """Load the models before the first stream comes: it would find a server that does not even answer its pings."""
+    await asyncio.to_thread(moonshine_model.load)
+    SileroStream().speech_prob(bytes(WINDOW_BYTES))
 
 
 class Ears:
