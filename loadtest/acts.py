@@ -27,7 +27,11 @@ AFTER_SOUND_SECS: Final = 4.0
 GREETING_SECS: Final = 2.0
 """Whoever is called says something within this time, or waits for the caller."""
 
-MAX_RETRY_SECS: Final = 10.0
+RETRY_SECS: Final = 5.0
+"""How long one waits before calling a full house again, if it does not say."""
+
+LONGEST_LINE_SECS: Final = 3_600.0
+"""Nobody waits longer than this to get in."""
 
 
 class Phone(Protocol):
@@ -121,6 +125,8 @@ class CallMade:
         phone: The line.
         connected_secs: Monotonic time of the connection.
         connect_ms: How long connecting took.
+        waited_secs: How long the caller had waited in line before, because the house was full.
+        refusals: How often the caller had been told so.
         ended_secs: When it was over.
     """
 
@@ -128,6 +134,8 @@ class CallMade:
     phone: Phone
     connected_secs: float
     connect_ms: float
+    waited_secs: float = 0.0
+    refusals: int = 0
     ended_secs: float = 0.0
 
 
@@ -168,29 +176,26 @@ class Conversation:
                 await asyncio.sleep(self._random.uniform(*self.scenario.think_secs))
                 request = Request(self.caller, number, kind, time.monotonic())
                 self.requests.append(request)
-                wait_secs = await self._make(request)
+                await self._make(request)
                 request.ended_secs = time.monotonic()
                 self.on_request(request)
-                await asyncio.sleep(wait_secs)
         finally:
             await self._hang_up()
 
-    async def _make(self, request: Request) -> float:
-        """One request; returns how long the bot said that one should wait before the next."""
+    async def _make(self, request: Request) -> None:
         try:
             await self._prepare(request.kind)
             if self._call is None:
                 await self._dial()
+            request.begun_secs = time.monotonic()  # whoever waits in line has not asked yet
             await self._act(request)
         except CallRefused as refused:
             request.refusal, request.told = "at_capacity" if refused.status == 503 else "refused", bool(refused.body)
-            return min(refused.retry_after_secs or 1.0, MAX_RETRY_SECS)
         except (CallFailed, OSError) as error:
             if request.phone is None:
                 request.refusal = "not_connected"
             elif isinstance(error, OSError):
                 raise
-        return 0.0
 
     async def _prepare(self, kind: Kind) -> None:
         """What comes before the question."""
@@ -238,11 +243,27 @@ class Conversation:
         return self.material.tools if kind is Kind.TOOL else self.material.questions
 
     async def _dial(self) -> None:
-        phone = self.new_phone()
-        began = time.monotonic()
-        await phone.connect()
+        """Call, and while the house is full wait and call again, as the page does.
+
+        Raises:
+            CallRefused: The house said no for another reason, or was full all the time.
+            CallFailed: No connection came about.
+        """
+        first, refusals = time.monotonic(), 0
+        while True:
+            phone = self.new_phone()
+            began = time.monotonic()
+            try:
+                await phone.connect()
+                break
+            except CallRefused as refused:
+                if refused.status != 503 or began - first > LONGEST_LINE_SECS:
+                    raise
+                refusals += 1
+                await asyncio.sleep(refused.retry_after_secs or RETRY_SECS)
         now = time.monotonic()
-        self._call = CallMade(self.caller, phone, now, 1000 * (now - began))
+        waited_secs = began - first if refusals else 0.0
+        self._call = CallMade(self.caller, phone, now, 1000 * (now - began), waited_secs, refusals)
         self.calls.append(self._call)
         with contextlib.suppress(CallFailed):
             await phone.bot_speaks(timeout_secs=GREETING_SECS)

@@ -8,7 +8,6 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from typing import Any, Final
 
 import aiohttp
@@ -97,18 +96,18 @@ class Watched:
 
 
 @asynccontextmanager
-async def bot_under_test(url: str | None, profile: str | None, callers: int) -> AsyncIterator[Watched]:
+async def bot_under_test(url: str | None, profile: str | None, max_calls: int) -> AsyncIterator[Watched]:
     """The bot at a URL, or one of our own, with the vendors of a profile emulated where one is named.
 
     Args:
         url: Somebody's bot; None: start one.
         profile: A profile of the emulators; None: local speech and the scripted responder.
-        callers: How many will call at once.
+        max_calls: How many calls our own takes at once.
     """
     if url is not None:
         yield Watched(url.rstrip("/"), "a bot that runs already")
         return
-    settings = {"MAX_CALLS": str(callers + 5), "GREETING": "", "BANK_FILE": ":memory:", "LOG_LEVEL": "WARNING"}
+    settings = {"MAX_CALLS": str(max_calls), "GREETING": "", "BANK_FILE": ":memory:", "LOG_LEVEL": "WARNING"}
     if profile is None:
         async with real_bot(LLM="scripted", **settings) as bot:
             yield Watched(bot.url, "local ears, local voice, scripted answers", bot.pid)
@@ -121,11 +120,6 @@ async def bot_under_test(url: str | None, profile: str | None, callers: int) -> 
             ears = "Deepgram" if "STT" in stated else "local ears"
             setup = f"{ears}, Groq and gTTS as emulated vendors (profile {profile})"
             yield Watched(bot.url, setup, bot.pid, admin_url)
-
-
-def emulators_are_here() -> bool:
-    """Whether the vendors can be emulated."""
-    return find_spec("emulators.__main__") is not None
 
 
 @asynccontextmanager

@@ -6,6 +6,7 @@ Sound is decoded and scored after the last call only, so that no caller is late 
 import asyncio
 import contextlib
 import multiprocessing
+import os
 import queue
 import signal
 import time
@@ -89,6 +90,7 @@ class Crowd:
 
     def start(self) -> None:
         """Start the processes."""
+        os.environ.setdefault("LOGURU_LEVEL", "WARNING")  # Pipecat greets at its import
         for process in self._processes:
             process.start()
 
@@ -144,8 +146,7 @@ def _work(job: Job, reports: Any, stop: Any) -> None:
         epoch_secs=job.epoch_secs,
         references=job.references,
     )
-    begun = sum(len(each.requests) for each in conversations)
-    reports.put(Result(scores.calls, scores.requests, begun - len(scores.requests)))
+    reports.put(Result(scores.calls, scores.requests, scores.unfinished))
 
 
 async def _call(job: Job, conversations: Sequence[Conversation], stop: Any) -> None:

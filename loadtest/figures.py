@@ -7,12 +7,12 @@ import numpy as np
 
 
 def figures(values: Iterable[float | None]) -> dict[str, Any]:
-    """``mean``, ``p50``, ``p95``, ``p99`` and ``count`` of the values that are there; None where there are none."""
+    """``mean``, ``p50``, ``p95``, ``p99``, ``max`` and ``count`` of the values; None where there are none."""
     known = [float(value) for value in values if value is not None]
     if not known:
-        return {"mean": None, "p50": None, "p95": None, "p99": None, "count": 0}
+        return {"mean": None, "p50": None, "p95": None, "p99": None, "max": None, "count": 0}
     p50, p95, p99 = np.percentile(known, (50, 95, 99))
-    named = {"mean": np.mean(known), "p50": p50, "p95": p95, "p99": p99}
+    named = {"mean": np.mean(known), "p50": p50, "p95": p95, "p99": p99, "max": max(known)}
     return {**{name: round(float(value), 1) for name, value in named.items()}, "count": len(known)}
 
 

@@ -14,11 +14,14 @@ from loadtest import scoring
 from loadtest.acts import REPLY_OVER_SECS, CallMade, Request
 from loadtest.audio import BLOCK_SECS, Samples
 from loadtest.continuity import Continuity, continuity
+from loadtest.faults_scoring import signs_of
 from loadtest.recording import Recording, Said, Sound
 from loadtest.scenario import Kind
 from loadtest.scoring import NotMeasurable
 from loadtest.speech_end import speech_end_ms
 from processors.languages.catalogue import find_languages
+from processors.turns.events import Phrase
+from processors.turns.phrases import phrase_text
 
 LINE_LOST_SECS: Final = 2.0
 """A line that has brought no packet for so long is dead."""
@@ -29,8 +32,21 @@ RESUME_SECS: Final = 3.0
 STOP_SECS: Final = 2.0
 """A voice that stops later than this after an interruption began has not stopped for it."""
 
-APOLOGIES: Final = frozenset(known.sentences.apology for known in find_languages().values())
+APOLOGIES: Final = frozenset(
+    phrase_text(phrase, code, "", wait_secs)
+    for code, known in find_languages().items()
+    for phrase in (Phrase.APOLOGY, Phrase.REPEAT, Phrase.FULL)
+    for wait_secs in known.sentences.waits
+)
 """What the bot says when it cannot answer: it is heard, and it is not an answer."""
+
+COVERS: Final = frozenset(
+    phrase_text(phrase, code, "", wait_secs)
+    for code, known in find_languages().items()
+    for phrase in (Phrase.MOMENT, Phrase.STILL, Phrase.IN_LINE)
+    for wait_secs in known.sentences.waits
+)
+"""What the bot says while its answer is on its way."""
 
 
 @dataclass
@@ -53,6 +69,8 @@ class RequestScore:
         v2v_ms: Voice to voice: end of the question to the first sound of the bot.
         response_ms: End of the question to the end of the answer, where nothing was said over it.
         longest_silence_ms: Longest time from the question's end on in which nobody was heard.
+        longest_unsigned_ms: The same without a sign on the page either.
+        covered: Whether "one moment", or the like, was heard before the answer: voice to voice ends at that.
         stop_ms: Start of the interruption to the bot's last sound.
         stopped: Whether the bot stopped for the interruption.
         recovery_ms: End of the interruption to the first sound of the next answer.
@@ -82,6 +100,8 @@ class RequestScore:
     v2v_ms: float | None = None
     response_ms: float | None = None
     longest_silence_ms: float | None = None
+    longest_unsigned_ms: float | None = None
+    covered: bool = False
     stop_ms: float | None = None
     stopped: bool | None = None
     recovery_ms: float | None = None
@@ -121,6 +141,8 @@ class CallScore:
         characters_unheard: Characters of replies that were made and not played.
         requests: What was asked.
         timeline: Levels of the bot by 100 ms, and what was said when, for the worst calls' plot.
+        waited_secs: How long the caller had waited in line before, because the house was full.
+        refusals: How often the caller had been told so.
     """
 
     caller: int
@@ -139,6 +161,8 @@ class CallScore:
     characters_unheard: int
     requests: list[dict[str, Any]] = field(default_factory=list)
     timeline: dict[str, Any] = field(default_factory=dict)
+    waited_secs: float = 0.0
+    refusals: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values."""
@@ -191,10 +215,10 @@ def judge_request(
     if score.v2v_ms is None or score.v2v_ms > 1000 * answer_limit_secs:
         score.cause = score.cause or ("line_lost" if _line_lost(recording, ended) else "no_answer")
         score.told, score.silent = told, not told and score.cause != "spoke_into_question"
-        score.longest_silence_ms = scoring.longest_quiet_ms(sound, recording.said, asked_end, ended)
+        _judge_silences(score, recording, sound, asked_end, ended)
         return score
     reply_end = _end_of_voice(sound, asked_end, ended)
-    score.longest_silence_ms = scoring.longest_quiet_ms(sound, recording.said, asked_end, reply_end)
+    _judge_silences(score, recording, sound, asked_end, reply_end)
     score.success = not told
     if told:
         score.told, score.cause = True, "apologised"
@@ -205,6 +229,12 @@ def judge_request(
     else:
         score.response_ms = 1000 * (reply_end - asked_end)
     return score
+
+
+def _judge_silences(score: RequestScore, recording: Recording, sound: Sound, from_secs: float, to_secs: float) -> None:
+    signs = signs_of([(m.arrival_secs, m.type, m.data) for m in recording.messages])
+    score.longest_silence_ms = scoring.longest_quiet_ms(sound, recording.said, from_secs, to_secs)
+    score.longest_unsigned_ms = scoring.longest_quiet_ms(sound, recording.said, from_secs, to_secs, signs=signs)
 
 
 def _judge_interruption(score: RequestScore, over: Said | None, sound: Sound, ended: float) -> None:
@@ -270,7 +300,9 @@ def _add_the_bots_word(score: RequestScore, recording: Recording, asked_end: flo
     for message in recording.messages:
         if not asked_end <= message.arrival_secs <= ended:
             continue
-        if message.type == "time-to-answer" and score.bot_ms is None:
+        if message.type == "reply-played" and score.bot_ms is None:
+            score.covered = score.covered or str(message.data.get("heard", "")).strip() in COVERS
+        elif message.type == "time-to-answer" and score.bot_ms is None:
             score.bot_ms, score.stages_ms = int(message.data["ms"]), dict(message.data["stages"])
         elif message.type == "decision-card" and score.over:
             score.bot_silence_ms = message.data["card"].get("silence_ms")
@@ -330,6 +362,8 @@ def judge_call(call: CallMade, sound: Sound, requests: Sequence[RequestScore], e
         characters_unheard=sum(len(str(data.get("unheard", ""))) for data in played),
         requests=[request.as_dict() for request in requests],
         timeline=_timeline(call, sound),
+        waited_secs=round(call.waited_secs, 1),
+        refusals=call.refusals,
     )
 
 

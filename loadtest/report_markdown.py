@@ -8,10 +8,14 @@ from typing import Any, Final
 
 from loadtest import targets
 from loadtest.figures import ms, percent
-from loadtest.stages import NAMES
+from loadtest.stages import FIRST_VERSION_MS, NAMES
 
 METRICS: Final = (
-    ("voice to voice", "last loud sample of the caller's question to the first loud sample of the bot, at the caller"),
+    (
+        "voice to voice",
+        "last loud sample of the caller's question to the first loud sample of the bot, at the caller; "
+        '"one moment" counts as the bot\'s voice and is told apart',
+    ),
     ("total response", "the same start to the last loud sample of the answer"),
     ("success", "answered by voice in time; of an interruption also: the bot stopped and answered it"),
     ("silent failure", "neither answered nor told that there is no answer"),
@@ -20,6 +24,11 @@ METRICS: Final = (
     ("gap", "last loud sample of a false alarm to the bot's next one; 0 if it spoke on"),
     ("added silence, samples lost", "an answer with a false alarm in it laid beside the same answer undisturbed"),
     ("longest silence", "longest time from the question's end to the answer's end in which nobody was heard"),
+    (
+        "without sound or sign",
+        "the same, where also a change on the page ends it: the words understood, thinking, still thinking, an error",
+    ),
+    ("waiting in line", "from the first call at a full house to the call that got in; no failure, but told here"),
     ("lateness", "arrival of a packet against the earliest one of its second, by RTP time; 60 ms is a jitter buffer"),
 )
 
@@ -66,11 +75,14 @@ def _snapshot(summary: dict[str, Any]) -> str:
     phases = ", ".join(f"{phase['name']} {phase['secs']} s" for phase in run["phases"])
     machine = ", ".join(f"{name} {value}" for name, value in run["machine"].items())
     vendors = "latencies of vendors are assumed by the profile, not measured; " if run["profile"] else ""
+    if run.get("clock") == "virtual":
+        vendors += "virtual time: computing takes none, so nothing is said of how many calls a machine carries; "
     rows = [
         ("when", run["at"]),
         ("command", f"`{run['command']}`"),
         ("bot", f"{run['bot']['setup']}; {', '.join(f'{k} {v}' for k, v in run['bot']['providers'].items())}"),
         ("scenario", f"{run['scenario']}, seed {run['seed']}; {run['audio']}"),
+        ("calls at once", f"at most {run['bot'].get('max_calls') or 'unknown'}"),
         ("phases", phases + ("; **ended early, by hand**" if run["interrupted"] else "")),
         ("machine", machine),
         ("doubts", vendors + _slip(summary)),
@@ -108,6 +120,7 @@ def _figures(summary: dict[str, Any]) -> str:
             _row("voice to voice", summary["v2v_ms"]),
             _row("total response", summary["response_ms"]),
             _row("longest silence", summary["longest_silence_ms"]),
+            _row("longest time without sound or sign", summary["longest_unsigned_ms"]),
             _row("interruption: stop", interruptions["stop_ms"]),
             _row("interruption: recovery", interruptions["recovery_ms"]),
             _row("false alarm: gap", alarms["gap_ms"]),
@@ -134,21 +147,43 @@ def _figures(summary: dict[str, Any]) -> str:
             for kind, found in summary["by_kind"].items()
         ],
     )
-    return "\n\n".join((rates, times, audio, kinds))
+    return "\n\n".join((rates, times, _covered(summary), audio, _line(summary), kinds))
+
+
+def _covered(summary: dict[str, Any]) -> str:
+    return f'Before {summary["covered"]} of {summary["requests"]} answers the bot said "one moment", or the like.'
+
+
+def _line(summary: dict[str, Any]) -> str:
+    """Who waited to get in."""
+    calls = summary["calls"]
+    waited = calls["waited_secs"]
+    if not waited["count"]:
+        return "Nobody waited in line to get in."
+    return (
+        f"{waited['count']} of {calls['count']} calls met a full house, were told, waited in line and got in: "
+        f"{waited['p50']:.0f} s (p50), {waited['p95']:.0f} s (p95), {waited['max']:.0f} s at most."
+    )
 
 
 def _stages(summary: dict[str, Any]) -> str:
     stages = summary["stages"]
     if not stages["stages_ms"]:
         return "The bot told no times of its own."
-    rows = [_row(name, stages["stages_ms"][key]) for key, name in NAMES.items()]
-    rows += [_row("**sum**", stages["sum_ms"]), _row("**voice to voice at the caller**", stages["v2v_ms"])]
+    first = FIRST_VERSION_MS
+    rows = [(*_row(name, stages["stages_ms"][key]), ms(first.get(key))) for key, name in NAMES.items()]
+    rows += [
+        (*_row("**sum**", stages["sum_ms"]), ms(sum(first.values()))),
+        (*_row("**voice to voice at the caller**", stages["v2v_ms"]), "–"),
+    ]
     verdict = "within 5 %, as they must be" if stages["within_5_percent"] else "**more than 5 %: do not trust them**"
     return (
-        table(("stage", "mean", "p50", "p95", "p99", "count"), rows)
+        table(("stage", "mean", "p50", "p95", "p99", "count", "first version"), rows)
         + f"\n\nThe stages are the bot's own; the first and the last are the caller's. Their sum differs from the "
         f"caller's voice to voice by {stages['difference_percent']:+.1f} % on average ({verdict}), in a single answer "
-        f"by {ms(stages['difference_each_ms']['p50'])} (p50), {ms(stages['difference_each_ms']['p95'])} (p95)."
+        f"by {ms(stages['difference_each_ms']['p50'])} (p50), {ms(stages['difference_each_ms']['p95'])} (p95). Left "
+        f'out are {stages["covered"]} answers that "one moment" was heard before: the caller\'s figure ends at that, '
+        "the bot's at the answer."
     )
 
 

@@ -1,8 +1,9 @@
 """``python -m loadtest run``: many callers at once, real WebRTC, scored from what they hear.
 
 Phases, in this order: health check, one caller alone (who also hears the long answers undisturbed, as references),
-callers one after the other until all are on the line, the load, the scoring. Ctrl-C ends the load, and what was heard
-so far is reported.
+callers one after the other until all are on the line or wait to get in, the load, the scoring. Ctrl-C ends the load,
+and what was heard so far is reported. With ``--virtual`` the same runs without WebRTC in virtual time
+(:mod:`loadtest.run_virtual`).
 """
 
 import argparse
@@ -12,7 +13,7 @@ import platform
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -24,10 +25,11 @@ import numpy as np
 import tqdm
 import uvloop
 
+from emulators.profile import ProfileError, load_profile
 from loadtest import cost, report
-from loadtest.acts import Conversation
+from loadtest.acts import Conversation, Phone
 from loadtest.audio import Samples
-from loadtest.bot_under_test import NotHealthy, Watched, bot_under_test, emulators_are_here
+from loadtest.bot_under_test import NotHealthy, Watched, bot_under_test
 from loadtest.caller import Caller
 from loadtest.crowd import Crowd, Job, Progress
 from loadtest.judging import CallScore, RequestScore
@@ -42,6 +44,10 @@ STAGGER_SECS: Final = 0.4
 
 REQUEST_SECS: Final = 45.0
 """What one request may take in all, the longest answer included; bounds the run."""
+
+MAX_CALLS: Final = 10
+"""Calls at once, unless told otherwise: what a free account of the model's vendor can answer in time. Further callers
+wait in line."""
 
 CALLERS_PER_PROCESS: Final = 25
 SCORING_SECS: Final = 600.0
@@ -68,6 +74,24 @@ class Run:
     epoch_secs: float = 0.0
     interrupted: bool = False
 
+    @property
+    def profile(self) -> str | None:
+        """The emulated vendors' profile; None without emulated vendors."""
+        options = self.options
+        return None if options.url or options.profile == "none" else str(options.profile)
+
+    @property
+    def limit_secs(self) -> float:
+        """How long the load may take at most."""
+        options = self.options
+        rounds = -(-options.callers // options.max_calls)
+        return options.limit_secs or rounds * options.requests * REQUEST_SECS + options.callers * STAGGER_SECS + 30
+
+    def bar(self) -> "tqdm.tqdm[Any]":
+        """What shows the progress; in a file a line now and then."""
+        total = self.options.callers * self.options.requests
+        return tqdm.tqdm(total=total, unit="request", mininterval=0.2 if sys.stderr.isatty() else 15.0)
+
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
         """A phase, timed and announced."""
@@ -86,7 +110,7 @@ async def call(run: Run, bot: Watched) -> tuple[list[RequestScore], list[CallSco
         providers = (await bot.info()).get("providers", {})
         round_trip_ms = await bot.round_trip_ms()
     with run.phase("one caller alone"):
-        references = await _rehearse(run, bot)
+        references = await rehearse(run, lambda: Caller(bot.url))
     before = await bot.vendors()
     watching = asyncio.create_task(bot.watch())
     crowd = Crowd(_jobs(run, bot.url, references))
@@ -116,7 +140,7 @@ async def call(run: Run, bot: Watched) -> tuple[list[RequestScore], list[CallSco
     return requests, calls, about
 
 
-async def _rehearse(run: Run, bot: Watched) -> Mapping[str, Samples]:
+async def rehearse(run: Run, new_phone: Callable[[], Phone]) -> Mapping[str, Samples]:
     """One caller alone: proves that the bot answers, and hears each long answer undisturbed.
 
     Raises:
@@ -125,7 +149,7 @@ async def _rehearse(run: Run, bot: Watched) -> Mapping[str, Samples]:
     found: dict[str, Samples] = {}
     for clip in run.material.long_answers:
         only = Material("", (clip,), (clip,), (clip,), (clip,), (clip,))
-        alone = Conversation(-1, [Kind.LONG_ANSWER], run.scenario, only, lambda: Caller(bot.url))
+        alone = Conversation(-1, [Kind.LONG_ANSWER], run.scenario, only, new_phone)
         await alone.run()
         (request,) = alone.requests
         if request.refusal or request.phone is None:
@@ -142,8 +166,7 @@ def _jobs(run: Run, url: str, references: Mapping[str, Samples]) -> list[Job]:
     dealt = run.scenario.deal(options.callers, options.requests)
     callers = [(number, run.epoch_secs + number * STAGGER_SECS, kinds) for number, kinds in enumerate(dealt)]
     processes = min(options.processes, -(-options.callers // CALLERS_PER_PROCESS))
-    limit = options.limit_secs or options.requests * REQUEST_SECS + options.callers * STAGGER_SECS + 30
-    until = run.epoch_secs + limit
+    until = run.epoch_secs + run.limit_secs
     return [
         Job(url, callers[part::processes], run.scenario, run.material, references, run.epoch_secs, until)
         for part in range(processes)
@@ -158,16 +181,15 @@ async def _load(run: Run, crowd: Crowd) -> None:
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, enough.set)
     done: list[Progress] = []
-    limit = run.options.limit_secs or run.options.requests * REQUEST_SECS + run.options.callers * STAGGER_SECS + 30
-    deadline = time.monotonic() + limit + 30
+    deadline = time.monotonic() + run.limit_secs + 30
     crowd.start()
     try:
-        with tqdm.tqdm(total=total, unit="request", disable=None) as bar:
+        with run.bar() as bar:
             while len(done) < total and not crowd.over and time.monotonic() < deadline:
                 fresh = crowd.reports()
                 done += fresh
                 if fresh:
-                    bar.set_postfix_str(_live(done), refresh=False)
+                    bar.set_postfix_str(live(done), refresh=False)
                     bar.update(len(fresh))
                 try:
                     async with asyncio.timeout(LOOK_SECS):
@@ -183,7 +205,8 @@ async def _load(run: Run, crowd: Crowd) -> None:
             crowd.stop()
 
 
-def _live(done: Sequence[Progress]) -> str:
+def live(done: Sequence[Progress]) -> str:
+    """Figures so far, in a few words."""
     answers = [each.answer_ms for each in done if each.answer_ms is not None]
     if not answers:
         return "no answers yet"
@@ -218,24 +241,30 @@ def machine() -> dict[str, str]:
 async def run_all(run: Run) -> dict[str, Any]:
     """The whole test; returns what ``summary.json`` holds."""
     options = run.options
-    profile = None if options.url or options.profile == "none" else options.profile
-    if profile is not None and not emulators_are_here():
-        print("the vendors cannot be emulated here: local speech and scripted answers instead", file=sys.stderr)
-        profile = None
-    async with bot_under_test(options.url, profile, options.callers) as bot:
+    async with bot_under_test(options.url, run.profile, options.max_calls) as bot:
         requests, calls, about = await call(run, bot)
+    return put_together(run, requests, calls, about)
+
+
+def put_together(
+    run: Run, requests: Sequence[RequestScore], calls: Sequence[CallScore], about: dict[str, Any]
+) -> dict[str, Any]:
+    """What ``summary.json`` holds."""
+    options = run.options
     summary = summarise(requests, calls, round_trip_ms=about["round_trip_ms"])
     used = cost.used(calls, about["vendors"])
     summary |= {
         "callers": options.callers,
         "requests_each": options.requests,
+        "vendor_refused_rate": _refused_rate(about["vendors"]),
         "cost": cost.costs(used, len(requests), load_prices(options.prices)),
         "run": {
             "at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             "command": "python -m loadtest " + " ".join(sys.argv[1:]),
+            "clock": "virtual" if options.virtual else "real",
             "scenario": run.scenario.name,
             "seed": run.scenario.seed,
-            "profile": profile,
+            "profile": run.profile,
             "audio": run.material.source,
             "phases": run.phases,
             "machine": machine(),
@@ -245,10 +274,30 @@ async def run_all(run: Run) -> dict[str, Any]:
     return {"summary": summary, "calls": [each.as_dict() for each in calls]}
 
 
+def _refused_rate(vendors: Mapping[str, Any]) -> float | None:
+    """Share of the requests to the model that its vendor answered with 429; None without emulated vendors."""
+    model = vendors.get("groq")
+    if not model or not model["requests"]:
+        return None
+    return round(model["statuses"].get("429", 0) / model["requests"], 4)
+
+
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     command.add_argument("--url", help="a bot that runs already; default: one is started, with emulated vendors")
-    command.add_argument("--callers", type=int, default=10, help="callers at once; default: 10")
+    command.add_argument(
+        "--virtual",
+        action="store_true",
+        help="callers without WebRTC, in virtual time: exact and repeatable on any machine, but silent on what a "
+        "machine can carry; vendors are emulated in the same process",
+    )
+    command.add_argument("--callers", type=int, default=10, help="callers; default: 10")
+    command.add_argument(
+        "--max-calls",
+        type=int,
+        default=MAX_CALLS,
+        help=f"calls that the started bot takes at once, the other callers wait in line; default: {MAX_CALLS}",
+    )
     command.add_argument("--requests", type=int, default=5, help="requests of each caller; default: 5")
     command.add_argument("--scenario", default="seed", metavar="NAME|FILE", help="what callers do; default: seed")
     command.add_argument(
@@ -269,8 +318,11 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """Run the command; returns the exit code: 0 if the run completed."""
-    if options.callers < 1 or options.requests < 1 or options.processes < 1:
-        print("error: --callers, --requests and --processes are at least 1", file=sys.stderr)
+    if min(options.callers, options.requests, options.processes, options.max_calls) < 1:
+        print("error: --callers, --requests, --processes and --max-calls are at least 1", file=sys.stderr)
+        return 2
+    if options.virtual and (options.url or options.profile == "none"):
+        print("error: --virtual emulates the vendors of a profile, and calls no other bot", file=sys.stderr)
         return 2
     if find_spec("matplotlib") is None:
         print("error: plots need matplotlib; run: pip install -e '.[loadtest]'", file=sys.stderr)
@@ -278,13 +330,21 @@ def main(options: argparse.Namespace) -> int:
     try:
         scenario = load_scenario(options.scenario)
         load_prices(options.prices)  # only to fail early
+        if not options.url and options.profile != "none":
+            load_profile(options.profile)
         material = gather(scenario.ask, options.audio)
-    except (ScenarioError, MaterialError, PriceError) as error:
+    except (ScenarioError, MaterialError, PriceError, ProfileError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     print(f"scenario {scenario.name}: {material.source}", file=sys.stderr)
     try:
-        found = uvloop.run(run_all(Run(options, scenario, material)))
+        run = Run(options, scenario, material)
+        if options.virtual:
+            from loadtest import run_virtual  # loads the whole bot, which callers over WebRTC do without
+
+            found = run_virtual.run_all(run)
+        else:
+            found = uvloop.run(run_all(run))
     except (NotHealthy, AssertionError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

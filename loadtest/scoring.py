@@ -93,10 +93,21 @@ def longest_silence_ms(sound: Sound, from_secs: float, to_secs: float) -> float:
     return 1000 * max(0.0, float(np.max(starts - ends)))
 
 
-def longest_quiet_ms(sound: Sound, said: Sequence[Said], from_secs: float, to_secs: float) -> float:
-    """The longest time in a span in which neither the user nor the bot was heard: dead air."""
+def longest_quiet_ms(
+    sound: Sound, said: Sequence[Said], from_secs: float, to_secs: float, *, signs: Sequence[float] = ()
+) -> float:
+    """The longest time in a span in which neither the user nor the bot was heard: dead air.
+
+    Args:
+        sound: The bot's voice.
+        said: The user's.
+        from_secs: Where the span begins.
+        to_secs: Where it ends.
+        signs: Instants at which the page showed that something happens; each ends a quiet time, and another one begins.
+    """
     busy = [(float(block), float(block) + BLOCK_SECS) for block in sound.loud_secs]
     busy += [_span(one) for one in said if one.last_loud_secs is not None]
+    busy += [(sign, sign) for sign in signs if from_secs <= sign <= to_secs]
     longest, quiet_from = 0.0, from_secs
     for start, end in [*sorted(busy), (to_secs, to_secs)]:
         longest = max(longest, min(start, to_secs) - quiet_from)

@@ -25,17 +25,24 @@ NAMES: Final = {
 }
 """Stages in order, in words."""
 
+FIRST_VERSION_MS: Final = {"stt": 500, "llm": 900, "tts": 300, "network": 120}
+"""What the first version's report says of its stages; it names no others."""
+
 AGREE_PERCENT: Final = 5.0
 
 
 def breakdown(requests: Sequence[RequestScore], round_trip_ms: float) -> dict[str, Any]:
     """The stages of all answers for which client and bot have figures, and the sum beside voice to voice.
 
+    Answers that "one moment" was heard before are left out: the caller's figure ends at that, the bot's at the answer.
+
     Args:
         requests: Scores.
         round_trip_ms: To the bot and back.
     """
-    known = [r for r in requests if r.v2v_ms is not None and r.stages_ms and r.speech_end_ms is not None]
+    known = [
+        r for r in requests if r.v2v_ms is not None and r.stages_ms and r.speech_end_ms is not None and not r.covered
+    ]
     network_ms = round_trip_ms + 1000 * PACKET_SECS
     rows = [{"speech_end": r.speech_end_ms or 0.0, "queue": 0, **r.stages_ms, "network": network_ms} for r in known]
     stages = {name: figures(row.get(name, 0) for row in rows) for name in NAMES} if rows else {}
@@ -49,6 +56,8 @@ def breakdown(requests: Sequence[RequestScore], round_trip_ms: float) -> dict[st
         "sum_ms": together,
         "v2v_ms": client,
         "difference_percent": None if percent is None else round(percent, 2),
+        "apart_rate": None if percent is None else round(abs(percent) / 100, 4),
         "within_5_percent": None if percent is None else abs(percent) <= AGREE_PERCENT,
         "difference_each_ms": apart,
+        "covered": sum(r.covered for r in requests),
     }

@@ -26,6 +26,8 @@ def summarise(
         "v2v_ms": figures(r.v2v_ms for r in requests if r.success),
         "response_ms": figures(r.response_ms for r in requests if r.success),
         "longest_silence_ms": figures(r.longest_silence_ms for r in requests),
+        "longest_unsigned_ms": figures(r.longest_unsigned_ms for r in requests),
+        "covered": sum(r.covered for r in requests),
         "interruptions": {
             "count": len(interruptions),
             "success_rate": rate(r.recovered for r in interruptions),
@@ -58,10 +60,14 @@ def summarise(
 
 def _of_calls(calls: Sequence[CallScore]) -> dict[str, Any]:
     minutes = sum(call.secs for call in calls) / 60
+    waited = figures(call.waited_secs for call in calls if call.refusals)
     return {
         "count": len(calls),
         "minutes": round(minutes, 2),
         "connect_ms": figures(call.connect_ms for call in calls),
+        "told_at_capacity": sum(call.refusals > 0 for call in calls),
+        "waited_secs": waited,
+        "wait_ratio": round(waited["max"] / waited["p50"], 2) if waited["p50"] else None,
         "packets": sum(call.packets for call in calls),
         "packets_lost": sum(call.lost for call in calls),
         "holes": sum(call.holes for call in calls),

@@ -1,14 +1,15 @@
-"""Callers on the pipeline itself, in virtual time: the same acts and the same scores as over WebRTC, exact and fast."""
+"""Callers on the pipeline itself: the same acts and the same scores as over WebRTC, in virtual time exact and fast."""
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from loadtest import virtual_time
-from loadtest.acts import CallMade, Conversation, Request
+from loadtest.acts import RETRY_SECS, CallMade, Conversation, Request
 from loadtest.audio import Samples
+from loadtest.caller import CallRefused
 from loadtest.in_process_phone import InProcessPhone
 from loadtest.judging import CallScore, RequestScore, judge_call, judge_request
 from loadtest.material import Material
@@ -25,11 +26,13 @@ class Scores:
         calls: All calls.
         requests: All requests, also those for which there was no line.
         references: Undisturbed answers by the name of their question.
+        unfinished: Requests that were under way at the end.
     """
 
     calls: list[CallScore]
     requests: list[RequestScore]
     references: Mapping[str, Samples]
+    unfinished: int = 0
 
     def as_dicts(self) -> list[dict[str, Any]]:
         """The calls, as ``summary.json`` has them."""
@@ -46,8 +49,10 @@ def judge(
     """Score what callers did; answers heard undisturbed serve as references for the others, unless some are given."""
     calls: list[CallMade] = []
     requests: list[Request] = []
+    begun = 0
     for each in conversations:
         calls += each.calls
+        begun += len(each.requests)
         requests += [request for request in each.requests if request.ended_secs]
     sounds: dict[int, Sound] = {id(call.phone): call.phone.recording.sound() for call in calls}
     known = dict(references) if references else references_of(requests)
@@ -65,7 +70,7 @@ def judge(
         for call in calls
         if call.ended_secs
     ]
-    return Scores(judged, scores, known)
+    return Scores(judged, scores, known, begun - len(scores))
 
 
 def references_of(requests: Iterable[Request]) -> dict[str, Samples]:
@@ -79,40 +84,106 @@ def references_of(requests: Iterable[Request]) -> dict[str, Samples]:
     return found
 
 
-def run(
-    load_services: Callable[[], Awaitable[Services]],
+class Door:
+    """Lets calls in until the house is full, as the server does.
+
+    Args:
+        services: What calls are made of.
+        max_calls: How many there may be at once.
+    """
+
+    def __init__(self, services: Services, max_calls: int) -> None:
+        self._services = services
+        self._max_calls = max_calls
+        self._calls = 0
+
+    def phone(self) -> "DoorPhone":
+        """A line that is not connected yet."""
+        return DoorPhone(self, self._services)
+
+    def enter(self) -> None:
+        """A call begins.
+
+        Raises:
+            CallRefused: The house is full.
+        """
+        if self._calls >= self._max_calls:
+            body = {"code": "at_capacity", "retry_after_secs": RETRY_SECS, "queue_position": 1}
+            raise CallRefused(503, body, RETRY_SECS)
+        self._calls += 1
+
+    def leave(self) -> None:
+        """A call is over."""
+        self._calls -= 1
+
+
+class DoorPhone(InProcessPhone):
+    """A line through the door."""
+
+    def __init__(self, door: Door, services: Services) -> None:
+        super().__init__(services)
+        self._door = door
+        self._inside = False
+
+    async def connect(self) -> None:
+        """Start the pipeline.
+
+        Raises:
+            CallRefused: The house is full.
+        """
+        self._door.enter()
+        self._inside = True
+        await super().connect()
+
+    async def hangup(self) -> None:
+        """End the pipeline."""
+        if self._inside:
+            self._inside = False
+            try:
+                await super().hangup()
+            finally:
+                self._door.leave()
+
+
+async def talk(
+    services: Services,
     kinds: Sequence[Sequence[Kind]],
     scenario: Scenario,
     material: Material,
     *,
+    max_calls: int | None = None,
+    stagger_secs: float = 0.0,
     references: Mapping[str, Samples] | None = None,
-    charge_jobs: float = 0.0,
+    on_request: Callable[[Request], Any] = lambda request: None,
+    limit_secs: float = 36_000.0,
 ) -> Scores:
-    """Run callers at the same time, in virtual time. Blocks for as long as the computing takes.
+    """Run callers at the same time; a cancel ends them, and what was heard so far is scored.
 
     Args:
-        load_services: Makes the bot; its clients may belong to the loop.
+        services: The bot.
         kinds: What each caller does.
         scenario: How.
         material: What they say.
+        max_calls: Calls at once; the others wait in line. None: all.
+        stagger_secs: Between two callers' starts.
         references: Undisturbed answers, if known.
-        charge_jobs: Virtual seconds for each second of CPU of the local models; 0: they answer at once.
+        on_request: Told of each request when it is over.
+        limit_secs: When it ends at the latest.
     """
+    door = Door(services, max_calls or len(kinds))
+    epoch_secs = time.monotonic()
+    conversations = [
+        Conversation(caller, list(todo), scenario, material, door.phone, on_request)
+        for caller, todo in enumerate(kinds)
+    ]
 
-    async def scene() -> Scores:
-        services = await load_services()
-        epoch_secs = time.monotonic()
-        conversations = [
-            Conversation(caller, list(todo), scenario, material, lambda: InProcessPhone(services))
-            for caller, todo in enumerate(kinds)
-        ]
-        await asyncio.gather(*(each.run() for each in conversations))
-        await services.close()
-        return judge(
-            conversations,
-            answer_limit_secs=scenario.answer_limit_secs,
-            epoch_secs=epoch_secs,
-            references=references,
-        )
+    async def one(conversation: Conversation) -> None:
+        await asyncio.sleep(conversation.caller * stagger_secs)
+        await conversation.run()
 
-    return virtual_time.run(scene(), loop=virtual_time.VirtualTimeLoop(charge_jobs=charge_jobs), limit_secs=36_000)
+    with contextlib.suppress(asyncio.CancelledError, TimeoutError):
+        async with asyncio.timeout(limit_secs):
+            await asyncio.gather(*map(one, conversations))
+    return judge(
+        conversations, answer_limit_secs=scenario.answer_limit_secs, epoch_secs=epoch_secs, references=references
+    )

@@ -9,6 +9,7 @@ from loadtest import cost, report, report_markdown, targets
 from loadtest.figures import figures, rate
 from loadtest.judging import CallScore, RequestScore
 from loadtest.summary import summarise
+from observe.prices import load_prices
 
 STAGES = {"stt": 200, "end_of_turn": 300, "llm": 50, "clause": 10, "tts": 40, "playout": 20}
 
@@ -25,6 +26,7 @@ def answered(number: int, v2v_ms: float = 700.0, **more) -> RequestScore:
         v2v_ms=v2v_ms,
         response_ms=4_000.0,
         longest_silence_ms=v2v_ms,
+        longest_unsigned_ms=v2v_ms,
         bot_ms=620,
         stages_ms=STAGES,
         speech_end_ms=58.0,
@@ -62,11 +64,13 @@ def whole() -> dict:
     call = CallScore(0, 60.0, 1.0, 91.0, 90.0, 4500, 2, 1, 3, 12.0, 80.0, 4.0, 900, 100)
     call.requests = [request.as_dict() for request in REQUESTS]
     call.timeline = {"bot_dbfs": [-90, -20, -20, -90], "said": [["stop", 0.1, 0.2]], "states": []}
-    summary = summarise(REQUESTS, [call], round_trip_ms=2.0)
+    late = CallScore(1, 60.0, 40.0, 91.0, 51.0, 2500, 0, 0, 0, 12.0, 80.0, 4.0, 0, 0, waited_secs=35.0, refusals=7)
+    summary = summarise(REQUESTS, [call, late], round_trip_ms=2.0)
     summary |= {
         "callers": 1,
         "requests_each": 8,
-        "cost": cost.costs(cost.used([call], {}), len(REQUESTS), cost.load_prices()),
+        "vendor_refused_rate": 0.25,
+        "cost": cost.costs(cost.used([call, late], {}), len(REQUESTS), load_prices()),
         "run": {
             "at": "2026-01-01T00:00:00+00:00",
             "command": "python -m loadtest run",
@@ -84,12 +88,12 @@ def whole() -> dict:
             "usage": [[1.0, 20.0, 300.0], [2.0, 25.0, 301.0]],
         },
     }
-    return {"summary": summary, "calls": [call.as_dict()]}
+    return {"summary": summary, "calls": [call.as_dict(), late.as_dict()]}
 
 
 def test_figures_of_known_values():
-    assert figures([0, None, 100]) == {"mean": 50.0, "p50": 50.0, "p95": 95.0, "p99": 99.0, "count": 2}
-    assert figures([None]) == {"mean": None, "p50": None, "p95": None, "p99": None, "count": 0}
+    assert figures([0, None, 100]) == {"mean": 50.0, "p50": 50.0, "p95": 95.0, "p99": 99.0, "max": 100.0, "count": 2}
+    assert figures([None]) == {"mean": None, "p50": None, "p95": None, "p99": None, "max": None, "count": 0}
     assert rate([True, None, False, True]) == pytest.approx(0.6667)
     assert rate([None]) is None
 
@@ -116,6 +120,8 @@ def test_stages_must_add_up_to_what_the_caller_measured():
     assert stages["v2v_ms"]["mean"] == 710.0
     assert stages["difference_percent"] == pytest.approx(-1.41)
     assert stages["within_5_percent"] is True
+    covered = summarise([*REQUESTS, answered(8, 300.0, covered=True)], [], round_trip_ms=2.0)["stages"]
+    assert (covered["v2v_ms"], covered["covered"]) == (stages["v2v_ms"], 1)
     slow = [answered(0, 900.0), answered(1, 900.0)]
     assert summarise(slow, [], round_trip_ms=2.0)["stages"]["within_5_percent"] is False
 
@@ -124,6 +130,8 @@ def test_the_target_table_tells_met_from_missed_from_not_measured():
     verdicts = {verdict.target.path: verdict for verdict in targets.compare(whole()["summary"])}
     assert verdicts["success_rate"].met is False
     assert verdicts["silent_failures"].met is False
+    assert verdicts["longest_unsigned_ms.max"].value == 720.0
+    assert (verdicts["vendor_refused_rate"].value, verdicts["vendor_refused_rate"].met) == (0.25, False)
     assert verdicts["v2v_ms.p95"].met is True
     assert verdicts["false_alarms.samples_lost.total"].met is False
     bare = {verdict.target.path: verdict for verdict in targets.compare(summarise([answered(0)], []))}
@@ -147,6 +155,7 @@ def test_the_markdown_has_every_part_and_its_figures():
         assert f"## {part}" in text
     assert "| requests answered | ≥ 99.5 % | 62.5 % | MISSED |" in text
     assert "**did not stop**: 1 of 8 requests" in text
+    assert "1 of 2 calls met a full house, were told, waited in line and got in: 35 s (p50)" in text
     assert "groq answered 10 of 40 requests with 429" in text
     assert "- [ ] no caller was left without a sign" in text
     assert "1 failed in silence" in report_markdown.bottom_line(whole()["summary"])

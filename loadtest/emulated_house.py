@@ -1,0 +1,61 @@
+"""A bot and its emulated vendors on one event loop: what virtual time can carry, sockets on loopback included."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from emulators.faults import Vendor
+from emulators.profile import Profile
+from emulators.serving import bot_environment, serving
+from emulators.world import World
+from processors.services import Services
+from settings import Settings
+
+VENDORS: Final = (Vendor.DEEPGRAM, Vendor.GROQ, Vendor.ELEVENLABS)
+"""Those whose clients live on the loop. gTTS' and Azure's packages wait in threads of their own, for real time."""
+
+SETTINGS: Final[Mapping[str, Any]] = {
+    "stt": "deepgram",
+    "deepgram_api_key": "emulated",
+    "llm": "groq",
+    "groq_api_key": "emulated",
+    "tts": "elevenlabs",
+    "elevenlabs_api_key": "emulated",
+    "greeting": "",
+    "bank_file": ":memory:",
+    "llm_fallback": "none",
+}
+"""Of the bot; a model on the same machine would take real time, so none stands in for the vendor's."""
+
+
+@dataclass(frozen=True)
+class House:
+    """A bot that takes calls in this process.
+
+    Attributes:
+        services: What its calls are made of.
+        world: What its vendors are and did.
+    """
+
+    services: Services
+    world: World
+
+
+@asynccontextmanager
+async def emulated_house(profile: Profile, changes: Mapping[str, Any] | None = None) -> AsyncIterator[House]:
+    """Open it.
+
+    Args:
+        profile: What the vendors are like.
+        changes: Settings of the bot that differ from :data:`SETTINGS`.
+    """
+    world = World(profile)
+    async with serving(world, vendors=VENDORS) as ports:
+        where = {name.lower(): value for name, value in bot_environment(ports).items()}
+        settings = Settings(_env_file=None, **{**SETTINGS, **where, **(changes or {})})  # pyright: ignore[reportCallIssue]
+        services = await Services.load(settings)
+        try:
+            yield House(services, world)
+        finally:
+            await services.close()
