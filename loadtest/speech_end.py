@@ -9,7 +9,8 @@ from typing import Final
 
 from loadtest.audio import PACKET_SECS, Clip, room_packets
 from processors.frames import INPUT_SAMPLE_RATE_HZ
-from processors.vad import WINDOW_BYTES, WINDOW_MS, SileroStream, SpeechGate
+from processors.silero import WINDOW_BYTES, WINDOW_MS, SileroStream
+from processors.vad import SpeechGate
 from transports.opus import OpusDecoder
 
 _ROOM_PACKETS: Final = 30

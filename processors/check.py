@@ -12,9 +12,10 @@ from processors.llm.base import Finish, LanguageModelError, TextDelta
 from processors.llm.scripted import ScriptedModel
 from processors.models import MODEL_FILES, ModelError, model_path
 from processors.services import Services
+from processors.silero import SileroStream
 from processors.stt.base import RecogniserError, Transcript
 from processors.tts.base import VoiceError
-from processors.vad import SileroStream, SpeechGate
+from processors.vad import SpeechGate
 from settings import LlmProvider, Settings, SttProvider
 from transports.pcm import Resampler
 

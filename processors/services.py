@@ -24,6 +24,7 @@ from processors.llm.processor import LLMParams
 from processors.llm.scripted import ScriptedModel
 from processors.models import ModelError
 from processors.prompt import system_prompt
+from processors.silero import SileroStream
 from processors.stt import moonshine_model
 from processors.stt.base import Recogniser
 from processors.stt.chain import RecogniserChain
@@ -50,7 +51,7 @@ from processors.turns.phrases import all_texts, phrase_text
 from processors.turns.states import InterruptionMode, TurnParams
 from processors.turns.verdict.model import Judge
 from processors.turns.verdict.policy import VerdictParams
-from processors.vad import SileroStream, SpeechGateParams
+from processors.vad import SpeechGateParams
 from settings import LlmFallback, LlmProvider, Settings, SettingsError, SttProvider, TtsProvider
 
 STREAMING_FIRST_AUDIO_SECS: Final = 1.0

@@ -1,82 +1,31 @@
 """Voice activity: is there speech in this window, and has somebody started or stopped speaking?
 
-Three parts. :class:`SileroStream` gives each 32 ms window a probability, :class:`SpeechGate` (pure) makes "started"
-and "stopped" of the probabilities, :class:`VADProcessor` is the node of the pipeline.
+:class:`~processors.silero.SileroStream` gives each 32 ms window a probability, :class:`SpeechGate` (pure) makes
+"started" and "stopped" of the probabilities, :class:`VADProcessor` is the node of the pipeline.
 """
 
 import asyncio
+from collections import deque
 from dataclasses import dataclass
 from typing import Final, Literal
 
-import numpy as np
 from pipecat.frames.frames import (
     CancelFrame,
     EndFrame,
     Frame,
     InputAudioRawFrame,
+    StartFrame,
     VADUserStartedSpeakingFrame,
     VADUserStoppedSpeakingFrame,
 )
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
 from processors.compat import InlineAudio
-from processors.frames import INPUT_SAMPLE_RATE_HZ, WINDOW_SAMPLES, AudioWindowFrame
-from processors.models import SILERO_VAD, session
-
-WINDOW_MS: Final = 1000 * WINDOW_SAMPLES // INPUT_SAMPLE_RATE_HZ
-"""Length of one window."""
-
-WINDOW_BYTES: Final = 2 * WINDOW_SAMPLES
-
-SILENT_WINDOWS: Final = 1000 // WINDOW_MS
-"""After so many windows of digital silence (about 1 s) the model is not asked any more."""
+from processors.frames import INPUT_SAMPLE_RATE_HZ, AudioWindowFrame
+from processors.silero import WINDOW_BYTES, WINDOW_MS, SileroStream
 
 NO_AUDIO_SECS: Final = 0.5
 """When audio stops coming in mid-speech (muted, or the network is gone) for this long, speech has stopped."""
-
-_ZEROS: Final = bytes(WINDOW_BYTES)
-_RATE: Final = np.array(INPUT_SAMPLE_RATE_HZ)
-_CONTEXT_SAMPLES: Final = 64
-
-
-class SileroStream:
-    """Silero VAD over one stream of audio; about 0.13 ms of CPU per window, so it may run on the event loop.
-
-    Muted microphones send zeros for minutes: after about a second of them the model rests and its memory is wiped, so
-    that the first sound afterwards is heard as at the start of a call.
-
-    Raises:
-        ModelError: The model is not installed.
-    """
-
-    def __init__(self) -> None:
-        self._session = session(SILERO_VAD)
-        self._silent_windows = 0
-        self._wipe()
-
-    def _wipe(self) -> None:
-        self._state = np.zeros((2, 1, 128), np.float32)
-        self._context = np.zeros((1, _CONTEXT_SAMPLES), np.float32)
-
-    def speech_prob(self, window: bytes) -> float:
-        """Probability (0 to 1) that the window holds speech.
-
-        Args:
-            window: 512 samples of 16 kHz mono 16-bit PCM.
-        """
-        if window == _ZEROS:
-            self._silent_windows += 1
-            if self._silent_windows == SILENT_WINDOWS:
-                self._wipe()
-            if self._silent_windows >= SILENT_WINDOWS:
-                return 0.0
-        else:
-            self._silent_windows = 0
-        samples = np.frombuffer(window, np.int16).astype(np.float32)[None] / 32768
-        heard = np.concatenate([self._context, samples], axis=1)
-        self._context = heard[:, -_CONTEXT_SAMPLES:]
-        prob, self._state = self._session.run({"input": heard, "state": self._state, "sr": _RATE})
-        return float(prob[0, 0])
 
 
 @dataclass(frozen=True)
@@ -137,7 +86,8 @@ class SpeechGate:
 class VADProcessor(InlineAudio, FrameProcessor):
     """Swallows the transport's audio, pushes it on in windows with their speech probability.
 
-    A start or stop is pushed (downstream) before the window that brought it.
+    A start or stop is pushed (downstream) before the window that brought it. Windows are judged together with those of
+    other calls, so they may come a little later than their audio; no other frame overtakes them.
 
     Args:
         params: When speech starts and stops.
@@ -149,6 +99,10 @@ class VADProcessor(InlineAudio, FrameProcessor):
         self._silero = SileroStream()
         self._pcm = bytearray()
         self._heard_at = 0.0
+        self._judged: deque[tuple[bytes, float]] = deque()
+        self._judged_came = asyncio.Event()
+        self._pushing = asyncio.Lock()
+        self._pusher: asyncio.Task[None] | None = None
         self._watch: asyncio.TimerHandle | None = None
         self._stopping: asyncio.Task[None] | None = None
 
@@ -156,30 +110,60 @@ class VADProcessor(InlineAudio, FrameProcessor):
         """Cut audio into windows; pass everything else on."""
         await super().process_frame(frame, direction)
         if isinstance(frame, InputAudioRawFrame):
-            await self._hear(frame)
+            self._take(frame)
+            await self._push_judged()
             return
+        if isinstance(frame, StartFrame):
+            self._pusher = self.create_task(self._push_for_ever())
         if isinstance(frame, EndFrame | CancelFrame):
             self._unwatch()
+        if direction is FrameDirection.DOWNSTREAM:
+            self._silero.settle()
+            await self._push_judged()
         await self.push_frame(frame, direction)
 
     async def cleanup(self) -> None:
-        """Drop the timer."""
+        """Drop the timer and the task."""
         await super().cleanup()
         self._unwatch()
+        if self._pusher is not None:
+            await self.cancel_task(self._pusher)
+            self._pusher = None
 
-    async def _hear(self, frame: InputAudioRawFrame) -> None:
+    def _take(self, frame: InputAudioRawFrame) -> None:
         if frame.sample_rate != INPUT_SAMPLE_RATE_HZ or frame.num_channels != 1:
             raise ValueError(
                 f"the VAD hears 16000 Hz mono, not {frame.sample_rate} Hz with {frame.num_channels} channels"
             )
+        self._hear(frame.audio)
+
+    def _hear(self, pcm: bytes) -> None:
         self._heard_at = self.get_event_loop().time()
-        self._pcm += frame.audio
+        self._pcm += pcm
         while len(self._pcm) >= WINDOW_BYTES:
             window = bytes(self._pcm[:WINDOW_BYTES])
             del self._pcm[:WINDOW_BYTES]
-            prob = self._silero.speech_prob(window)
-            await self._tell(self._gate.push(prob))
-            await self.push_frame(AudioWindowFrame(window, INPUT_SAMPLE_RATE_HZ, 1, speech_prob=prob))
+            self._silero.judge(window, self._keep)
+
+    def _keep(self, window: bytes, prob: float) -> None:
+        self._judged.append((window, prob))
+        self._judged_came.set()
+
+    async def _push_for_ever(self) -> None:
+        """Push what is judged between the frames that come in."""
+        while True:
+            await self._judged_came.wait()
+            await self._push_judged()
+
+    async def _push_judged(self) -> None:
+        self._judged_came.clear()
+        if not self._judged:
+            return
+        async with self._pushing:
+            while self._judged:
+                window, prob = self._judged.popleft()
+                await self._tell(self._gate.push(prob))
+                await self.push_frame(AudioWindowFrame(window, INPUT_SAMPLE_RATE_HZ, 1, speech_prob=prob))
 
     async def _tell(self, change: Change | None) -> None:
         if change == "started":

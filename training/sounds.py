@@ -33,10 +33,11 @@ from tqdm import tqdm
 
 from processors.frames import WINDOW_SAMPLES
 from processors.models import usable_cores
+from processors.silero import SileroStream
 from processors.turns.handler import OVER_VOICE_GATE, PRE_ONSET_SECS, SoundClip
 from processors.turns.verdict.features import LOWEST_LOGPROB, looks, voice
 from processors.turns.verdict.model import WEIGHTS, Head, SoundModel, judge_clip
-from processors.vad import SileroStream, SpeechGate
+from processors.vad import SpeechGate
 from training.phrases import ACKNOWLEDGEMENTS, ESPEAK_VOICES, INTERRUPTIONS
 
 RATE_HZ = 16_000

@@ -16,8 +16,9 @@ from pipecat.frames.frames import (
 
 from bench.clips import read_wav
 from processors import vad
-from processors.frames import AudioWindowFrame
-from processors.vad import NO_AUDIO_SECS, WINDOW_BYTES, SileroStream, SpeechGate, SpeechGateParams, VADProcessor
+from processors.frames import AudioWindowFrame, UserTextFrame
+from processors.silero import BATCH_SECS, WINDOW_BYTES, SileroStream
+from processors.vad import NO_AUDIO_SECS, SpeechGate, SpeechGateParams, VADProcessor
 from tests.processors.chain import running
 
 DATA = Path(__file__).parents[1] / "data"
@@ -124,6 +125,71 @@ def test_the_model_rests_through_digital_silence_and_wakes_up_as_new(monkeypatch
     monkeypatch.undo()
 
 
+def windows_of(name: str) -> list[bytes]:
+    pcm = read_wav(DATA / f"{name}.wav")
+    return [pcm[at : at + 512].tobytes() for at in range(0, len(pcm) - 511, 512)]
+
+
+CLIPS = ("go_forward_ten_meters", "book_a_room", "stop", "okay", "sneeze", "typing", "music")
+
+
+async def test_judged_together_every_clip_starts_and_stops_where_it_does_alone(virtual, monkeypatch):
+    streams = {name: SileroStream() for name in CLIPS}
+    runs: list[int] = []
+    model = streams["okay"]._session
+    real = model.run
+    together: dict[str, list[tuple[bytes, float]]] = {name: [] for name in CLIPS}
+    with monkeypatch.context() as patched:
+        patched.setattr(model, "run", lambda inputs: runs.append(len(inputs["input"])) or real(inputs))
+        for at in range(max(len(windows_of(name)) for name in CLIPS)):
+            for name in CLIPS:
+                if at < len(windows_of(name)):
+                    streams[name].judge(windows_of(name)[at], lambda w, p, name=name: together[name].append((w, p)))
+            await asyncio.sleep(0.032)
+    assert runs[0] == 7
+    assert len(runs) < sum(runs) / 2
+    for name in CLIPS:
+        alone = probabilities(read_wav(DATA / f"{name}.wav"))
+        assert [window for window, _ in together[name]] == windows_of(name)
+        assert [prob for _, prob in together[name]] == pytest.approx(alone, abs=2e-5)
+        for params in (SpeechGateParams(), PARAMS):
+            assert changes([prob for _, prob in together[name]], params) == changes(alone, params)
+
+
+async def test_a_window_waits_for_others_but_not_long_and_a_lonely_stream_not_at_all(virtual):
+    told: list[tuple[str, float]] = []
+    first, second = SileroStream(), SileroStream()
+    sound = windows_of("okay")[3]
+
+    def judge(stream: SileroStream, name: str) -> None:
+        stream.judge(sound, lambda *_: told.append((name, round(virtual.time(), 4))))
+
+    start = virtual.time()
+    judge(first, "a1")
+    await asyncio.sleep(0.01)
+    judge(second, "b1")
+    assert told == []
+    await asyncio.sleep(0.01)
+    assert told == [("a1", round(start + BATCH_SECS, 4)), ("b1", round(start + BATCH_SECS, 4))]
+    judge(second, "b2")
+    assert told[-1] == ("b2", round(start + 0.02, 4))
+
+
+async def test_a_window_is_judged_after_the_one_before_it_and_at_once_when_somebody_waits(virtual):
+    order: list[str] = []
+    first, second = SileroStream(), SileroStream()
+    sound = windows_of("okay")[3]
+    first.judge(sound, lambda *_: order.append("a1"))
+    second.judge(sound, lambda *_: order.append("b1"))
+    first.judge(sound, lambda *_: order.append("a2"))
+    assert order == ["a1", "b1"]
+    first.settle()
+    assert order == ["a1", "b1", "a2"]
+    first.settle()
+    await asyncio.sleep(1)
+    assert order == ["a1", "b1", "a2"]
+
+
 # --- the node --------------------------------------------------------------------------
 
 
@@ -132,6 +198,12 @@ class Script:
 
     def speech_prob(self, window: bytes) -> float:
         return int(np.frombuffer(window, np.int16)[0]) / 1000
+
+    def judge(self, window: bytes, told) -> None:
+        told(window, self.speech_prob(window))
+
+    def settle(self) -> None:
+        pass
 
 
 def audio(probs: list[float]) -> bytes:
@@ -204,3 +276,20 @@ async def test_a_real_word_starts_and_stops_once():
         await chain.until(AudioWindowFrame, len(pcm) // WINDOW_BYTES)
         assert len(chain.down(VADUserStartedSpeakingFrame)) == 1
         assert len(chain.down(VADUserStoppedSpeakingFrame)) == 1
+
+
+async def test_no_frame_overtakes_a_window_that_waits_to_be_judged(virtual):
+    calls = running(VADProcessor()), running(VADProcessor())
+    async with calls[0] as one, calls[1] as other:
+        sound = frame(windows_of("okay")[3])
+        await one.push(sound)
+        await other.push(sound)
+        assert one.down(AudioWindowFrame) == []
+        await one.push(UserTextFrame("hello"))
+        await asyncio.sleep(0.001)
+        assert [type(one) for _, one in one.sink.seen] == [AudioWindowFrame, UserTextFrame]
+        await one.push(sound)
+        await other.push(sound)
+        await asyncio.sleep(BATCH_SECS + 0.001)
+        assert len(one.down(AudioWindowFrame)) == 2
+        assert len(other.down(AudioWindowFrame)) == 2
