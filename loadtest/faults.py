@@ -129,9 +129,13 @@ def _work(share: Sequence[tuple[int, Cell]], at_once: int, results: Any) -> None
             if parent is not None and not parent.is_alive():
                 return
             if not cell.provider.in_real_time:
-                loop = virtual_time.VirtualTimeLoop(charge_jobs=1.0, walks_for=WALKS_FOR)
-                virtual_time.run(one(index, cell), loop=loop)
+                virtual_time.run(one(index, cell), loop=virtual_loop())
         asyncio.run(_some_at_once(at_once, [one(*each) for each in share if each[1].provider.in_real_time]))
+
+
+def virtual_loop() -> virtual_time.VirtualTimeLoop:
+    """The clock of a cell: models answer as late as on an idle machine, however long a busy one takes for them."""
+    return virtual_time.VirtualTimeLoop(charge_jobs=1.0, walks_for=WALKS_FOR, stuck_after_secs=300.0)
 
 
 async def _some_at_once(number: int, works: Sequence[Coroutine[Any, Any, None]]) -> None:
