@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, Protocol
 
-from aiortc import RTCIceServer, RTCRtpSender
+from aiortc import RTCDataChannel, RTCIceServer, RTCRtpSender
 from aiortc.rtp import RtpPacket
 from loguru import logger
 from pipecat.frames.frames import Frame
@@ -33,7 +33,10 @@ MAX_FILL_SECS: Final = 2.0
 """How much silence is heard at most; any turn has ended by then."""
 
 READY_SECS: Final = 2.0
-"""A peer that is connected and has not said that it is ready by then never will: it counts as ready."""
+"""A peer that is connected and has said nothing at all by then never will: it counts as ready."""
+
+LATE_READY_SECS: Final = 120.0
+"""So long a peer that speaks may take to say that it is ready: a page may have to wait for a tap to be heard."""
 
 RTP_TICKS_PER_MS: Final = RTP_CLOCK_HZ // 1000
 
@@ -125,6 +128,7 @@ class Peer(SmallWebRTCConnection):
         self._heard_at = 0.0
         self._filled_secs = 0.0
         self._steady = False
+        self._ready_secs = READY_SECS
         self._patience: asyncio.TimerHandle | None = None
         self._watching: asyncio.Task[None] | None = None
         self._voice = PlayoutTrack(lambda samples: pull(self, samples), encoder)
@@ -188,8 +192,12 @@ class Peer(SmallWebRTCConnection):
         # aiortc ends the voice of a peer that closes before it says that the peer has closed.
         self._listener.peer_gone(self, "the peer closed" if self.said_goodbye else "the voice failed")
 
-    def _on_data_channel(self, _: object) -> None:
+    def _on_data_channel(self, channel: RTCDataChannel) -> None:
         self._steady = True
+        channel.once("message", self._on_first_word)
+
+    def _on_first_word(self, _: object) -> None:
+        self._ready_secs = LATE_READY_SECS
 
     async def _on_message(self, _: SmallWebRTCConnection, message: Any) -> None:
         for frame in rtvi.parse(message):
@@ -216,7 +224,7 @@ class Peer(SmallWebRTCConnection):
             elif now - self.alive_at >= self._silent_secs * (1 if self._steady else _SPARSE_FACTOR):
                 self._listener.peer_gone(self, "the peer fell silent")
                 return
-            if not self.ready and now - connected_at >= READY_SECS:
+            if not self.ready and now - connected_at >= self._ready_secs:
                 self.ready = True
                 await self._listener.peer_sent(self, ClientReadyFrame())
             await self._bridge_gap(now)

@@ -180,10 +180,12 @@ class Calls:
         """The call with this peer connection, if it is this caller's.
 
         Raises:
-            ApiError: There is none, or it is somebody else's.
+            ApiError: There is none, or it is somebody else's, or another page of theirs has it.
         """
-        call = self.find(pc_id)
-        if call.caller is not None and call.caller != caller:
+        call = next((call for call in self._calls if call.has_peer(pc_id)), None)
+        if call is None and call_of(self._calls, caller) is not None:
+            raise ApiError(409, "call_moved", "the call goes on in another page")
+        if call is None or (call.caller is not None and call.caller != caller):
             raise self._unknown()
         return call
 
@@ -194,7 +196,7 @@ class Calls:
             ApiError: There is none.
         """
         for call in self._calls:
-            if pc_id and (call.pc_id == pc_id or call.has_peer(pc_id)):
+            if call.has_peer(pc_id):
                 return call
         raise self._unknown()
 

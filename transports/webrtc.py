@@ -86,6 +86,7 @@ class WebRTCCall:
         self._peer: Peer | None = None
         self._coming: Peer | None = None
         self._last_pc_id = ""
+        self._names: set[str] = set()
         self._peers_used = 0
         self._negotiating = asyncio.Lock()
         self._closing: asyncio.Task[None] | None = None
@@ -123,8 +124,8 @@ class WebRTCCall:
             peer.send_app_message(message)
 
     def has_peer(self, pc_id: str) -> bool:
-        """Whether a peer connection of this name is in use, or to be."""
-        return bool(pc_id) and any(peer.pc_id == pc_id for peer in self._peers())
+        """Whether the page that has the call, or is about to, has had a peer connection of this name."""
+        return pc_id in self._names
 
     # --- offers ------------------------------------------------------------------------------
 
@@ -167,6 +168,7 @@ class WebRTCCall:
         if answer is None:
             raise OfferError("bad_sdp", "the offer cannot be answered")
         self._last_pc_id = peer.pc_id
+        self._names.add(peer.pc_id)
         return Answer(sdp=ask_for_fec(answer["sdp"]), pc_id=peer.pc_id)
 
     async def _expect_peer(self, moves: bool) -> Peer:
@@ -248,6 +250,8 @@ class WebRTCCall:
         self._line.connected(self._now())
         self._arm_timer()
         self.connected.set()
+        if peer.moves:
+            self._names = {peer.pc_id}
         if old is not None:
             if peer.moves:
                 old.send_app_message(rtvi.call_moved())

@@ -3,9 +3,10 @@
  * by itself when the network or the server went away, and ends when somebody hangs up.
  */
 
+import { callerToken } from "./caller.js";
 import { Connection } from "./connection.js";
 import { backoffSecs, countdown } from "./retry.js";
-import { Refused } from "./signalling.js";
+import { Refused, sayGoodbye } from "./signalling.js";
 
 const DEFAULT_LINE_SECS = 5;
 /** Never ask more often than this, whatever the server says. */
@@ -17,6 +18,7 @@ export class Call {
   #connection = null;
   #hungUp = new AbortController();
   #skip = new AbortController();
+  #lastId = null;
   // By this the server knows who stands in line from one try to the next.
   #clientId = [...crypto.getRandomValues(new Uint8Array(16))].map((b) => b.toString(16).padStart(2, "0")).join("");
 
@@ -26,7 +28,8 @@ export class Call {
    * @param {RTCIceServer[]} options.iceServers May be empty.
    * @param {(phase: string, detail?: object) => void} options.onPhase `"connecting"`,
    *   `"reconnecting"`, `"open"`, `"in-line"` `{position, secondsLeft}`, `"retrying"`
-   *   `{cause, secondsLeft}`, and once at the end `"over"` `{cause, status?}`.
+   *   `{cause, secondsLeft}`, and once at the end `"over"` `{cause, status?}`; causes are
+   *   `"hung-up"`, `"left"`, `"moved"`, `"peer-left"` and `"refused"`.
    * @param {(stream: MediaStream) => void} options.onTrack The bot's voice.
    * @param {(text: string) => void} options.onText A text from the data channel.
    */
@@ -59,10 +62,31 @@ export class Call {
     this.#connection?.close("peer-left");
   }
 
+  /** The call goes on in another tab: do not come back. */
+  moved() {
+    this.#connection?.close("moved");
+  }
+
   hangUp() {
-    this.#hungUp.abort();
+    const id = this.#connection?.id ?? this.#lastId;
+    // Unheard, it costs a place for as long as the server holds a lost call.
+    if (id) sayGoodbye(id, this.#requestData()).catch(() => {});
+    this.#stop("hung-up");
+  }
+
+  /** The page goes away: without a goodbye, because it may be a reload. */
+  leave() {
+    this.#stop("left");
+  }
+
+  #stop(cause) {
+    this.#hungUp.abort(cause);
     this.#skip.abort();
     this.#connection?.close();
+  }
+
+  #requestData() {
+    return { client_id: this.#clientId, caller_token: callerToken() };
   }
 
   /** Runs until the call is over. */
@@ -74,18 +98,19 @@ export class Call {
     for (;;) {
       onPhase(returning ? "reconnecting" : "connecting");
       const end = await this.#connect(previousId);
-      if (this.#hungUp.signal.aborted) return onPhase("over", { cause: "hung-up" });
-      if (end.cause === "refused" && previousId !== null) {
+      if (this.#hungUp.signal.aborted) return onPhase("over", { cause: this.#hungUp.signal.reason });
+      if (end.cause === "refused" && previousId !== null && end.code !== "call_moved") {
         // The server has given up the call that was to go on: place a new one.
         previousId = null;
         continue;
       }
-      if (end.cause === "peer-left" || end.cause === "refused") return onPhase("over", end);
-      previousId = end.id ?? previousId;
+      if (end.code === "call_moved") return onPhase("over", { cause: "moved" });
+      if (["moved", "peer-left", "refused"].includes(end.cause)) return onPhase("over", end);
+      previousId = this.#lastId = end.id ?? previousId;
       returning ||= end.opened === true;
       failures = end.opened ? 1 : failures + 1;
       await this.#wait(end, failures);
-      if (this.#hungUp.signal.aborted) return onPhase("over", { cause: "hung-up" });
+      if (this.#hungUp.signal.aborted) return onPhase("over", { cause: this.#hungUp.signal.reason });
     }
   }
 
@@ -94,7 +119,7 @@ export class Call {
     const connection = new Connection({
       track: this.#track,
       iceServers,
-      requestData: { client_id: this.#clientId },
+      requestData: this.#requestData(),
       handlers: { onOpen: () => onPhase("open"), onTrack, onText },
     });
     this.#connection = connection;
@@ -133,5 +158,5 @@ function refusal(error) {
     return { cause: "full", position: body.queue_position, waitSecs: retryAfterSecs ?? DEFAULT_LINE_SECS };
   }
   if (status >= 500 || status === 429) return { cause: "no-answer", waitSecs: retryAfterSecs ?? undefined };
-  return { cause: "refused", status };
+  return { cause: "refused", status, code: body.code };
 }

@@ -61,6 +61,8 @@ export class Conversation {
         return transcript.replyPlayed(event);
       case "time-to-answer":
         return this.#answerMeasured(event);
+      case "conversation":
+        return transcript.restore(event.lines ?? []);
       case "decision-card":
         return decisions.show(event.card);
       case "still-thinking":

@@ -1,5 +1,6 @@
 /** Builds the page's parts and ties them to one another. */
 
+import { justLeft } from "./caller.js";
 import { canChooseSpeaker, listDevices, storeChoice, storedChoice } from "./devices.js";
 import { buildKeypad, Decisions } from "./panels.js";
 import { Playback } from "./playback.js";
@@ -22,6 +23,7 @@ const ui = new Ui({
   talk: () => session.start(),
   hangUp: () => session.hangUp(),
   mute: () => session.toggleMute(),
+  hold: () => session.toggleHold(),
   hear: () => session.hear(),
   text: (text) => session.sendText(text),
   microphone: chooseMicrophone,
@@ -98,8 +100,14 @@ async function waitForServer(failures) {
 
 buildKeypad(find("keypad"), (key) => session.sendKey(key));
 navigator.mediaDevices?.addEventListener?.("devicechange", showDevices);
-// Leaving the page is hanging up; the server learns it now, not when its timeout strikes.
-window.addEventListener("pagehide", () => session.hangUp());
+// Leaving the page may be a reload: the call is held for a while, and goes on if it was.
+window.addEventListener("pagehide", () => session.leave());
+window.addEventListener("pageshow", comeBack);
+
+function comeBack() {
+  const left = justLeft();
+  if (left !== null) session.start({ ...left, returning: true });
+}
 
 Object.defineProperty(window, "parley", {
   value: Object.freeze({

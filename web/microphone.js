@@ -5,6 +5,7 @@ import { openMicrophone } from "./devices.js";
 export class Microphone {
   #stream = null;
   #onLost;
+  #held = false;
   muted = false;
   /** Whether silence stands in for a microphone. */
   silent = false;
@@ -40,13 +41,23 @@ export class Microphone {
 
   mute(muted) {
     this.muted = muted;
-    if (this.track) this.track.enabled = !muted;
+    this.#enable();
+  }
+
+  /** On hold nothing leaves the page, whether it is muted or not. */
+  hold(on) {
+    this.#held = on;
+    this.#enable();
+  }
+
+  #enable() {
+    if (this.track) this.track.enabled = !this.muted && !this.#held;
   }
 
   close() {
     this.#release();
     this.#stream = null;
-    this.muted = false;
+    this.muted = this.#held = false;
     this.silent = false;
   }
 
@@ -54,7 +65,7 @@ export class Microphone {
     this.#release();
     this.#stream = stream;
     this.silent = silent;
-    this.mute(this.muted);
+    this.#enable();
   }
 
   #release() {

@@ -10,12 +10,13 @@ const TICK_SECS = 0.18;
 const later = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 export class Playback {
-  #element;
+  /** @type {HTMLAudioElement} */
+  element;
   #context = null;
 
   /** @param {HTMLAudioElement} element Plays the voice. */
   constructor(element) {
-    this.#element = element;
+    this.element = element;
   }
 
   /** The context for meters and for silence. Made on the first click, when browsers allow sound. */
@@ -26,13 +27,13 @@ export class Playback {
 
   /** @param {MediaStream} stream @returns {Promise<boolean>} Whether it can be heard. */
   play(stream) {
-    this.#element.srcObject = stream;
+    this.element.srcObject = stream;
     return this.unlock();
   }
 
   /** Try to be heard; inside a click or tap the browser agrees. @returns {Promise<boolean>} */
   async unlock() {
-    const started = this.#element.srcObject ? this.#element.play() : Promise.resolve();
+    const started = this.element.srcObject ? this.element.play() : Promise.resolve();
     const refused = started.then(
       () => false,
       // A stream that was replaced meanwhile aborts the first try; the later one counts.
@@ -58,12 +59,12 @@ export class Playback {
 
   /** @param {string} deviceId Empty for the system's choice. */
   async setSpeaker(deviceId) {
-    await this.#element.setSinkId(deviceId);
+    await this.element.setSinkId(deviceId);
   }
 
   stop() {
-    this.#element.pause();
-    this.#element.srcObject = null;
+    this.element.pause();
+    this.element.srcObject = null;
     // An idle context keeps the sound hardware awake.
     this.#context?.suspend();
   }

@@ -53,5 +53,8 @@ export const clientReady = () => build("client-ready", { version: PROTOCOL_VERSI
 /** A typed text, which counts as a spoken turn. */
 export const sendText = (content) => build("send-text", { content });
 
+/** The bot is to be silent, and not to listen; or to go on where it was. @param {boolean} on */
+export const hold = (on) => build("client-message", { t: "hold", d: { on } });
+
 /** One phone key: `0` to `9`, `*` or `#`. */
 export const dtmf = (key) => build("client-message", { t: "dtmf", d: { key } });

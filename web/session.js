@@ -1,10 +1,13 @@
 /** From the press on Talk to the end of the call: microphone, connection, voice, and what is sent. */
 
 import { Call } from "./call.js";
+import { forgetCaller, noteLeaving } from "./caller.js";
 import { Conversation } from "./conversation.js";
 import { explain, hasMicrophoneAccess } from "./devices.js";
+import { Interruptions } from "./interruptions.js";
 import { Meter, MeterLoop } from "./meters.js";
 import { Microphone } from "./microphone.js";
+import { Presence } from "./presence.js";
 import * as rtvi from "./rtvi.js";
 import { describe, WaitingLine } from "./waiting-line.js";
 import { keepScreenOn } from "./wake-lock.js";
@@ -14,6 +17,8 @@ const TROUBLE = {
   "no-path": "No way through for the sound was found. A firewall may be in between.",
   lost: "The connection was lost.",
 };
+
+const ENDS = { "peer-left": "Parley ended the call", moved: "The call goes on in another tab" };
 
 export class Session {
   #parts;
@@ -28,6 +33,13 @@ export class Session {
   #audible = false;
   #readySent = false;
   #hasBeenConnected = false;
+  #interruptions = new Interruptions({
+    onSilenced: () => this.#silenced(),
+    onMayReturn: () => this.#mayReturn(),
+    onMicrophone: (taken) => this.#microphoneTaken(taken),
+  });
+  #presence;
+  #typing = false;
   /** Texts and keys from before the bot could take them. */
   #outbox = [];
 
@@ -48,6 +60,8 @@ export class Session {
   constructor(parts) {
     this.#parts = parts;
     this.#meters = new MeterLoop((user, bot) => parts.ui.setLevels(user, bot));
+    const send = (on) => this.#call?.send(rtvi.hold(on));
+    this.#presence = new Presence({ ui: parts.ui, mic: this.#mic, send });
   }
 
   /** Whether the bot can be spoken with now. */
@@ -58,18 +72,21 @@ export class Session {
   /**
    * Place a call. Call it from a click or a key press, or browsers keep the sound back.
    *
-   * @param {{typing?: boolean}} options With `typing` the microphone stays off.
+   * @param {{typing?: boolean, returning?: boolean}} options With `typing` the microphone stays off;
+   *   `returning` is a call that goes on after a reload, without a click.
    */
-  async start({ typing = false } = {}) {
+  async start({ typing = false, returning = false } = {}) {
     if (this.active) return;
     this.active = true;
+    this.#typing = typing;
     const generation = ++this.#generation;
     const { ui, playback } = this.#parts;
     ui.clearMessage();
     ui.setInCall(true);
     ui.setState(typing ? "connecting" : "asking");
-    // Not awaited: it resolves only once the sound hardware is up.
-    playback.context.resume();
+    // Not awaited: it resolves only once the sound hardware is up. Without a click, browsers allow
+    // sound only to a page that has the microphone, if at all.
+    if (!returning) playback.context.resume();
     const trouble = typing ? null : await this.#openMicrophone();
     if (generation !== this.#generation) return;
     if (trouble) {
@@ -86,6 +103,18 @@ export class Session {
     else if (this.active) this.#stop();
   }
 
+  /** The page goes away, perhaps to come back. */
+  leave() {
+    if (this.#hasBeenConnected && this.active) noteLeaving({ typing: this.#typing });
+    if (this.#call) this.#call.leave();
+    else this.hangUp();
+  }
+
+  /** The bot is silent and hears nothing; afterwards it goes on where it was. */
+  toggleHold() {
+    this.#presence.toggleHold();
+  }
+
   toggleMute() {
     this.#mic.mute(!this.#mic.muted);
     this.#showMute();
@@ -95,6 +124,7 @@ export class Session {
   /** The tap that lets the sound out. */
   async hear() {
     this.#audible = await this.#parts.playback.unlock();
+    if (this.#audible) this.#presence.soundReturned();
     this.#update();
   }
 
@@ -162,6 +192,7 @@ export class Session {
   async #sendMicrophone() {
     if (!this.#mic.silent) this.#parts.ui.clearMessage("microphone");
     this.#watchMicrophone();
+    this.#interruptions.watchMicrophone(this.#mic.track);
     await this.#call?.replaceTrack(this.#mic.track);
   }
 
@@ -179,6 +210,7 @@ export class Session {
     this.#meters.start();
     keepScreenOn(true);
     this.#hasBeenConnected = false;
+    this.#presence.reset();
     this.#call = new Call({
       track: this.#mic.track,
       iceServers: this.iceServers,
@@ -193,6 +225,7 @@ export class Session {
     const { ui } = this.#parts;
     this.#channelOpen = phase === "open";
     this.#readySent = false;
+    this.#presence.disconnected();
     switch (phase) {
       case "connecting":
       case "reconnecting":
@@ -223,7 +256,7 @@ export class Session {
     this.#hasBeenConnected = true;
     this.#conversation = new Conversation({
       ...this.#parts,
-      setState: (state) => ui.setState(state),
+      setState: (state) => this.#presence.turnChanged(state),
       setHint: (text) => ui.setHint(text),
       setTiming: (summary) => ui.setTiming(summary),
       showError: (text) => this.#showError(text),
@@ -241,8 +274,8 @@ export class Session {
     const { ui } = this.#parts;
     if (!this.#audible) return ui.setState("held");
     this.#readySent = true;
-    ui.setState("listening");
     this.#call.send(rtvi.clientReady());
+    this.#presence.connected();
     for (const text of this.#outbox.splice(0)) this.#sendTurn(text);
   }
 
@@ -256,7 +289,25 @@ export class Session {
     const { playback } = this.#parts;
     this.#meters.watch("bot", new Meter(playback.context, stream));
     this.#audible = await playback.play(stream);
+    this.#interruptions.watch(playback.context, playback.element);
+    this.#interruptions.watchMicrophone(this.#mic.track);
     this.#update();
+  }
+
+  /** Another app took the loudspeaker; some browsers only pause, and go on when they are asked. */
+  #silenced() {
+    if (this.#presence.soundTaken()) this.#mayReturn();
+  }
+
+  #mayReturn() {
+    if (this.#presence.interrupted && document.visibilityState === "visible") this.hear();
+  }
+
+  #microphoneTaken(taken) {
+    const { ui } = this.#parts;
+    const text = "Another app is using your microphone, so Parley cannot hear you. You can type meanwhile.";
+    if (taken) ui.showMessage({ topic: "microphone", tone: "info", text });
+    else ui.clearMessage("microphone");
   }
 
   #textArrived(text) {
@@ -264,6 +315,8 @@ export class Session {
     if (event === null) return;
     if (event.type === "signalling:peerLeft") this.#call.peerLeft();
     else if (event.type === "signalling:renegotiate") this.#call.renegotiate();
+    else if (event.type === "call-moved") this.#call.moved();
+    else if (event.type === "call-hold") this.#presence.told(event.on);
     else this.#conversation?.handle(event, performance.now());
   }
 
@@ -298,8 +351,16 @@ export class Session {
     const { ui, transcript } = this.#parts;
     this.#stop();
     ui.clearMessage("server", "line", "microphone");
-    if (this.#hasBeenConnected) transcript.note(cause === "peer-left" ? "Parley ended the call" : "Call ended");
-    if (cause === "refused") {
+    if (cause === "hung-up" || cause === "peer-left") forgetCaller();
+    if (this.#hasBeenConnected) transcript.note(ENDS[cause] ?? "Call ended");
+    if (cause === "moved") {
+      ui.showMessage({
+        topic: "server",
+        tone: "info",
+        text: "This call goes on in another tab.",
+        actions: [{ label: "Go on here", run: () => this.start() }],
+      });
+    } else if (cause === "refused") {
       ui.showMessage({
         topic: "server",
         tone: "error",
@@ -320,6 +381,8 @@ export class Session {
     this.#outbox = [];
     this.#channelOpen = this.#readySent = false;
     this.#line.leave();
+    this.#interruptions.leave();
+    this.#presence.reset();
     this.#meters.stop();
     this.#mic.close();
     playback.stop();

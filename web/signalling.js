@@ -68,6 +68,21 @@ export const fetchInfo = () => request("api/info");
 export const postOffer = (offer, signal) => request("api/offer", { method: "POST", json: offer, signal });
 
 /**
+ * Say goodbye, so that the call is over at once and is not held for a return. It reaches the server
+ * even if the page is closed next.
+ *
+ * @param {string} pcId The `pc_id` of the answer.
+ * @param {object} requestData What went with the offer.
+ */
+export const sayGoodbye = (pcId, requestData) =>
+  fetch(new URL("api/offer", document.baseURI), {
+    method: "DELETE",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ pc_id: pcId, requestData }),
+    keepalive: true,
+  });
+
+/**
  * Send network candidates that were found after the offer.
  *
  * @param {string} pcId The `pc_id` of the answer.

@@ -14,6 +14,8 @@
 const MOST_ENTRIES = 500;
 /** Segment that speech belongs to when the server does not number segments. */
 const UNNUMBERED = "unnumbered";
+/** Stands for the number of a reply that was heard on another page. */
+const EARLIER = -1;
 
 export class Transcript {
   /** @type {Entry[]} */
@@ -121,6 +123,19 @@ export class Transcript {
     const entry = replyId === null ? this.#openBot() : this.#reply(replyId);
     if (entry) this.#set(Object.assign(entry, { answerMs: ms }));
     else this.#nextAnswer = { ms, replyId };
+  }
+
+  /**
+   * What was said before this page was there.
+   *
+   * @param {{who: "user" | "bot", text: string}[]} lines
+   */
+  restore(lines) {
+    if (this.entries.some((entry) => entry.who !== "note")) return;
+    for (const { who, text } of lines) {
+      if (who === "user") this.typed(text);
+      else this.#set(Object.assign(this.#addBot(EARLIER), { heard: text, done: true }));
+    }
   }
 
   /** Something about the call itself. Whatever was open is over then. */

@@ -9,6 +9,7 @@ const STATES = {
   waiting: ["In line", "You will be connected by itself."],
   reconnecting: ["Reconnecting", "The call goes on when the server is back."],
   held: ["Tap to hear", "Your browser holds the sound back until you tap."],
+  onhold: ["On hold", "Nobody hears you. The call goes on when you resume it."],
   listening: ["Listening", "Go ahead."],
   user_speaking: ["You are speaking", "Take your time."],
   thinking: ["Thinking", ""],
@@ -25,14 +26,14 @@ export class Ui {
   #spokenMessage = "";
   #els = Object.fromEntries(
     [
-      "state", "hint", "timing", "providers", "talk", "mute", "mute-label", "hangup", "hangup-label",
+      "state", "hint", "timing", "providers", "talk", "mute", "mute-label", "hold", "hold-label", "hangup", "hangup-label",
       "tap-to-hear", "user-label", "message", "message-text", "message-countdown", "message-actions",
       "warnings", "composer", "text-input", "mic-select", "speaker-select", "devices-hint", "announcer",
     ].map((id) => [id, find(id)]),
   );
 
   /**
-   * @param {{talk: () => void, hangUp: () => void, mute: () => void, hear: () => void,
+   * @param {{talk: () => void, hangUp: () => void, mute: () => void, hold: () => void, hear: () => void,
    *   text: (text: string) => void, microphone: (id: string) => void, speaker: (id: string) => void}} on
    *   What to do when a person does something.
    */
@@ -41,6 +42,7 @@ export class Ui {
     els.talk.addEventListener("click", on.talk);
     els.hangup.addEventListener("click", on.hangUp);
     els.mute.addEventListener("click", on.mute);
+    els.hold.addEventListener("click", on.hold);
     els["tap-to-hear"].addEventListener("click", on.hear);
     els["mic-select"].addEventListener("change", () => on.microphone(els["mic-select"].value));
     els["speaker-select"].addEventListener("change", () => on.speaker(els["speaker-select"].value));
@@ -83,13 +85,13 @@ export class Ui {
 
   /** Show the controls that a call has, or those that start one. Focus stays on what replaces it. */
   setInCall(inCall) {
-    const { talk, mute, hangup } = this.#els;
+    const { talk, mute, hold, hangup } = this.#els;
     const focused = document.activeElement;
     document.body.dataset.call = inCall ? "on" : "off";
     talk.hidden = inCall;
-    mute.hidden = hangup.hidden = !inCall;
+    mute.hidden = hold.hidden = hangup.hidden = !inCall;
     if (inCall && focused === talk) hangup.focus();
-    if (!inCall && (focused === hangup || focused === mute)) talk.focus();
+    if (!inCall && [hangup, mute, hold].includes(focused)) talk.focus();
   }
 
   /** @param {boolean} muted @param {boolean} possible Whether there is a microphone to mute. */
@@ -99,6 +101,14 @@ export class Ui {
     mute.disabled = !possible;
     this.#els["mute-label"].textContent = muted ? "Unmute" : "Mute";
     this.#els["user-label"].textContent = !possible ? "You, typing" : muted ? "You, muted" : "You";
+  }
+
+  /** @param {boolean} on @param {boolean} possible Whether there is a call to hold. */
+  setHold(on, possible) {
+    const { hold } = this.#els;
+    hold.setAttribute("aria-pressed", String(on));
+    hold.disabled = !possible;
+    this.#els["hold-label"].textContent = on ? "Resume" : "Hold";
   }
 
   setLevels(user, bot) {

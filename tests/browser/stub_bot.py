@@ -54,6 +54,7 @@ class StubBot:
         retry_after_secs: When to come back, with those.
         offers: Bodies of all offers.
         patches: Bodies of all candidate batches.
+        goodbyes: Bodies of all hang-ups.
         received: RTVI messages of the page, oldest first.
         pings: Keep-alives of the page.
     """
@@ -67,6 +68,7 @@ class StubBot:
         self.retry_after_secs = 1
         self.offers: list[dict[str, Any]] = []
         self.patches: list[dict[str, Any]] = []
+        self.goodbyes: list[dict[str, Any]] = []
         self.received: list[dict[str, Any]] = []
         self.pings = 0
         self.port = 0
@@ -85,6 +87,7 @@ class StubBot:
         app.router.add_get("/api/info", self._info)
         app.router.add_post("/api/offer", self._offer)
         app.router.add_patch("/api/offer", self._candidates)
+        app.router.add_delete("/api/offer", self._goodbye)
         app.router.add_static("/", WEB)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
@@ -180,6 +183,11 @@ class StubBot:
         else:
             self.received.append(json.loads(text))
         self._changed.set()
+
+    async def _goodbye(self, request: web.Request) -> web.Response:
+        self.goodbyes.append(await request.json())
+        self._changed.set()
+        return web.json_response({"status": "success"})
 
     async def _candidates(self, request: web.Request) -> web.Response:
         patch = await request.json()

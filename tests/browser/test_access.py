@@ -24,10 +24,12 @@ async def test_a_whole_call_by_keyboard_alone(browser: Browser, bot: StubBot) ->
         await bot.message("client-ready")
         await expect(v.part("hangup")).to_be_focused()
         await press("Shift+Tab")
+        await expect(v.part("hold")).to_be_focused()
+        await press("Shift+Tab")
         await expect(v.part("mute")).to_be_focused()
         await press("Space")
         await expect(v.part("mute")).to_have_attribute("aria-pressed", "true")
-        for _ in range(3):  # hang up, transcript, text box
+        for _ in range(4):  # hold, hang up, transcript, text box
             await press("Tab")
         await expect(v.part("text-input")).to_be_focused()
         await v.page.keyboard.type("Good evening")
@@ -69,8 +71,9 @@ async def test_devices_can_be_chosen_and_are_remembered(browser: Browser, bot: S
         await v.until(f"{sink} === document.querySelector('#speaker-select').value && {sink} !== ''")
         await v.until("Number(document.body.style.getPropertyValue('--user-level')) > 0.2")
         assert await v.page.evaluate("parley.connected")
+        bot.received.clear()
         await v.page.reload()
-        await v.in_call(bot)
+        await bot.message("client-ready")
         await v.until("document.querySelector('#mic-select').value !== ''")
 
 

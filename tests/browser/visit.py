@@ -104,6 +104,6 @@ async def visit(
             await page.add_init_script(script)
         await page.goto(url)
         yield visit
-        assert visit.errors == []
+        assert visit.errors == [], visit.errors
     finally:
         await context.close()

@@ -14,6 +14,7 @@ from loadtest.audio import BLOCK_SECS
 from loadtest.bot_process import RealBot, real_bot
 from loadtest.caller import Caller, CallRefused
 from tests.calls.conftest import SECS, clip, told, until_state, until_told
+from transports.peer import READY_SECS
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -122,6 +123,10 @@ async def test_a_second_tab_takes_the_call_over_with_what_was_being_said(small_b
         assert gap_secs(first, second) <= MAX_GAP_SECS
         assert stretched_secs(greeting, first, second) <= 3 * MAX_GAP_SECS, "on a machine that may be busy"
         assert [state["state"] for state in told(second, "turn-state")][0] == "speaking"
+        # The first page comes back by itself, as it does when its line was lost: it is told, and stays away.
+        with pytest.raises(CallRefused) as refused:
+            await person.call(pc_id=first.pc_id, restart_pc=True)
+        assert (refused.value.status, refused.value.body["code"]) == (409, "call_moved")
 
 
 async def test_a_reload_keeps_the_conversation(small_bot: RealBot) -> None:
@@ -188,6 +193,14 @@ async def test_a_new_offer_in_mid_reply_is_not_heard(small_bot: RealBot, greetin
         assert told(first, "call-moved") == [], "it is the same page"
         assert gap_secs(first, second) <= MAX_GAP_SECS
         assert stretched_secs(greeting, first, second) <= 3 * MAX_GAP_SECS, "on a machine that may be busy"
+
+
+async def test_the_greeting_waits_for_a_page_that_cannot_be_heard_yet(small_bot: RealBot) -> None:
+    async with Caller(small_bot.url, ready=False) as caller:
+        await asyncio.sleep(READY_SECS + 1.5)
+        assert told(caller, "bot-started-speaking") == []
+        caller.send_message("client-ready", {"version": "2.0.0"})
+        await until_state(caller, "speaking")
 
 
 async def test_fifty_quick_reloads_are_never_refused(small_bot: RealBot) -> None:
