@@ -133,6 +133,7 @@ async def converse(playwright: Playwright, bot: RealBot, recording: Path, answer
             && parley.transcript.at(-1).who === "bot" && parley.transcript.at(-1).done"""
         await v.page.wait_for_function(done, timeout=1000 * (30 + 2 * answer_secs))
         rows, transcript = await levels(v), await v.transcript()
+        await v.part("hangup").click()
     users = [entry["text"] for entry in transcript if entry["who"] == "user"]
     assert has_words(users[0], ["book", "room"]), users
     assert has_words(users[1], ["forward", "meters"]), users
