@@ -8,7 +8,8 @@ import argparse
 import asyncio
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from typing import Any
 
 from loguru import logger
 
@@ -39,7 +40,7 @@ from settings import Settings, SettingsError
 from transports.call import Call
 from transports.call_log import CallLog, log_to_terminal
 from transports.dashboard import Sources, add_dashboard
-from transports.server import make_app
+from transports.server import CALLS, make_app
 from transports.webrtc import WebRTCCall
 
 
@@ -130,7 +131,7 @@ async def serve(settings: Settings) -> None:
         settings.max_calls,
         settings.dashboard_token,
         services.info,
-        gateway=services.gateway,
+        gateway=lambda: {**services.gateway(), "line": app[CALLS].snapshot()},
         cost=lambda: costs.so_far(book, loop.time()),
     )
     add_dashboard(app, sources)
@@ -144,12 +145,22 @@ async def serve(settings: Settings) -> None:
         logger.info("{}", services.summary())
         print(f"Parley is ready: http://{host}:{port}", flush=True)
         await stopped.wait()
-        logger.info("stopping")
+        logger.info("stopping: {} calls come to an end; once more to stop at once", len(app[CALLS]))
+        stopped.clear()
+        await _first_of(app[CALLS].drain(settings.drain_secs), stopped.wait())
     finally:
         await runner.cleanup()
         await services.close()
         if tracer is not None:
             await tracer.close()
+
+
+async def _first_of(*waits: Coroutine[Any, Any, Any]) -> None:
+    """Wait for one of them; the others are given up."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
 
 
 def _tracer(settings: Settings) -> Tracer | None:

@@ -99,6 +99,16 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(7860, ge=0, le=65535, description="TCP port to listen on; 0 picks a free one.")
     max_calls: int = Field(20, ge=1, le=10_000, description="Calls at once; further callers hear 'at capacity'.")
+    max_loop_lag_ms: float = Field(
+        60.0, ge=0, le=1000, description="No further call while the event loop lags more (95th percentile); 0: any lag."
+    )
+    offers_per_minute: int = Field(
+        60,
+        ge=0,
+        le=100_000,
+        description="Calls that an address other than this machine's may ask for; 0: any number.",
+    )
+    drain_secs: float = Field(8.0, ge=0, le=600, description="How long a stop waits for calls to come to an end.")
     connect_timeout_secs: float = Field(
         15.0, gt=0, le=120, description="Seconds until an offer that never connects is dropped."
     )

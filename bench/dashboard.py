@@ -42,7 +42,8 @@ class _Limits:
     ice_servers: tuple[str, ...] = ()
     connect_timeout_secs: float = 15.0
     hold_secs: float = 30.0
-    retry_after_secs: int = 5
+    max_loop_lag_ms: float = 0.0
+    offers_per_minute: int = 0
 
 
 def gateway() -> Mapping[str, Any]:

@@ -41,6 +41,7 @@ EVENTS: Final[dict[str, Callable[[TurnMachine], ev.Event]]] = {
     "tools over": lambda m: ev.WaitsForTools(m._last_reply_id, 0.0),
     "in line": lambda m: ev.WaitsInLine(m._last_reply_id, 10.0),
     "refused": lambda m: ev.Refused(m._last_reply_id, ev.Phrase.QUOTA),
+    "closes": lambda m: ev.LineCloses(),
     "ready": lambda m: ev.ClientReady(),
 }
 GAPS_SECS = (0.0, 0.4)
@@ -63,6 +64,7 @@ def fingerprint(machine: TurnMachine) -> tuple[object, ...]:
         reply and tuple(at and round(at - now, 3) for at in (reply.tools_until, reply.filler_at, reply.line_until)),
         reply and reply.apology,
         machine._line_told,
+        machine._closes,
         filler and (filler.reply_id - machine._last_reply_id, filler.playing),
         min(machine._fillers_said, 1),
         machine._speaking_id and machine._speaking_id - machine._last_reply_id,

@@ -392,6 +392,11 @@ class ReplyCommittedFrame(SystemFrame):
 
 
 @dataclass
+class LineClosesFrame(SystemFrame):
+    """The call must end soon, since the server stops: the bot says so when it may, and hangs up."""
+
+
+@dataclass
 class CallHoldFrame(SystemFrame):
     """The call is put on hold, or goes on: until then nobody is heard, nothing is played and no time passes.
 

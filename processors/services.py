@@ -72,7 +72,8 @@ class ServerLimits:
     ice_servers: Sequence[str | RTCIceServer]
     connect_timeout_secs: float
     hold_secs: float
-    retry_after_secs: int = 5
+    max_loop_lag_ms: float = 0.0
+    offers_per_minute: int = 0
 
 
 class Services:
@@ -243,7 +244,14 @@ class Services:
             else url
             for url in settings.ice_servers
         ]
-        return ServerLimits(settings.max_calls, servers, settings.connect_timeout_secs, settings.hold_secs)
+        return ServerLimits(
+            settings.max_calls,
+            servers,
+            settings.connect_timeout_secs,
+            settings.hold_secs,
+            settings.max_loop_lag_ms,
+            settings.offers_per_minute,
+        )
 
     def info(self) -> dict[str, Any]:
         """What the page shows: providers in use, warnings."""

@@ -5,6 +5,8 @@ Every error is JSON ``{"code": a word for programs, "reason": a sentence for peo
 """
 
 import asyncio
+import ipaddress
+import math
 import mimetypes
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +17,7 @@ from aiortc import RTCIceServer
 from loguru import logger
 from pydantic import BaseModel, ValidationError
 
+from gateway.admission import AddressLimit, Headroom, WaitingLine
 from transports.bodies import Candidates, Goodbye, Offer
 from transports.loop_lag import LoopLag
 from transports.sdp import OfferError, parse_candidate
@@ -28,6 +31,12 @@ WEB_DIR: Final = Path(__file__).resolve().parent.parent / "web"
 
 LOOP_LAG: Final = web.AppKey("loop_lag", LoopLag)
 """Where the application keeps the event loop's lag."""
+
+LAG_SECS: Final = 5.0
+"""The lag that counts is that of so long."""
+
+STOPPED_RETRY_SECS: Final = 10
+"""When a server that stops may be there again."""
 
 HANG_UP_SECS: Final = 5.0
 """How long a call's pipeline may go on after the call has closed, before it is cancelled."""
@@ -80,8 +89,13 @@ class ServerSettings(Protocol):
         ...
 
     @property
-    def retry_after_secs(self) -> int:
-        """When a caller that was refused should try again."""
+    def max_loop_lag_ms(self) -> float:
+        """How late the event loop may be for another call; 0: any lag."""
+        ...
+
+    @property
+    def offers_per_minute(self) -> int:
+        """Calls that one address may ask for; 0: any number."""
         ...
 
 
@@ -124,22 +138,31 @@ class Calls:
     Parameters:
         settings: Limits and timeouts.
         start_call: Runs a call's pipeline from its first offer to its end.
+        lag: How late the event loop is.
     """
 
-    def __init__(self, settings: ServerSettings, start_call: Callable[[WebRTCCall], Awaitable[None]]) -> None:
+    def __init__(
+        self, settings: ServerSettings, start_call: Callable[[WebRTCCall], Awaitable[None]], lag: LoopLag
+    ) -> None:
         self._settings = settings
         self._start_call = start_call
         self._calls: dict[WebRTCCall, asyncio.Task[None] | None] = {}
+        self._line = WaitingLine()
+        self._room = Headroom(settings.max_loop_lag_ms)
+        self._asked = AddressLimit(settings.offers_per_minute)
+        self._lag = lag
+        self._stops = False
+        self._refused = 0
 
     def __len__(self) -> int:
         """Calls that take up a place, from their offer until all that they held is freed."""
         return len(self._calls)
 
-    async def open(self, sdp: str, caller: CallerId | None = None) -> dict[str, str]:
+    async def open(self, sdp: str, caller: CallerId | None = None, address: str | None = None) -> dict[str, str]:
         """Answer a first offer and start its call; or, if the caller has one, let it go on here.
 
         Raises:
-            ApiError: The house is full.
+            ApiError: The house is full, or closing, or this address asks too often.
             OfferError: The offer cannot be answered.
         """
         if (standing := call_of(self._calls, caller)) is not None:
@@ -148,8 +171,7 @@ class Calls:
             except OfferError as error:
                 if error.code != "call_over":
                     raise
-        if places_of_others(self._calls, caller) >= self._settings.max_calls:
-            raise self._at_capacity()
+        self._admit(caller, address)
         call = WebRTCCall(
             ice_servers=self._settings.ice_servers,
             connect_timeout_secs=self._settings.connect_timeout_secs,
@@ -211,15 +233,38 @@ class Calls:
         if tasks:
             await asyncio.wait(tasks, timeout=2 * HANG_UP_SECS)
 
-    def _at_capacity(self) -> ApiError:
-        seconds = self._settings.retry_after_secs
-        return ApiError(
-            503,
-            "at_capacity",
-            "all lines are busy",
-            extra={"retry_after_secs": seconds, "queue_position": 1},
-            headers={"Retry-After": str(seconds)},
-        )
+    async def drain(self, secs: float) -> None:
+        """Take no more calls, and bring those that run to a polite end; returns when they are gone, or in so long."""
+        self._stops = True
+        tasks = [task for task in self._calls.values() if task is not None]
+        for call in list(self._calls):
+            call.part()
+        if tasks:
+            await asyncio.wait(tasks, timeout=secs)
+
+    def snapshot(self) -> dict[str, int]:
+        """Plain values for the dashboard."""
+        return {"waiting": len(self._line), "refused": self._refused}
+
+    def _admit(self, caller: CallerId | None, address: str | None) -> None:
+        """Let the caller in.
+
+        Raises:
+            ApiError: Not now.
+        """
+        now = asyncio.get_running_loop().time()
+        if self._stops:
+            raise _later(503, "stopping", "the server stops", STOPPED_RETRY_SECS)
+        if address is not None and (wait_secs := self._asked.wait_secs(address, now)) > 0:
+            raise _later(429, "too_many_offers", "this address asks for too many calls", math.ceil(wait_secs))
+        free = self._settings.max_calls - places_of_others(self._calls, caller)
+        if not self._room.allows(len(self._calls), self._lag.percentiles(LAG_SECS)["lag_p95_ms"]):
+            free = 0
+        wait = self._line.knock(caller, free, now)
+        if wait is not None:
+            self._refused += 1
+            position = {"queue_position": wait.position}
+            raise _later(503, "at_capacity", "all lines are busy", wait.retry_after_secs, position)
 
     async def _run(self, call: WebRTCCall) -> None:
         pipeline = asyncio.ensure_future(self._start_call(call))
@@ -237,6 +282,25 @@ class Calls:
         finally:
             closed.cancel()
             del self._calls[call]
+
+
+CALLS: Final = web.AppKey("calls", Calls)
+"""Where the application keeps its calls."""
+
+
+def _later(status: int, code: str, reason: str, secs: int, extra: Mapping[str, Any] | None = None) -> ApiError:
+    """An answer that says when to ask again (RFC 9110 section 10.2.3)."""
+    told = {"retry_after_secs": secs, **(extra or {})}
+    return ApiError(status, code, reason, extra=told, headers={"Retry-After": str(secs)})
+
+
+def _address(request: web.Request) -> str | None:
+    """The address that asks; None for this machine's own, which a proxy in front has."""
+    try:
+        address = ipaddress.ip_address(request.remote or "")
+    except ValueError:
+        return None
+    return None if address.is_loopback else str(address)
 
 
 def _answered(answer: Answer) -> dict[str, str]:
@@ -263,8 +327,8 @@ def make_app(
         The application; on shutdown it ends all calls.
     """
     app = web.Application(middlewares=[_errors_as_json], client_max_size=MAX_BODY_BYTES)
-    calls = Calls(settings, start_call)
     lag = app[LOOP_LAG] = LoopLag()
+    calls = app[CALLS] = Calls(settings, start_call, lag)
 
     async def offer(request: web.Request) -> web.Response:
         body = await _read(request, Offer)
@@ -273,7 +337,7 @@ def make_app(
                 body.pc_id, body.sdp, restart_pc=bool(body.restart_pc), caller=read_caller(body.request_data)
             )
         else:
-            answer = await calls.open(body.sdp, read_caller(body.request_data))
+            answer = await calls.open(body.sdp, read_caller(body.request_data), _address(request))
         return web.json_response(answer)
 
     async def trickle(request: web.Request) -> web.Response:

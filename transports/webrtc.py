@@ -15,7 +15,7 @@ from aiortc import RTCIceCandidate, RTCIceServer
 from loguru import logger
 from pipecat.frames.frames import Frame
 
-from processors.frames import CallHoldFrame, ClientReadyFrame
+from processors.frames import CallHoldFrame, ClientReadyFrame, LineClosesFrame
 from transports import rtvi
 from transports.call_input import CallInput
 from transports.line import Line, LineParams, LineState
@@ -284,6 +284,13 @@ class WebRTCCall:
     def _tick(self) -> None:
         self._line.tick(self._now())
         self._follow_line()
+
+    def part(self) -> None:
+        """End the call politely: the bot says that the line closes, and hangs up; at once if nobody listens."""
+        if self._peer is None:
+            self._end("the server stops")
+        else:
+            self._spawn(self._input.take(LineClosesFrame()))
 
     def hang_up(self) -> None:
         """End the call from our side; does not wait for it."""

@@ -41,6 +41,7 @@ class Sentences:
         apology: It cannot answer.
         still_there: The caller has said nothing for a while.
         goodbye: Nor after that: it hangs up.
+        closing: The server stops, and so it hangs up.
         busy: The answer comes late because many call; ``{wait}`` stands for how late.
         in_line: The same again.
         full: There will be no answer because too many call.
@@ -55,6 +56,7 @@ class Sentences:
     apology: str
     still_there: str
     goodbye: str
+    closing: str
     busy: str
     in_line: str
     full: str

@@ -164,6 +164,7 @@ GERMAN = Language(
         apology="Es tut mir leid, ich kann gerade nicht antworten. Bitte versuchen Sie es gleich noch einmal.",
         still_there="Sind Sie noch da?",
         goodbye="Es scheint niemand mehr da zu sein, ich lege jetzt auf. Auf Wiederhören.",
+        closing="Diese Leitung wird kurz geschlossen. Bitte rufen Sie in einer Minute wieder an. Auf Wiederhören.",
         busy="Gerade rufen sehr viele an. Es dauert etwa {wait}.",
         in_line="Sie sind noch in der Warteschlange, etwa {wait}.",
         full="Gerade rufen zu viele an. Bitte versuchen Sie es in einer Minute noch einmal.",

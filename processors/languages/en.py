@@ -215,6 +215,7 @@ ENGLISH = Language(
         apology="I'm sorry, I can't answer that right now. Please try again in a moment.",
         still_there="Are you still there?",
         goodbye="It seems that nobody is there, so I'll hang up now. Goodbye.",
+        closing="This line is being closed for a moment. Please call again in a minute. Goodbye.",
         busy="I'm getting many calls right now. It will take about {wait}.",
         in_line="You're still in line, about {wait}.",
         full="I'm getting more calls than I can answer. Please try again in a minute.",

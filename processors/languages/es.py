@@ -147,6 +147,7 @@ SPANISH = Language(
         apology="Lo siento, ahora mismo no puedo responder. Inténtelo de nuevo en un momento.",
         still_there="¿Sigue ahí?",
         goodbye="Parece que no hay nadie, así que voy a colgar. Adiós.",
+        closing="Esta línea se cierra un momento. Vuelva a llamar en un minuto, por favor. Adiós.",
         busy="Ahora mismo recibo muchas llamadas. Tardaré aproximadamente {wait}.",
         in_line="Sigue usted en la cola, aproximadamente {wait}.",
         full="Recibo más llamadas de las que puedo atender. Inténtelo de nuevo en un minuto.",

@@ -141,6 +141,7 @@ FRENCH = Language(
         apology="Désolé, je ne peux pas répondre pour le moment. Réessayez dans un instant.",
         still_there="Êtes-vous toujours là ?",
         goodbye="Il semble qu'il n'y ait plus personne, je vais raccrocher. Au revoir.",
+        closing="Cette ligne ferme un instant. Rappelez dans une minute, s'il vous plaît. Au revoir.",
         busy="Je reçois beaucoup d'appels en ce moment. Cela prendra environ {wait}.",
         in_line="Vous êtes toujours dans la file, environ {wait}.",
         full="Je reçois plus d'appels que je ne peux en traiter. Réessayez dans une minute.",

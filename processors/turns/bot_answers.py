@@ -1,6 +1,7 @@
 """The part of the turn machine in which the bot has the floor: a reply is asked for, awaited, covered and heard."""
 
 import math
+from typing import Final
 
 from processors.turns.events import (
     AnnounceUserStopped,
@@ -23,6 +24,9 @@ from processors.turns.events import (
 from processors.turns.floor import Floor, Reply
 from processors.turns.states import State, Timer
 from processors.turns.transcript import normalised
+
+FAREWELLS: Final = frozenset({Phrase.GOODBYE, Phrase.CLOSING})
+"""After these the bot hangs up."""
 
 
 class BotAnswers(Floor):
@@ -148,7 +152,8 @@ class BotAnswers(Floor):
             self._cannot_speak(phrase)
 
     def _cannot_speak(self, phrase: Phrase) -> None:
-        if phrase is Phrase.GOODBYE:
+        if phrase in FAREWELLS:
+            self._do(TellClient("The call ends now. Goodbye."))
             self._take_leave()
             return
         self._do(TellClient("The bot has no voice at the moment. Please try again, or use the text box."))
@@ -206,7 +211,7 @@ class BotAnswers(Floor):
         reply, self._reply = self._reply, None
         self._speaking_id = None
         if event.error is None or (event.heard and reply.phrase is not None):
-            if reply.phrase is Phrase.GOODBYE:
+            if reply.phrase in FAREWELLS:
                 self._take_leave()
             else:
                 self._listen()
@@ -252,6 +257,8 @@ class BotAnswers(Floor):
         self.state = State.LISTENING
         if self._speech_on or self._transcript.text():
             self._user_takes_floor()
+        elif self._closes:
+            self._say_closing()
         elif self.params.idle_secs:
             self._set(Timer.IDLE, self.params.idle_secs)
 
@@ -262,6 +269,11 @@ class BotAnswers(Floor):
         asked = self._times_minded
         self._times_minded += 1
         self._say(Phrase.STILL_THERE if asked < self.params.idle_prompts else Phrase.GOODBYE)
+
+    def _say_closing(self, _: Event | None = None) -> None:
+        """The line closes, and the floor is free to say so."""
+        self._closes = False
+        self._say(Phrase.CLOSING)
 
     def _take_leave(self) -> None:
         """The goodbye has been said. Whoever speaks into the line that is about to close stays on it."""

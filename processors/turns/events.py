@@ -212,6 +212,11 @@ class ClientReady:
 
 
 @dataclass(frozen=True, slots=True)
+class LineCloses:
+    """The call must end soon: when the floor is free, the bot says so and hangs up."""
+
+
+@dataclass(frozen=True, slots=True)
 class HungUp:
     """The call is over."""
 
@@ -241,6 +246,7 @@ Event = (
     | WordHeard
     | PlayoutStalled
     | ClientReady
+    | LineCloses
     | HungUp
     | Tick
 )
@@ -259,6 +265,7 @@ class Phrase(Enum):
     APOLOGY = "apology"  # "I can't answer right now"
     STILL_THERE = "still_there"  # "Are you still there?"
     GOODBYE = "goodbye"  # "I'll hang up now"
+    CLOSING = "closing"  # "this line is closing"
     BUSY = "busy"  # "I'm getting many calls, about ten seconds"
     IN_LINE = "in_line"  # "you're still in line"
     FULL = "full"  # "more calls than I can answer"

@@ -37,6 +37,7 @@ from processors.frames import (
     ClientReadyFrame,
     DecisionCardFrame,
     InterimTranscriptFrame,
+    LineClosesFrame,
     PlayoutDuckFrame,
     PlayoutPauseFrame,
     PlayoutResumeFrame,
@@ -209,6 +210,9 @@ class InterruptionHandler(InlineAudio, FrameProcessor):
                 await self._feed(ev.ReplyPlayed(frame.reply_id, frame.heard, frame.error))
             case ToolsRunningFrame():
                 await self._feed(ev.WaitsForTools(frame.reply_id, frame.longest_secs))
+            case LineClosesFrame():
+                await self._feed(ev.LineCloses())
+                return
             case ReplyInLineFrame():
                 await self._feed(ev.WaitsInLine(frame.reply_id, frame.wait_secs))
                 await self.push_frame(ReplyInLineFrame(frame.reply_id, frame.wait_secs))

@@ -21,6 +21,7 @@ from processors.turns.events import (
     Action,
     DetectEndOfTurn,
     Event,
+    LineCloses,
     Refused,
     ReplyCommitted,
     Scored,
@@ -139,6 +140,8 @@ class TurnMachine(UserSpeaks, BotAnswers, OverVoice):
             case Refused():
                 if self._reply is not None and self._reply.phrase is None and event.reply_id == self._reply.reply_id:
                     self._reply.apology = event.phrase
+            case LineCloses():
+                self._closes = True
             case WordHeard():
                 self._question_heard = event.question and event.words_left <= 1
             case ReplyCommitted() if event.reply_id == self._committing_id:

@@ -13,6 +13,7 @@ from processors.turns.events import (
     Event,
     HungUp,
     KeyPressed,
+    LineCloses,
     PlayoutStalled,
     ReplyCommitted,
     ReplyPlayed,
@@ -156,6 +157,7 @@ _L, _U, _T, _S, _P = State.LISTENING, State.USER_SPEAKING, State.THINKING, State
 RULES: dict[tuple[State, type[Event] | Timer], Rule] = {
     (_L, ClientReady): _rule("_greet", _T, _U),
     (_L, KeyPressed): _rule("_press_key", _T, _U),
+    (_L, LineCloses): _rule("_say_closing", _T),
     (_L, Timer.IDLE): _rule("_mind_silence", _T),
     (_L, Timer.HANG_UP): _rule("_hang_up", _L),
     (_L, SpeechStarted): _rule("_user_takes_floor", _U),

@@ -11,7 +11,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from aiortc import RTCPeerConnection, RTCSessionDescription
 
 from processors import compat
-from transports.server import make_app
+from transports.server import CALLS, make_app
 from transports.webrtc import WebRTCCall
 
 
@@ -21,7 +21,8 @@ class Limits:
     ice_servers: list = field(default_factory=list)
     connect_timeout_secs: float = 1.0
     hold_secs: float = 30.0
-    retry_after_secs: int = 5
+    max_loop_lag_ms: float = 0.0
+    offers_per_minute: int = 0
 
 
 @asynccontextmanager
@@ -124,9 +125,60 @@ async def test_a_full_house_says_so_and_when_to_come_back():
         assert (await post(client, body))[0] == 200
         answer = await client.post("/api/offer", json=body)
         assert answer.status == 503
-        assert answer.headers["Retry-After"] == "5"
-        assert (await answer.json())["code"] == "at_capacity"
+        assert answer.headers["Retry-After"] == "2"
+        assert await answer.json() == {
+            "code": "at_capacity",
+            "reason": "all lines are busy",
+            "retry_after_secs": 2,
+            "queue_position": 1,
+        }
         assert (await (await client.get("/health")).json())["status"] == "full"
+        await pc.close()
+
+
+async def test_the_line_is_kept_in_order():
+    async with server(Limits(max_calls=1)) as client:
+        pc, body = await offer()
+        _, first = await post(client, body)
+        names = ["anna-0123456789abcdefghijk", "ben-0123456789abcdefghijkl"]
+        asked = [{**body, "requestData": {"caller_token": name}} for name in names]
+        for position, each in enumerate(asked, 1):
+            assert (await post(client, each))[1]["queue_position"] == position
+        await client.delete("/api/offer", json={"pc_id": first["pc_id"]})
+        await until_calls(client, 0)
+        assert (await post(client, asked[1]))[1]["queue_position"] == 2, "the free line is for the first"
+        assert (await post(client, asked[0]))[0] == 200
+        assert (await post(client, asked[1]))[1]["queue_position"] == 1
+        await pc.close()
+
+
+async def test_one_address_may_not_ask_without_end(monkeypatch):
+    monkeypatch.setattr("transports.server._address", lambda request: "203.0.113.7")
+    async with server(Limits(offers_per_minute=3)) as client:
+        for _ in range(3):
+            assert (await post(client, {"sdp": "v=0", "type": "offer"}))[0] == 400
+        status, told = await post(client, {"sdp": "v=0", "type": "offer"})
+        assert (status, told["code"]) == (429, "too_many_offers")
+        assert 1 <= told["retry_after_secs"] <= 20
+
+
+async def test_a_server_that_stops_takes_no_calls_and_lets_the_others_part():
+    parted = []
+
+    async def parts(call):
+        call.part = lambda: (parted.append(call), call.hang_up())
+        await call.closed.wait()
+
+    async with server(Limits(max_calls=3), start_call=parts) as client:
+        pc, body = await offer()
+        assert (await post(client, body))[0] == 200
+        await asyncio.sleep(0)
+        await client.app[CALLS].drain(5.0)
+        assert len(parted) == 1
+        assert await calls(client) == 0
+        answer = await client.post("/api/offer", json=body)
+        assert (answer.status, answer.headers["Retry-After"]) == (503, "10")
+        assert (await answer.json())["code"] == "stopping"
         await pc.close()
 
 

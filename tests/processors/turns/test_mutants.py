@@ -145,6 +145,8 @@ REFERENCES: dict[str, tuple[Scene, Params, TurnParams]] = {
         TurnParams(),
     ),
     "nobody is there": ([(0, ev.ClientReady())], Params(), TurnParams(idle_secs=2.0, idle_prompts=1)),
+    "the line closes": ([(0, ev.LineCloses())], Params(), TurnParams()),
+    "the line closes while the bot speaks": ([*QUESTION, (3000, ev.LineCloses())], Params(), TurnParams()),
     "greeted": ([(0, ev.ClientReady())], Params(), TurnParams()),
     "noise while thinking": (QUESTION + speech(1560, 1760, None), Params(), TurnParams()),
     "late words while thinking": ([*QUESTION, (1700, ev.Words("and my limit", 1, True))], Params(), TurnParams()),
