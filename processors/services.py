@@ -42,6 +42,7 @@ from processors.tts.elevenlabs import ElevenLabsVoice
 from processors.tts.gtts import GttsVoice
 from processors.tts.local import HibariVoice
 from processors.tts.processor import TTSParams
+from processors.tts.sentences import sentences
 from processors.tts.spoken_form import spoken
 from processors.turns import smart_turn
 from processors.turns.endpoint import EndpointParams
@@ -156,8 +157,10 @@ class Services:
     async def _rehearse(self) -> None:
         """Speak the sentences that nobody should wait for once, so that the voice remembers them."""
         settings = self.settings
-        texts = all_texts(settings.language, settings.greeting)
-        await self.voice.rehearse([said for text in texts if (said := spoken(text, settings.language).text)])
+        code = settings.language
+        texts = all_texts(code, settings.greeting)
+        pieces = [piece for text in texts for piece in sentences(text, code)]  # as they will be asked for
+        await self.voice.rehearse([said for piece in pieces if (said := spoken(piece, code).text)])
 
     # --- what each call gets -----------------------------------------------------------
 

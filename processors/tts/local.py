@@ -17,7 +17,7 @@ SEED: Final = 1
 CACHE_BYTES: Final = 8 * 2**20
 """Sentences that are remembered: about three minutes of speech."""
 
-MAX_CACHED_CHARS: Final = 160
+MAX_CACHED_CHARS: Final = 240
 QUIET: Final = 0.004
 """Samples below this (-48 dBFS) at either end are silence that the listener would only wait for."""
 

@@ -24,7 +24,7 @@ from processors.overtaking import OvertakingInterruptions
 from processors.tts.base import Voice, VoiceChunk, VoiceError
 from processors.tts.deadlines import in_time
 from processors.tts.original_words import OriginalWords
-from processors.tts.sentences import PieceCutter
+from processors.tts.sentences import PieceCutter, sentences
 from processors.tts.spoken_form import SpokenText, spoken
 from transports.pcm import Resampler
 
@@ -137,7 +137,7 @@ class TTSProcessor(OvertakingInterruptions):
         reply = _Reply(frame.reply_id, frame.remember, complete=True)
         # A filler is for silence: not when the reply that it would cover is there.
         if not (frame.only_if_idle and self._replies):
-            reply.pieces.append(frame.text)
+            reply.pieces.extend(sentences(frame.text, self._params.language))
         self._add(reply)
 
     def _add(self, reply: _Reply) -> None:

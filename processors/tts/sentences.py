@@ -27,12 +27,13 @@ class PieceCutter:
 
     Args:
         code: Language code of the text: each has its own short forms that end no sentence.
+        first_clause: Whether the first piece may be a mere clause.
     """
 
-    def __init__(self, code: str = "en") -> None:
+    def __init__(self, code: str = "en", *, first_clause: bool = True) -> None:
         self._speech = language(code).speech
         self._text = ""
-        self._first = True
+        self._first = first_clause
 
     def push(self, text: str) -> list[str]:
         """Take more text; returns the pieces that are complete now, the white space after them included."""
@@ -113,3 +114,9 @@ class PieceCutter:
             if late:
                 return self._after_space(late[-1]) or late[-1]
         return MAX_CHARS
+
+
+def sentences(text: str, code: str = "en") -> list[str]:
+    """The pieces of a text that is known from the start, such as the bot's own: whole sentences."""
+    cutter = PieceCutter(code, first_clause=False)
+    return [*cutter.push(text), *cutter.flush()]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from processors.frames import CallHoldFrame, ClientReadyFrame, UserTextFrame
+from processors.tts import local
 from tests.conversations.conftest import Calling, clip
 from tests.conversations.test_reported_faults import ToneVoice
 from tests.conversations.test_turns import LONG, Model
@@ -141,3 +142,18 @@ async def test_what_was_said_into_a_dead_line_is_said_again(virtual, call: Calli
         assert before - 36_000 <= c.beats[-1].position < before - 24_000
         await c.until_state("listening", timeout_secs=60)
         assert heard(c) == [LONG], "history has every word once, and nobody was greeted again"
+
+
+# --- greeting --------------------------------------------------------------------------------
+
+
+async def test_a_long_greeting_comes_from_memory_at_once(virtual, call: Calling, monkeypatch):
+    spoken_for: list[str] = []
+    synthesise = local._synthesise
+    monkeypatch.setattr(local, "_synthesise", lambda text, speed: spoken_for.append(text) or synthesise(text, speed))
+    async with call(greeting=LONG) as c:
+        rehearsed = len(spoken_for)
+        await c.until_state("speaking")
+        await c.until_state("listening", timeout_secs=60)
+        assert heard(c) == [LONG]
+        assert len(spoken_for) == rehearsed, f"said for the first time: {spoken_for[rehearsed:]}"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.tts.sentences import MAX_CHARS, PieceCutter
+from processors.tts.sentences import MAX_CHARS, PieceCutter, sentences
 from processors.tts.word_times import estimate
 
 
@@ -99,3 +99,9 @@ def test_longer_words_take_longer_and_commas_rest():
     assert c - b > b - a
     plain, comma = estimate("one two", 2)[1].start_secs, estimate("one, two", 2)[1].start_secs
     assert comma > plain
+
+
+def test_a_text_that_is_known_from_the_start_is_cut_at_sentences_only():
+    text = "Hello, this is the bank's help line, at your service. How can I help you?"
+    assert sentences(text) == ["Hello, this is the bank's help line, at your service. ", "How can I help you?"]
+    assert sentences("") == []
