@@ -22,6 +22,7 @@ from pipecat.pipeline.worker import PipelineParams, PipelineWorker
 from pipecat.workers.runner import WorkerRunner
 
 import settings as settings_module
+from gateway.shared_places import RedisPlaces
 from observe.book import CallBook
 from observe.cost import CostMeter
 from observe.prices import PriceError, load_prices
@@ -125,7 +126,8 @@ async def serve(settings: Settings) -> None:
         await run_call(call, services, book)
 
     stopped = _stop_signals()  # before anyone is told that it runs, and may stop it
-    app = make_app(services.server_settings, start_call, info=services.info)
+    places = _shared_places(settings)
+    app = make_app(services.server_settings, start_call, info=services.info, places=places)
     sources = Sources(
         book,
         settings.max_calls,
@@ -150,9 +152,18 @@ async def serve(settings: Settings) -> None:
         await _first_of(app[CALLS].drain(settings.drain_secs), stopped.wait())
     finally:
         await runner.cleanup()
+        if places is not None:
+            await places.close()
         await services.close()
         if tracer is not None:
             await tracer.close()
+
+
+def _shared_places(settings: Settings) -> RedisPlaces | None:
+    """Where processes count their calls together, if they do."""
+    if not settings.max_calls_shared:
+        return None
+    return RedisPlaces.at(settings.redis_url.get_secret_value(), settings.max_calls_shared)
 
 
 async def _first_of(*waits: Coroutine[Any, Any, Any]) -> None:

@@ -99,6 +99,12 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(7860, ge=0, le=65535, description="TCP port to listen on; 0 picks a free one.")
     max_calls: int = Field(20, ge=1, le=10_000, description="Calls at once; further callers hear 'at capacity'.")
+    max_calls_shared: int = Field(
+        0,
+        ge=0,
+        le=100_000,
+        description="Calls at once of all processes at one REDIS_URL; 0: each has its own limit.",
+    )
     max_loop_lag_ms: float = Field(
         60.0, ge=0, le=1000, description="No further call while the event loop lags more (95th percentile); 0: any lag."
     )
@@ -273,6 +279,14 @@ class Settings(BaseSettings):
     def _as_list(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
+    @field_validator("redis_url")
+    @classmethod
+    def _is_redis(cls, value: SecretStr) -> SecretStr:
+        url = value.get_secret_value()
+        if url and not url.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("a Redis URL begins with redis:// or rediss://")
+        return value
+
     @field_validator("llm_limits", mode="before")
     @classmethod
     def _as_limits(cls, value: object) -> object:
@@ -361,6 +375,13 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _shared_limit_has_a_place(self) -> "Settings":
+        if self.max_calls_shared and not self.redis_url.get_secret_value():
+            said = "REDIS_URL: missing; MAX_CALLS_SHARED is counted there: set it to redis://HOST:PORT/0"
+            raise PydanticCustomError("missing_key", said)
+        return self
+
+    @model_validator(mode="after")
     def _voice_is_set_up(self) -> "Settings":
         if self.tts is TtsProvider.ELEVENLABS and not self.elevenlabs_api_key.get_secret_value():
             said = "ELEVENLABS_API_KEY: missing; set it to a key from elevenlabs.io/app/settings/api-keys"
@@ -433,7 +454,7 @@ def load(**overrides: Any) -> Settings:
         if first["type"] in ("missing_key", "wrong_language"):
             raise SettingsError(first["msg"]) from None
         name = str(first["loc"][0])
-        secret = any(word in name for word in ("key", "credential", "password")) or name.endswith("_token")
+        secret = any(word in name for word in ("key", "credential", "password", "redis_url")) or name.endswith("_token")
         given = "" if secret else f" (given: {str(first.get('input'))[:60]!r})"
         raise SettingsError(f"{name.upper()}: {first['msg'].lower()}{given}; it may be: {_allowed(name)}") from None
 

@@ -181,3 +181,11 @@ def test_limits_of_models_are_read_and_checked() -> None:
     for wrong in ("rpm", "rph=3", "rpm=0", "rpm=many"):
         with pytest.raises(SettingsError, match="LLM_LIMITS: .*is no limit such as rpm=30"):
             load(_env_file=None, llm_limits=wrong)
+
+
+def test_a_shared_limit_needs_a_place_to_be_counted_in() -> None:
+    with pytest.raises(SettingsError, match="REDIS_URL: missing; MAX_CALLS_SHARED is counted there"):
+        load(_env_file=None, max_calls_shared=5)
+    with pytest.raises(SettingsError, match="REDIS_URL: .*begins with redis://") as wrong:
+        load(_env_file=None, redis_url="http://user:secret@host")
+    assert "secret" not in str(wrong.value)

@@ -8,6 +8,7 @@ import asyncio
 import ipaddress
 import math
 import mimetypes
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
@@ -17,7 +18,8 @@ from aiortc import RTCIceServer
 from loguru import logger
 from pydantic import BaseModel, ValidationError
 
-from gateway.admission import AddressLimit, Headroom, WaitingLine
+from gateway.admission import AddressLimit, Headroom, Wait, WaitingLine
+from gateway.shared_places import OwnPlaces, Places
 from transports.bodies import Candidates, Goodbye, Offer
 from transports.loop_lag import LoopLag
 from transports.sdp import OfferError, parse_candidate
@@ -139,10 +141,15 @@ class Calls:
         settings: Limits and timeouts.
         start_call: Runs a call's pipeline from its first offer to its end.
         lag: How late the event loop is.
+        places: What is shared with other processes.
     """
 
     def __init__(
-        self, settings: ServerSettings, start_call: Callable[[WebRTCCall], Awaitable[None]], lag: LoopLag
+        self,
+        settings: ServerSettings,
+        start_call: Callable[[WebRTCCall], Awaitable[None]],
+        lag: LoopLag,
+        places: Places | None = None,
     ) -> None:
         self._settings = settings
         self._start_call = start_call
@@ -153,6 +160,8 @@ class Calls:
         self._lag = lag
         self._stops = False
         self._refused = 0
+        self._entering = 0
+        self._places = places or OwnPlaces()
 
     def __len__(self) -> int:
         """Calls that take up a place, from their offer until all that they held is freed."""
@@ -172,19 +181,27 @@ class Calls:
                 if error.code != "call_over":
                     raise
         self._admit(caller, address)
+        name = secrets.token_hex(8)
+        self._entering += 1  # before anything is awaited, so that the count holds
+        try:
+            if not await self._places.take(name):
+                raise self._full(caller)
+        finally:
+            self._entering -= 1
         call = WebRTCCall(
             ice_servers=self._settings.ice_servers,
             connect_timeout_secs=self._settings.connect_timeout_secs,
             caller=caller,
             hold_secs=self._settings.hold_secs,
         )
-        self._calls[call] = None  # before anything is awaited, so that the count holds
+        self._calls[call] = None
         try:
             answer = await call.answer(sdp)
         except BaseException:
             del self._calls[call]
+            await self._places.give_back(name)
             raise
-        self._calls[call] = asyncio.create_task(self._run(call))
+        self._calls[call] = asyncio.create_task(self._run(call, name))
         return _answered(answer)
 
     async def renegotiate(
@@ -257,16 +274,25 @@ class Calls:
             raise _later(503, "stopping", "the server stops", STOPPED_RETRY_SECS)
         if address is not None and (wait_secs := self._asked.wait_secs(address, now)) > 0:
             raise _later(429, "too_many_offers", "this address asks for too many calls", math.ceil(wait_secs))
-        free = self._settings.max_calls - places_of_others(self._calls, caller)
+        free = self._settings.max_calls - places_of_others(self._calls, caller) - self._entering
         if not self._room.allows(len(self._calls), self._lag.percentiles(LAG_SECS)["lag_p95_ms"]):
             free = 0
         wait = self._line.knock(caller, free, now)
         if wait is not None:
-            self._refused += 1
-            position = {"queue_position": wait.position}
-            raise _later(503, "at_capacity", "all lines are busy", wait.retry_after_secs, position)
+            raise self._at_capacity(wait)
 
-    async def _run(self, call: WebRTCCall) -> None:
+    def _full(self, caller: CallerId | None) -> ApiError:
+        """Other processes have taken what is left."""
+        wait = self._line.knock(caller, 0, asyncio.get_running_loop().time())
+        assert wait is not None
+        return self._at_capacity(wait)
+
+    def _at_capacity(self, wait: Wait) -> ApiError:
+        self._refused += 1
+        position = {"queue_position": wait.position}
+        return _later(503, "at_capacity", "all lines are busy", wait.retry_after_secs, position)
+
+    async def _run(self, call: WebRTCCall, name: str) -> None:
         pipeline = asyncio.ensure_future(self._start_call(call))
         closed = asyncio.create_task(call.closed.wait())
         try:
@@ -282,6 +308,7 @@ class Calls:
         finally:
             closed.cancel()
             del self._calls[call]
+            await self._places.give_back(name)
 
 
 CALLS: Final = web.AppKey("calls", Calls)
@@ -312,6 +339,7 @@ def make_app(
     start_call: Callable[[WebRTCCall], Awaitable[None]],
     *,
     info: Callable[[], Mapping[str, Any]] = dict,
+    places: Places | None = None,
     web_dir: Path = WEB_DIR,
 ) -> web.Application:
     """Make the web application.
@@ -321,6 +349,7 @@ def make_app(
         start_call: Runs a call's pipeline from its first offer to its end. The call is closed when it returns; when
             the call closes first, it has a few seconds to return.
         info: What ``GET /api/info`` says: the providers in use, warnings.
+        places: How many calls all processes together may have, if they share a limit.
         web_dir: The page's files.
 
     Returns:
@@ -328,7 +357,7 @@ def make_app(
     """
     app = web.Application(middlewares=[_errors_as_json], client_max_size=MAX_BODY_BYTES)
     lag = app[LOOP_LAG] = LoopLag()
-    calls = app[CALLS] = Calls(settings, start_call, lag)
+    calls = app[CALLS] = Calls(settings, start_call, lag, places)
 
     async def offer(request: web.Request) -> web.Response:
         body = await _read(request, Offer)

@@ -26,13 +26,13 @@ class Limits:
 
 
 @asynccontextmanager
-async def server(limits: Limits | None = None, start_call=None) -> AsyncIterator[TestClient]:
+async def server(limits: Limits | None = None, start_call=None, places=None) -> AsyncIterator[TestClient]:
     compat.install()
 
     async def wait(call: WebRTCCall) -> None:
         await call.closed.wait()
 
-    app = make_app(limits or Limits(), start_call or wait, info=lambda: {"warnings": ["one"]})
+    app = make_app(limits or Limits(), start_call or wait, info=lambda: {"warnings": ["one"]}, places=places)
     async with TestClient(TestServer(app)) as client:
         yield client
 
@@ -149,6 +149,30 @@ async def test_the_line_is_kept_in_order():
         assert (await post(client, asked[1]))[1]["queue_position"] == 2, "the free line is for the first"
         assert (await post(client, asked[0]))[0] == 200
         assert (await post(client, asked[1]))[1]["queue_position"] == 1
+        await pc.close()
+
+
+async def test_processes_that_share_a_limit_share_the_calls():
+    class Places:
+        left = 1
+        given_back = 0
+
+        async def take(self, name):
+            self.left -= 1
+            return self.left >= 0
+
+        async def give_back(self, name):
+            self.given_back += 1
+
+    places = Places()
+    async with server(Limits(max_calls=5), places=places) as client:
+        pc, body = await offer()
+        _, first = await post(client, body)
+        status, told = await post(client, body)
+        assert (status, told["code"], told["queue_position"]) == (503, "at_capacity", 1)
+        await client.delete("/api/offer", json={"pc_id": first["pc_id"]})
+        await until_calls(client, 0)
+        assert places.given_back == 1
         await pc.close()
 
 
