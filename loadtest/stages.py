@@ -1,19 +1,18 @@
 """Where voice to voice goes, stage by stage, and whether client and bot tell the same story. Pure.
 
-The bot tells its own stages. Two more lie outside it: the network with the microphone's packet, which the client
-measures, and the difference between the last loud sample and the end of speech as the bot's ears hear it, which the
-clip tells. Together they must be what the client measured: nothing here is a remainder.
+The bot tells its own stages. Two more lie outside it: the network, which the client measures, and the difference
+between the last loud sample and the end of speech as the bot's ears hear it, which the clip tells. Together they must
+be what the client measured: nothing here is a remainder.
 """
 
 from collections.abc import Sequence
 from typing import Any, Final
 
-from loadtest.audio import PACKET_SECS
 from loadtest.figures import figures
 from loadtest.judging import RequestScore
 
 NAMES: Final = {
-    "speech_end": "end of speech (ears against samples)",
+    "speech_end": "end of speech (ears and packets against samples)",
     "stt": "STT",
     "end_of_turn": "end-of-turn wait",
     "queue": "queue",
@@ -21,7 +20,7 @@ NAMES: Final = {
     "clause": "first clause",
     "tts": "TTS first audio",
     "playout": "playout",
-    "network": "network and microphone packet",
+    "network": "network",
 }
 """Stages in order, in words."""
 
@@ -43,8 +42,7 @@ def breakdown(requests: Sequence[RequestScore], round_trip_ms: float) -> dict[st
     known = [
         r for r in requests if r.v2v_ms is not None and r.stages_ms and r.speech_end_ms is not None and not r.covered
     ]
-    network_ms = round_trip_ms + 1000 * PACKET_SECS
-    rows = [{"speech_end": r.speech_end_ms or 0.0, "queue": 0, **r.stages_ms, "network": network_ms} for r in known]
+    rows = [{"speech_end": r.speech_end_ms or 0.0, "queue": 0, **r.stages_ms, "network": round_trip_ms} for r in known]
     stages = {name: figures(row.get(name, 0) for row in rows) for name in NAMES} if rows else {}
     sums = [sum(row.values()) for row in rows]
     clients = [r.v2v_ms or 0.0 for r in known]

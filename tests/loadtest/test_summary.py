@@ -29,7 +29,7 @@ def answered(number: int, v2v_ms: float = 700.0, **more) -> RequestScore:
         longest_unsigned_ms=v2v_ms,
         bot_ms=620,
         stages_ms=STAGES,
-        speech_end_ms=58.0,
+        speech_end_ms=78.0,
         **more,
     )
 
@@ -115,7 +115,7 @@ def test_the_summary_counts_what_happened():
 
 def test_stages_must_add_up_to_what_the_caller_measured():
     stages = summarise(REQUESTS, [], round_trip_ms=2.0)["stages"]
-    # 620 of the bot's own, 58 of the ears, 2 of the way there and back and 20 of the microphone's packet
+    # 620 of the bot's own, 78 of the ears and packets, and 2 of the way there and back
     assert stages["sum_ms"]["mean"] == 700.0
     assert stages["v2v_ms"]["mean"] == 710.0
     assert stages["difference_percent"] == pytest.approx(-1.41)
