@@ -106,7 +106,7 @@ class Settings(BaseSettings):
         description="Calls at once of all processes at one REDIS_URL; 0: each has its own limit.",
     )
     max_loop_lag_ms: float = Field(
-        60.0, ge=0, le=1000, description="No further call while the event loop lags more (95th percentile); 0: any lag."
+        80.0, ge=0, le=1000, description="No further call while the event loop lags more (95th percentile); 0: any lag."
     )
     offers_per_minute: int = Field(
         60,

@@ -55,7 +55,8 @@ async def real_bot(**settings: str) -> AsyncIterator[RealBot]:
     Parameters:
         settings: Environment variables.
     """
-    env = {**os.environ, "LLM": "scripted", "PORT": "0", **settings}
+    # How many calls this machine has room for, beside those who call, is another question than the tests'.
+    env = {**os.environ, "LLM": "scripted", "LLM_FALLBACK": "none", "MAX_LOOP_LAG_MS": "0", "PORT": "0", **settings}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "bot.py", "serve"),
         cwd=ROOT,

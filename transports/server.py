@@ -274,8 +274,9 @@ class Calls:
             raise _later(503, "stopping", "the server stops", STOPPED_RETRY_SECS)
         if address is not None and (wait_secs := self._asked.wait_secs(address, now)) > 0:
             raise _later(429, "too_many_offers", "this address asks for too many calls", math.ceil(wait_secs))
-        free = self._settings.max_calls - places_of_others(self._calls, caller) - self._entering
-        if not self._room.allows(len(self._calls), self._lag.percentiles(LAG_SECS)["lag_p95_ms"]):
+        others = places_of_others(self._calls, caller) + self._entering
+        free = self._settings.max_calls - others
+        if len(self._calls) == others and not self._room.allows(others, self._lag.percentiles(LAG_SECS)["lag_p95_ms"]):
             free = 0
         wait = self._line.knock(caller, free, now)
         if wait is not None:
