@@ -12,7 +12,7 @@ from typing import Any
 
 import aioice.ice
 import pytest
-from aiortc import RTCPeerConnection, RTCSessionDescription
+from aiortc import RTCPeerConnection, RTCSessionDescription, clock
 from aiortc.mediastreams import AudioStreamTrack
 from aiortc.rtp import RtpPacket
 from hypothesis import given, settings
@@ -35,7 +35,7 @@ from pipecat.utils.asyncio.task_manager import TaskManager
 
 from loadtest import virtual_time
 from processors import compat
-from processors.compat import CompatError, InlineAudio, install, missing_names, take_audio
+from processors.compat import CompatError, InlineAudio, SendRtp, install, missing_names, take_audio, take_voice
 
 
 @dataclass
@@ -445,3 +445,66 @@ async def test_a_receiver_that_has_started_cannot_be_taken():
         take_audio(receiver, lambda _: asyncio.sleep(0))
     setattr(receiver, "_RTCRtpReceiver__started", False)  # noqa: B010 - it never ran: closing must not wait for it
     await pc.close()
+
+
+# --- taking a sender's voice -------------------------------------------------
+
+
+async def test_a_taken_voice_arrives_with_its_times_and_reports_and_ends_with_its_connection():
+    """The other side is aiortc as it is: it takes what we send for RTP of its own kind, and reports on it."""
+    lines: list[SendRtp] = []
+    ended: list[str] = []
+    packets: list[RtpPacket] = []
+    begun, enough = asyncio.Event(), asyncio.Event()
+
+    def begin(send: SendRtp) -> None:
+        lines.append(send)
+        begun.set()
+
+    async def on_packet(packet: RtpPacket) -> None:
+        packets.append(packet)
+        if len(packets) == 20:
+            enough.set()
+
+    install()
+    bot, listener = RTCPeerConnection(), RTCPeerConnection()
+    try:
+        taken = bot.addTransceiver("audio", direction="sendonly")
+        take_voice(taken.sender, begin, lambda: ended.append("ended"))
+        await bot.setLocalDescription(await bot.createOffer())
+        await listener.setRemoteDescription(RTCSessionDescription(bot.localDescription.sdp, "offer"))
+        heard = listener.getTransceivers()[0]
+        take_audio(heard.receiver, on_packet)
+        await listener.setLocalDescription(await listener.createAnswer())
+        await bot.setRemoteDescription(RTCSessionDescription(listener.localDescription.sdp, "answer"))
+        async with asyncio.timeout(10):
+            await begun.wait()
+            while listener.connectionState != "connected":
+                await asyncio.sleep(0.01)
+            for number in range(20):
+                lines[0](f"packet {number}".encode(), 960 * number)
+            await enough.wait()
+        assert [packet.payload for packet in packets] == [f"packet {number}".encode() for number in range(20)]
+        first = packets[0]
+        for number, packet in enumerate(packets):
+            assert packet.sequence_number == first.sequence_number + number
+            assert packet.timestamp == (first.timestamp + 960 * number) % (1 << 32)
+            assert packet.extensions.mid == heard.mid
+        report = await taken.sender.getStats()
+        outbound = next(stats for stats in report.values() if stats.type == "outbound-rtp")
+        assert (outbound.ssrc, outbound.packetsSent) == (first.ssrc, 20)
+        assert outbound.bytesSent == sum(len(packet.payload) for packet in packets)
+        transport = next(stats for stats in report.values() if stats.type == "transport")
+        assert transport.packetsSent >= 20
+        async with asyncio.timeout(10):
+            while not any(stats.type == "remote-inbound-rtp" for stats in (await taken.sender.getStats()).values()):
+                await asyncio.sleep(0.05)
+        remote = next(s for s in (await taken.sender.getStats()).values() if s.type == "remote-inbound-rtp")
+        assert (remote.packetsReceived, remote.packetsLost) == (20, 0)
+        assert abs(vars(taken.sender)["_RTCRtpSender__ntp_timestamp"] - clock.current_ntp_time()) >> 32 < 10
+        assert ended == []
+    finally:
+        await asyncio.gather(bot.close(), listener.close())
+    assert ended == ["ended"]
+    with pytest.raises(ConnectionError):
+        lines[0](b"too late", 0)

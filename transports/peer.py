@@ -15,12 +15,12 @@ from loguru import logger
 from pipecat.frames.frames import Frame
 from pipecat.transports.smallwebrtc.connection import SmallWebRTCConnection
 
-from processors.compat import take_audio
+from processors.compat import take_audio, take_voice
 from processors.frames import ClientReadyFrame
 from transports import rtvi
 from transports.opus import OpusEncoder
 from transports.receive import SILENCE, AudioReceiver
-from transports.track import RTP_CLOCK_HZ, PlayoutTrack
+from transports.voice import RTP_CLOCK_HZ, Voice
 
 CLOSE_TIMEOUT_SECS: Final = 5.0
 """How long a peer connection may take to close before it is left to the garbage collector."""
@@ -93,7 +93,7 @@ class Peer(SmallWebRTCConnection):
 
     Parameters:
         ice_servers: STUN and TURN servers for our candidates.
-        pull: Gives the voice; see :class:`~transports.track.PlayoutTrack`.
+        pull: Gives the voice; see :class:`~transports.voice.Voice`.
         encoder: What encodes it; None: one of its own.
         listener: Who is told what becomes of it.
         connect_secs: How long it may take to connect.
@@ -131,15 +131,15 @@ class Peer(SmallWebRTCConnection):
         self._ready_secs = READY_SECS
         self._patience: asyncio.TimerHandle | None = None
         self._watching: asyncio.Task[None] | None = None
-        self._voice = PlayoutTrack(lambda samples: pull(self, samples), encoder)
-        self._audio = self.pc.addTransceiver(self._voice, direction="sendrecv")
+        self._voice = Voice(lambda samples: pull(self, samples), self._on_voice_ended, encoder)
+        self._audio = self.pc.addTransceiver("audio", direction="sendrecv")
         opus = [c for c in RTCRtpSender.getCapabilities("audio").codecs if c.mimeType == "audio/opus"]
         self._audio.setCodecPreferences(opus)
         take_audio(self._audio.receiver, self._on_packet)
+        take_voice(self._audio.sender, self._voice.begin, self._voice.end)
 
     async def start(self) -> None:
         """Begin to report."""
-        self._voice.once("ended", self._on_voice_ended)
         self.pc.once("datachannel", self._on_data_channel)
         self.add_event_handler("connected", self._on_connected)
         self.add_event_handler("failed", self._on_ended)

@@ -7,14 +7,14 @@ import wave
 import av
 import numpy as np
 import pytest
-from aiortc.mediastreams import MediaStreamError
 from hypothesis import given
 from hypothesis import strategies as st
 
+from transports.beat import CALLS_EACH, PACKET_SECS, Beat, Pacer
 from transports.opus import OpusDecoder, OpusEncoder, OpusError
 from transports.pcm import AudioFormatError, Resampler, decode_mp3, parse_wav
 from transports.receive import FRAME_BYTES, AudioReceiver, ReorderBuffer
-from transports.track import PACKET_SAMPLES, Pacer, PlayoutTrack
+from transports.voice import PACKET_SAMPLES, Voice
 
 
 def sine(samples: int, rate_hz: int, hz: float = 440.0) -> np.ndarray:
@@ -119,23 +119,42 @@ def test_the_pace_is_even_and_late_packets_are_skipped_not_sent_in_a_burst():
     assert (index, round(wait, 6)) == (26, 0.019)
 
 
-async def test_the_track_pulls_when_a_packet_is_due_and_encodes_what_it_got(virtual):
+class Line:
+    """What a voice sends, and when."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[float, int, bytes]] = []
+        self.fails: Exception | None = None
+
+    def send(self, packet: bytes, rtp_time: int) -> None:
+        if self.fails is not None:
+            raise self.fails
+        self.sent.append((asyncio.get_running_loop().time(), rtp_time, packet))
+
+
+async def test_the_voice_pulls_when_a_packet_is_due_and_encodes_what_it_got(virtual):
     loop = asyncio.get_running_loop()
-    pulled = []
+    pulled, ends, line = [], [], Line()
 
     def pull(samples):
         pulled.append(loop.time())
         return sine(samples, 24_000).tobytes()
 
-    track = PlayoutTrack(pull, clock=loop.time)
-    packets = [await track.recv() for _ in range(5)]
+    voice = Voice(pull, lambda: ends.append(loop.time()))
+    began = loop.time()
+    voice.begin(line.send)
+    await asyncio.sleep(0.099)
+    assert pulled[0] - began < PACKET_SECS
     assert np.diff(pulled) == pytest.approx([0.02] * 4, abs=1e-6)
-    assert [packet.pts for packet in packets] == [0, 960, 1920, 2880, 3840]
+    assert [at for at, _, _ in line.sent] == pulled
+    assert [rtp_time for _, rtp_time, _ in line.sent] == [0, 960, 1920, 2880, 3840]
     decoder = OpusDecoder(sample_rate_hz=24_000)
-    assert {len(decoder.decode(bytes(packet))) for packet in packets} == {2 * PACKET_SAMPLES}
-    track.stop()
-    with pytest.raises(MediaStreamError):
-        await track.recv()
+    assert {len(decoder.decode(packet)) for _, _, packet in line.sent} == {2 * PACKET_SAMPLES}
+    voice.end()
+    voice.end()
+    await asyncio.sleep(0.1)
+    assert len(pulled) == 5
+    assert len(ends) == 1
 
 
 async def test_silence_costs_one_encoded_packet(virtual):
@@ -146,11 +165,70 @@ async def test_silence_costs_one_encoded_packet(virtual):
             self.encoded += 1
             return super().encode(pcm)
 
-    encoder = Counting()
-    track = PlayoutTrack(lambda samples: bytes(2 * samples), encoder, clock=asyncio.get_running_loop().time)
-    for _ in range(100):
-        await track.recv()
+    encoder, line = Counting(), Line()
+    voice = Voice(lambda samples: bytes(2 * samples), lambda: None, encoder)
+    voice.begin(line.send)
+    await asyncio.sleep(1.999)
+    voice.end()
+    assert len(line.sent) == 100
     assert encoder.encoded == 10
+
+
+@pytest.mark.parametrize("error", [ConnectionError("closed"), ValueError("a bug")])
+async def test_a_voice_that_fails_ends_and_the_others_go_on(virtual, error):
+    ends: list[str] = []
+    lines = {name: Line() for name in ("bad", "good")}
+    for name, line in lines.items():
+        Voice(lambda samples: bytes(2 * samples), lambda name=name: ends.append(name)).begin(line.send)
+    await asyncio.sleep(0.05)
+    lines["bad"].fails = error
+    await asyncio.sleep(1)
+    assert ends == ["bad"]
+    assert len(lines["good"].sent) >= 51
+    assert np.diff([at for at, _, _ in lines["good"].sent]) == pytest.approx(0.02, abs=1e-6)
+
+
+async def test_after_a_stall_a_voice_skips_what_is_too_late_with_its_rtp_time(virtual):
+    line = Line()
+
+    def pull(samples):
+        if len(line.sent) == 5:
+            virtual._jumping.now += 0.1  # the loop is held up
+        return bytes(2 * samples)
+
+    voice = Voice(pull, lambda: None)
+    voice.begin(line.send)
+    await asyncio.sleep(0.5)
+    voice.end()
+    times = np.array([at for at, _, _ in line.sent])
+    rtp_secs = np.array([rtp_time for _, rtp_time, _ in line.sent]) / 48_000
+    assert np.diff(rtp_secs).max() == pytest.approx(0.1, abs=0.021)
+    assert np.abs((times - rtp_secs) - (times - rtp_secs)[0]).max() < 0.11
+    assert (times - rtp_secs)[-1] == pytest.approx((times - rtp_secs)[0], abs=1e-6)  # in step again
+
+
+async def test_many_voices_share_few_timers_and_keep_apart(virtual):
+    loop, one = asyncio.get_running_loop(), Beat()
+    beats: dict[int, list[float]] = {number: [] for number in range(4 * CALLS_EACH)}
+    voices = {n: (lambda packets, n=n: beats[n].append(loop.time())) for n in beats}
+    for n in range(CALLS_EACH):
+        one.join(voices[n])
+    await asyncio.sleep(0.101)
+    assert len({round(at % PACKET_SECS, 4) for at in beats[0][-1:] + beats[11][-1:]}) == 1  # few calls wake it once
+    for n in range(CALLS_EACH, 4 * CALLS_EACH):
+        one.join(voices[n])
+    await asyncio.sleep(1)
+    per_phase: dict[float, int] = {}
+    for times in beats.values():
+        assert np.diff(times) == pytest.approx(0.02, abs=1e-6)
+        phase = round(times[-1] / PACKET_SECS * 4) % 4
+        per_phase[phase] = per_phase.get(phase, 0) + 1
+    assert sorted(per_phase.values()) == [CALLS_EACH] * 4
+    for voice in voices.values():
+        one.leave(voice)
+    counts = [len(times) for times in beats.values()]
+    await asyncio.sleep(1)
+    assert [len(times) for times in beats.values()] == counts
 
 
 # --- formats -------------------------------------------------------------------------------
