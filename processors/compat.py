@@ -15,6 +15,7 @@ from types import MethodType
 from typing import Any, Final
 
 import aioice.ice
+import pylibsrtp
 import websockets.legacy.protocol
 from aiortc import RTCRtpReceiver, RTCRtpSender
 from aiortc.rtcdtlstransport import RTCDtlsTransport, State
@@ -28,6 +29,8 @@ from pipecat.frames.frames import Frame, InputAudioRawFrame
 from pipecat.pipeline.worker_observer import WorkerObserver
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.utils.base_object import BaseObject
+
+from processors.rtp import RTP_HEADER, AudioPacket, is_rtp, parse_rtp
 
 FrameCallback = Callable[[FrameProcessor, Frame, FrameDirection], Awaitable[None]]
 
@@ -48,6 +51,8 @@ _TX_NTP_TIME: Final = "_RTCRtpSender__ntp_timestamp"
 _TX_RTP_TIME: Final = "_RTCRtpSender__rtp_timestamp"
 _TX_OCTETS: Final = "_RTCRtpSender__octet_count"
 _TX_PACKETS: Final = "_RTCRtpSender__packet_count"
+_DTLS_RX_OCTETS: Final = "_RTCDtlsTransport__rx_bytes"
+_DTLS_RX_PACKETS: Final = "_RTCDtlsTransport__rx_packets"
 _DTLS_TX_OCTETS: Final = "_RTCDtlsTransport__tx_bytes"
 _DTLS_TX_PACKETS: Final = "_RTCDtlsTransport__tx_packets"
 
@@ -61,6 +66,7 @@ PRIVATE_NAMES: Final[tuple[tuple[Any, str, tuple[str, ...]], ...]] = (
     (RTCDtlsTransport, "_register_rtp_receiver", ("self", "receiver", "parameters")),
     (StreamStatistics, "__init__", ("self", "clockrate")),
     (StreamStatistics, "add", ("self", "packet")),
+    (aioice.ice.StunProtocol, "datagram_received", ("self", "data", "addr")),
     (aioice.ice, "get_host_addresses", ("use_ipv4", "use_ipv6")),
 )
 """Owner, name and parameters of each function that is called, or replaced, though it is private."""
@@ -75,9 +81,12 @@ PRIVATE_INSTANCE_NAMES: Final[tuple[tuple[type, tuple[str, ...]], ...]] = (
         (_TX_STARTED, _TX_EXITED, _TX_EXTENSIONS, _TX_MID, _TX_NTP_TIME, _TX_RTP_TIME, _TX_OCTETS, _TX_PACKETS)
         + ("_ssrc", "_enabled"),
     ),
-    (RTCDtlsTransport, (_DTLS_TX_OCTETS, _DTLS_TX_PACKETS, "_tx_srtp", "_state")),
+    (
+        RTCDtlsTransport,
+        (_DTLS_RX_OCTETS, _DTLS_RX_PACKETS, _DTLS_TX_OCTETS, _DTLS_TX_PACKETS, "_rx_srtp", "_tx_srtp", "_state"),
+    ),
     (RTCIceTransport, ("_connection",)),
-    (aioice.ice.Connection, ("_nominated",)),
+    (aioice.ice.Connection, ("_nominated", "_protocols")),
     (asyncio.Queue, ("_unfinished_tasks",)),
     (AsyncV1SocketClient, ("_websocket",)),
     (AsyncV2SocketClient, ("_websocket",)),
@@ -210,15 +219,20 @@ class InlineAudio(FrameProcessor):
                     await super().queue_frame(*item)  # never blocks: the queue is unbounded
 
 
-def take_audio(receiver: RTCRtpReceiver, on_packet: Callable[[RtpPacket], Awaitable[None]]) -> None:
-    """Hand a receiver's audio packets to ``on_packet``, past aiortc's jitter buffer and decoder thread.
+OnPacket = Callable[[AudioPacket], None]
+"""Given each packet that carries a negotiated codec, in order of arrival, duplicates included."""
+
+
+def take_audio(receiver: RTCRtpReceiver, on_packet: OnPacket) -> None:
+    """Hand a receiver's audio packets to ``on_packet``, past aiortc's queue, task, jitter buffer and decoder thread.
 
     aiortc holds four packets (80 ms) before it plays the first, stalls for 16 (320 ms) at each lost one, and decodes
-    in a thread for each call. Statistics and RTCP receiver reports stay aiortc's. The receiver's track gets no frames.
+    in a thread for each call. Here a packet is decrypted where the socket delivers it. Statistics and RTCP receiver
+    reports stay aiortc's. The receiver's track gets no frames.
 
     Parameters:
         receiver: An audio receiver that has not been started. Taking it again only changes ``on_packet``.
-        on_packet: Awaited for each packet that carries a negotiated codec, in order of arrival, duplicates included.
+        on_packet: Called from the socket; whatever it raises is the event loop's to report.
 
     Raises:
         CompatError: The receiver has started, so that its thread runs already.
@@ -235,20 +249,51 @@ def take_audio(receiver: RTCRtpReceiver, on_packet: Callable[[RtpPacket], Awaita
         self.transport._register_rtp_receiver(self, parameters)
         setattr(self, _RX_RTCP_TASK, asyncio.ensure_future(self._run_rtcp()))
         setattr(self, _RX_STARTED, True)
+        _listen_at_the_socket(self.transport, take)
 
-    async def handle(self: RTCRtpReceiver, packet: RtpPacket, arrival_time_ms: int) -> None:
-        codec = getattr(self, _RX_CODECS).get(packet.payload_type)
-        if codec is None or not self._enabled:
+    def take(payload_type: int, packet: AudioPacket) -> None:
+        codec = getattr(receiver, _RX_CODECS).get(payload_type)
+        if codec is None or not receiver._enabled:
             return
-        streams = getattr(self, _RX_STREAMS)
+        streams = getattr(receiver, _RX_STREAMS)
         if packet.ssrc not in streams:
             streams[packet.ssrc] = StreamStatistics(codec.clockRate)
         streams[packet.ssrc].add(packet)
-        await on_packet(packet)
+        on_packet(packet)
+
+    async def handle(self: RTCRtpReceiver, packet: RtpPacket, arrival_time_ms: int) -> None:
+        # Only what came before the receiver listened at the socket takes this way.
+        take(packet.payload_type, AudioPacket(packet.ssrc, packet.sequence_number, packet.timestamp, packet.payload))
 
     # On the instance, not the class: aiortc peers elsewhere in the process stay as they are.
     setattr(receiver, "receive", MethodType(receive, receiver))  # noqa: B010
     setattr(receiver, "_handle_rtp_packet", MethodType(handle, receiver))  # noqa: B010
+
+
+def _listen_at_the_socket(dtls: RTCDtlsTransport, take: Callable[[int, AudioPacket], None]) -> None:
+    """Take RTP where datagrams come in; all else (STUN, DTLS, RTCP) goes aiortc's way."""
+    fields = vars(dtls)
+
+    def listen(protocol: aioice.ice.StunProtocol) -> None:
+        otherwise = protocol.datagram_received
+
+        def datagram_received(data: bytes, addr: tuple[Any, ...]) -> None:
+            if dtls._state is not State.CONNECTED or not is_rtp(data):
+                otherwise(data, addr)
+                return
+            fields[_DTLS_RX_PACKETS] += 1
+            fields[_DTLS_RX_OCTETS] += len(data)
+            try:
+                parsed = parse_rtp(dtls._rx_srtp.unprotect(data))
+            except pylibsrtp.Error:
+                return  # forged, damaged, or a packet that came before
+            if parsed is not None:
+                take(*parsed)
+
+        setattr(protocol, "datagram_received", datagram_received)  # noqa: B010
+
+    for protocol in dtls.transport._connection._protocols:
+        listen(protocol)
 
 
 SendRtp = Callable[[bytes, int], None]
@@ -257,7 +302,6 @@ SendRtp = Callable[[bytes, int], None]
 Raises ConnectionError when the connection is over.
 """
 
-_RTP_HEADER: Final = struct.Struct("!BBHII")
 _NTP_UNIX_EPOCH: Final = 2_208_988_800 << 32
 """1970 in NTP time: seconds since 1900 in units of 2^-32 s (RFC 5905 section 6)."""
 
@@ -308,7 +352,7 @@ def _rtp_to(sender: RTCRtpSender, codec: RTCRtpCodecParameters) -> SendRtp:
         if dtls._state is not State.CONNECTED or pair is None:
             raise ConnectionError("the peer connection is over")
         timestamp = (origin + rtp_time) & 0xFFFF_FFFF
-        header = _RTP_HEADER.pack(flags, marked_type, sequence_number, timestamp, sender._ssrc)
+        header = RTP_HEADER.pack(flags, marked_type, sequence_number, timestamp, sender._ssrc)
         data = dtls._tx_srtp.protect(header + after_header + payload)
         pair.protocol.transport.sendto(data, pair.remote_addr)
         sequence_number = (sequence_number + 1) & 0xFFFF

@@ -135,9 +135,10 @@ class VADProcessor(InlineAudio, FrameProcessor):
             raise ValueError(
                 f"the VAD hears 16000 Hz mono, not {frame.sample_rate} Hz with {frame.num_channels} channels"
             )
-        self._hear(frame.audio)
+        self.hear(frame.audio)
 
-    def _hear(self, pcm: bytes) -> None:
+    def hear(self, pcm: bytes) -> None:
+        """Take 16 kHz mono 16-bit PCM by a plain call; its windows follow as frames as soon as they are judged."""
         self._heard_at = self.get_event_loop().time()
         self._pcm += pcm
         while len(self._pcm) >= WINDOW_BYTES:

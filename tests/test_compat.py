@@ -35,7 +35,17 @@ from pipecat.utils.asyncio.task_manager import TaskManager
 
 from loadtest import virtual_time
 from processors import compat
-from processors.compat import CompatError, InlineAudio, SendRtp, install, missing_names, take_audio, take_voice
+from processors.compat import (
+    AudioPacket,
+    CompatError,
+    InlineAudio,
+    OnPacket,
+    SendRtp,
+    install,
+    missing_names,
+    take_audio,
+    take_voice,
+)
 
 
 @dataclass
@@ -400,7 +410,7 @@ def test_observers_and_event_handlers_see_inline_audio():
 # --- taking a receiver's audio -----------------------------------------------
 
 
-async def _connect(on_packet: Callable[[RtpPacket], Coroutine[Any, Any, None]]) -> tuple[RTCPeerConnection, ...]:
+async def _connect(on_packet: OnPacket) -> tuple[RTCPeerConnection, ...]:
     caller, bot = RTCPeerConnection(), RTCPeerConnection()
     caller.addTrack(AudioStreamTrack())
     await caller.setLocalDescription(await caller.createOffer())
@@ -412,11 +422,16 @@ async def _connect(on_packet: Callable[[RtpPacket], Coroutine[Any, Any, None]]) 
     return caller, bot
 
 
+async def _datagrams(pc: RTCPeerConnection) -> int:
+    report = await pc.getReceivers()[0].getStats()
+    return next(stats.packetsReceived for stats in report.values() if stats.type == "transport")
+
+
 async def test_taken_audio_arrives_without_a_decoder_thread_and_statistics_go_on():
-    packets: list[RtpPacket] = []
+    packets: list[AudioPacket] = []
     enough = asyncio.Event()
 
-    async def on_packet(packet: RtpPacket) -> None:
+    def on_packet(packet: AudioPacket) -> None:
         packets.append(packet)
         if len(packets) == 10:
             enough.set()
@@ -427,6 +442,11 @@ async def test_taken_audio_arrives_without_a_decoder_thread_and_statistics_go_on
         async with asyncio.timeout(10):
             await enough.wait()
         assert [thread.name for thread in threading.enumerate() if thread.name.endswith("-decoder")] == []
+        before, heard = await _datagrams(bot), len(packets)
+        (pair,) = bot.getReceivers()[0].transport.transport._connection._nominated.values()
+        pair.protocol.datagram_received(bytes([0x80, 111]) + bytes(40), pair.remote_addr)  # forged
+        pair.protocol.datagram_received(bytes([0x80, 111]), pair.remote_addr)
+        assert (await _datagrams(bot), len(packets)) == (before + 1, heard)
         numbers = [packet.sequence_number for packet in packets]
         assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
         report = await bot.getReceivers()[0].getStats()
@@ -442,7 +462,7 @@ async def test_a_receiver_that_has_started_cannot_be_taken():
     receiver = pc.addTransceiver("audio", direction="recvonly").receiver
     setattr(receiver, "_RTCRtpReceiver__started", True)  # noqa: B010
     with pytest.raises(CompatError, match="started already"):
-        take_audio(receiver, lambda _: asyncio.sleep(0))
+        take_audio(receiver, lambda _: None)
     setattr(receiver, "_RTCRtpReceiver__started", False)  # noqa: B010 - it never ran: closing must not wait for it
     await pc.close()
 
@@ -461,7 +481,7 @@ async def test_a_taken_voice_arrives_with_its_times_and_reports_and_ends_with_it
         lines.append(send)
         begun.set()
 
-    async def on_packet(packet: RtpPacket) -> None:
+    async def on_packet(packet: RtpPacket, arrival_time_ms: int) -> None:
         packets.append(packet)
         if len(packets) == 20:
             enough.set()
@@ -474,7 +494,13 @@ async def test_a_taken_voice_arrives_with_its_times_and_reports_and_ends_with_it
         await bot.setLocalDescription(await bot.createOffer())
         await listener.setRemoteDescription(RTCSessionDescription(bot.localDescription.sdp, "offer"))
         heard = listener.getTransceivers()[0]
-        take_audio(heard.receiver, on_packet)
+        report = heard.receiver._handle_rtp_packet
+
+        async def handle(packet: RtpPacket, arrival_time_ms: int) -> None:
+            await on_packet(packet, arrival_time_ms)
+            await report(packet, arrival_time_ms)
+
+        setattr(heard.receiver, "_handle_rtp_packet", handle)  # noqa: B010
         await listener.setLocalDescription(await listener.createAnswer())
         await bot.setRemoteDescription(RTCSessionDescription(listener.localDescription.sdp, "answer"))
         async with asyncio.timeout(10):

@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, Protocol
 
 from aiortc import RTCDataChannel, RTCIceServer, RTCRtpSender
-from aiortc.rtp import RtpPacket
 from loguru import logger
 from pipecat.frames.frames import Frame
 from pipecat.transports.smallwebrtc.connection import SmallWebRTCConnection
 
 from processors.compat import take_audio, take_voice
 from processors.frames import ClientReadyFrame
+from processors.rtp import AudioPacket
 from transports import rtvi
 from transports.opus import OpusEncoder
 from transports.receive import SILENCE, AudioReceiver
@@ -83,7 +83,7 @@ class PeerListener(Protocol):
         """A message of its stands for this frame."""
         ...
 
-    async def peer_heard(self, peer: "Peer", pcm: bytes) -> None:
+    def peer_heard(self, peer: "Peer", pcm: bytes) -> None:
         """20 ms of 16 kHz mono 16-bit PCM."""
         ...
 
@@ -204,12 +204,12 @@ class Peer(SmallWebRTCConnection):
             self.ready = self.ready or isinstance(frame, ClientReadyFrame)
             await self._listener.peer_sent(self, frame)
 
-    async def _on_packet(self, packet: RtpPacket) -> None:
+    def _on_packet(self, packet: AudioPacket) -> None:
         self._heard_at = self._now()
         self._steady = True
         self._filled_secs = 0.0
         for pcm in self._receiver.push(packet.ssrc, packet.sequence_number, packet.payload):
-            await self._listener.peer_heard(self, pcm)
+            self._listener.peer_heard(self, pcm)
 
     async def _watch(self) -> None:
         """Tell when the peer is gone, or counts as ready; bridge gaps in its audio."""
@@ -227,7 +227,7 @@ class Peer(SmallWebRTCConnection):
             if not self.ready and now - connected_at >= self._ready_secs:
                 self.ready = True
                 await self._listener.peer_sent(self, ClientReadyFrame())
-            await self._bridge_gap(now)
+            self._bridge_gap(now)
 
     async def _measure(self) -> tuple[int, dict[str, float]]:
         """Datagrams of any kind that came from the peer (media, RTCP, data channel), and how good the line is."""
@@ -235,15 +235,15 @@ class Peer(SmallWebRTCConnection):
         datagrams = sum(stats.packetsReceived for stats in report.values() if stats.type == "transport")
         return datagrams, line_quality([*report.values(), *(await self._audio.sender.getStats()).values()])
 
-    async def _bridge_gap(self, now: float) -> None:
+    def _bridge_gap(self, now: float) -> None:
         if not self._heard_at or now - self._heard_at < GAP_SECS:
             return
         for pcm in self._receiver.flush():
-            await self._listener.peer_heard(self, pcm)
+            self._listener.peer_heard(self, pcm)
         if self._filled_secs < MAX_FILL_SECS:
             self._filled_secs += _WATCH_SECS
             for _ in range(round(_WATCH_SECS / 0.02)):
-                await self._listener.peer_heard(self, SILENCE)
+                self._listener.peer_heard(self, SILENCE)
 
     @staticmethod
     def _now() -> float:

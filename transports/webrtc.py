@@ -221,10 +221,10 @@ class WebRTCCall:
         self._line.put_on_hold(self._input.on_hold, self._now())
         self._arm_timer()
 
-    async def peer_heard(self, peer: Peer, pcm: bytes) -> None:
+    def peer_heard(self, peer: Peer, pcm: bytes) -> None:
         """Listen to the one in use."""
-        if peer is self._peer:
-            await self._input.hear(pcm)
+        if peer is self._peer and not self._input.hear_directly(pcm):
+            self._spawn(self._input.hear(pcm))
 
     def peer_gone(self, peer: Peer, reason: str) -> None:
         """Hold the call, or end it; a peer that was to come leaves a call that stands as it is."""
