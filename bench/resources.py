@@ -19,7 +19,7 @@ import aiohttp
 
 from loadtest import scoring
 from loadtest.audio import Clip, clip_from_wav
-from loadtest.bot_process import real_bot
+from loadtest.bot_process import ROOT, real_bot
 from loadtest.caller import Caller
 from loadtest.process_figures import cpu_secs, rss_mb
 
@@ -93,13 +93,14 @@ async def measure(url: str, pid: int, idle_mb: float, calls: int, clip: Clip | N
 
 
 @asynccontextmanager
-async def baseline_bot(script: Path, arguments: list[str]) -> AsyncIterator[tuple[str, int]]:
-    """Run the other bot; yields its URL and process."""
+async def baseline_bot(script: str | Path, arguments: list[str]) -> AsyncIterator[tuple[str, int]]:
+    """Run another bot, by its script or as ``-m MODULE``; yields its URL and process."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, str(script), "--port", str(port), *arguments),
+        *(sys.executable, *str(script).split(), "--port", str(port), *arguments),
+        cwd=None if isinstance(script, Path) else ROOT,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
     )
