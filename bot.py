@@ -6,6 +6,7 @@
 
 import argparse
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Coroutine, Sequence
@@ -13,6 +14,7 @@ from typing import Any
 
 from loguru import logger
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read at NumPy's import: its threads would take the calls' cores
 logger.remove()  # Pipecat greets at its import; what the log shows, and how, is decided in main()
 
 import uvloop

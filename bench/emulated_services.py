@@ -177,7 +177,13 @@ def main() -> None:
     bot.Services = EmulatedServices
     log_to_terminal("ERROR", as_json=False)
     settings = settings_module.load(
-        port=options.port, max_calls="500", llm="scripted", greeting="", bank_file=":memory:", idle_secs="0"
+        port=options.port,
+        max_calls="500",
+        llm="scripted",
+        greeting="",
+        bank_file=":memory:",
+        idle_secs="0",
+        max_loop_lag_ms="0",
     )
     uvloop.run(bot.serve(settings))
 

@@ -108,7 +108,7 @@ class CallRecord:
         """The caller fell silent."""
         moment = self._end(now, "speech")
         if moment is not None:
-            self._listener.used(self, Usage("stt", "seconds", (moment.data["until_ms"] - moment.at_ms) / 1000))
+            self._listener.used(self, Usage("stt", "seconds", max(0, moment.data["until_ms"] - moment.at_ms) / 1000))
 
     def said_words(self, now: float, text: str, segment: int | None) -> None:
         """Final words of the caller; with a segment number, they replace earlier ones of the same number."""

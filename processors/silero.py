@@ -1,8 +1,8 @@
 """Silero VAD: the probability that 32 ms of sound hold speech, for one stream or for those of all calls at once.
 
 Run alone, the model costs more for getting at its weights than for its arithmetic: with eight windows in one run each
-costs less than half. So the windows of all calls that come within :data:`BATCH_SECS` are judged together. A stream that
-is alone waits for nobody.
+costs a quarter. So the windows of all calls that come within :data:`BATCH_SECS` are judged together. A stream that is
+alone waits for nobody.
 
 To judge fewer windows would save more, and cannot be done: the model remembers, so that leaving out even windows of
 steady background noise moves the starts and stops of the speech after them. Only digital silence is left out.
@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from processors.frames import INPUT_SAMPLE_RATE_HZ, WINDOW_SAMPLES
-from processors.models import SILERO_VAD, session
+from processors.silero_network import CONTEXT_SAMPLES, INPUT_SAMPLES, STATE_SIZE, network
 
 WINDOW_MS: Final = 1000 * WINDOW_SAMPLES // INPUT_SAMPLE_RATE_HZ
 """Length of one window."""
@@ -30,8 +30,6 @@ BATCH_SECS: Final = 0.016
 """The longest that a window waits for those of other calls: half a window, 9 ms on average."""
 
 _ZEROS: Final = bytes(WINDOW_BYTES)
-_RATE: Final = np.array(INPUT_SAMPLE_RATE_HZ)
-_CONTEXT_SAMPLES: Final = 64
 _FULL_SCALE: Final = np.float32(1 / 32768)
 
 OnProb = Callable[[bytes, float], None]
@@ -49,13 +47,13 @@ class SileroStream:
     """
 
     def __init__(self) -> None:
-        self._session = session(SILERO_VAD)
+        self._network = network()
         self._silent_windows = 0
         self._wipe()
 
     def _wipe(self) -> None:
-        self._state = np.zeros((2, 1, 128), np.float32)
-        self._context = np.zeros(_CONTEXT_SAMPLES, np.float32)
+        self._state = np.zeros((2, 1, STATE_SIZE), np.float32)
+        self._context = np.zeros(CONTEXT_SAMPLES, np.float32)
 
     def speech_prob(self, window: bytes) -> float:
         """Probability (0 to 1) that the window holds speech.
@@ -101,18 +99,18 @@ class SileroStream:
 def _judge(windows: list[tuple[SileroStream, bytes]]) -> list[float]:
     """Probabilities of windows of different streams; moves the streams' memories on."""
     count = len(windows)
-    heard = np.empty((count, _CONTEXT_SAMPLES + WINDOW_SAMPLES), np.float32)
+    heard = np.empty((count, INPUT_SAMPLES), np.float32)
     pcm = np.frombuffer(b"".join([window for _, window in windows]), np.int16)
-    np.multiply(pcm.reshape(count, WINDOW_SAMPLES), _FULL_SCALE, out=heard[:, _CONTEXT_SAMPLES:])
+    np.multiply(pcm.reshape(count, WINDOW_SAMPLES), _FULL_SCALE, out=heard[:, CONTEXT_SAMPLES:])
     for row, (stream, _) in zip(heard, windows, strict=True):
-        row[:_CONTEXT_SAMPLES] = stream._context
+        row[:CONTEXT_SAMPLES] = stream._context
     states = [stream._state for stream, _ in windows]
     memory = states[0] if count == 1 else np.concatenate(states, axis=1)
-    probs, memory = windows[0][0]._session.run({"input": heard, "state": memory, "sr": _RATE})
+    probs, memory = windows[0][0]._network.run(heard, memory)
     for index, (stream, _) in enumerate(windows):
         stream._state = memory[:, index : index + 1]
-        stream._context = heard[index, -_CONTEXT_SAMPLES:]
-    return probs[:, 0].tolist()
+        stream._context = heard[index, -CONTEXT_SAMPLES:]
+    return probs.tolist()
 
 
 class _Batch:

@@ -17,7 +17,9 @@ from pipecat.frames.frames import (
 from bench.clips import read_wav
 from processors import vad
 from processors.frames import AudioWindowFrame, UserTextFrame
+from processors.models import SILERO_VAD, session
 from processors.silero import BATCH_SECS, WINDOW_BYTES, SileroStream
+from processors.silero_network import network
 from processors.vad import NO_AUDIO_SECS, SpeechGate, SpeechGateParams, VADProcessor
 from tests.processors.chain import running
 
@@ -111,8 +113,8 @@ def test_each_call_has_its_own_memory():
 
 def test_the_model_rests_through_digital_silence_and_wakes_up_as_new(monkeypatch):
     stream, asked = SileroStream(), []
-    real = stream._session.run
-    monkeypatch.setattr(stream._session, "run", lambda inputs: asked.append(1) or real(inputs))
+    real = stream._network.run
+    monkeypatch.setattr(stream._network, "run", lambda heard, state: asked.append(1) or real(heard, state))
     speech = read_wav(DATA / "stop.wav")
     windows = [speech[at : at + 512].tobytes() for at in range(0, len(speech) - 511, 512)]
     for window in windows:
@@ -123,6 +125,27 @@ def test_the_model_rests_through_digital_silence_and_wakes_up_as_new(monkeypatch
     assert probs[-1] == 0.0
     assert [stream.speech_prob(window) for window in windows] == probabilities(speech)
     monkeypatch.undo()
+
+
+def test_the_network_is_the_published_one():
+    """As onnxruntime runs it: on speech, on noise, and from any memory."""
+    published, ours, rate = session(SILERO_VAD), network(), np.array(16_000)
+    state = np.zeros((2, 1, 128), np.float32)
+    theirs = state
+    pcm = read_wav(DATA / "go_forward_ten_meters.wav").astype(np.float32) / 32768
+    for at in range(0, len(pcm) - 575, 512):
+        heard = pcm[None, at : at + 576]
+        (prob,), state = ours.run(heard, state)
+        expected, theirs = published.run({"input": heard, "state": theirs, "sr": rate})
+        assert prob == pytest.approx(expected[0, 0], abs=1e-5)
+    rng = np.random.default_rng(3)
+    for count in (1, 2, 7, 40):
+        heard = rng.normal(0, 0.1, (count, 576)).astype(np.float32)
+        state = rng.normal(0, 0.5, (2, count, 128)).astype(np.float32)
+        probs, after = ours.run(heard, state)
+        expected, expected_after = published.run({"input": heard, "state": state, "sr": rate})
+        assert probs == pytest.approx(expected[:, 0], abs=1e-5)
+        assert after == pytest.approx(expected_after, abs=1e-4)
 
 
 def windows_of(name: str) -> list[bytes]:
@@ -136,11 +159,11 @@ CLIPS = ("go_forward_ten_meters", "book_a_room", "stop", "okay", "sneeze", "typi
 async def test_judged_together_every_clip_starts_and_stops_where_it_does_alone(virtual, monkeypatch):
     streams = {name: SileroStream() for name in CLIPS}
     runs: list[int] = []
-    model = streams["okay"]._session
+    model = streams["okay"]._network
     real = model.run
     together: dict[str, list[tuple[bytes, float]]] = {name: [] for name in CLIPS}
     with monkeypatch.context() as patched:
-        patched.setattr(model, "run", lambda inputs: runs.append(len(inputs["input"])) or real(inputs))
+        patched.setattr(model, "run", lambda heard, state: runs.append(len(heard)) or real(heard, state))
         for at in range(max(len(windows_of(name)) for name in CLIPS)):
             for name in CLIPS:
                 if at < len(windows_of(name)):
