@@ -225,7 +225,7 @@ class Settings(BaseSettings):
         "the machine has four cores or more.",
     )
     llm_max_wait_secs: float = Field(
-        30.0, ge=1, le=600, description="Longest wait in line for an answer; the caller is told how long."
+        60.0, ge=1, le=600, description="Longest wait in line for an answer; the caller is told how long."
     )
     llm_limits: Annotated[dict[str, float], NoDecode] = Field(
         default_factory=dict,

@@ -48,6 +48,8 @@ class _Groq:
             return await self._complete(request, entry)
         except _Refused as refused:
             entry.status = refused.response.status
+            if (after := refused.response.headers.get("retry-after")) is not None:
+                entry.detail["retry_after"] = after
             return refused.response
         except Broken:
             return web.Response(status=500)  # nobody is there to read it

@@ -174,6 +174,16 @@ class Budget:
             if used > bucket.used(now) or len(self._held) <= 1:
                 bucket.set_used(used, now)
 
+    def refused(self, told: Allowance, tokens: float, after_secs: float, now: float) -> None:
+        """A request was refused for this limit, until ``after_secs`` have passed.
+
+        The time says more exactly what is used than the rounded figures beside it: it is when the request will fit.
+        """
+        bucket = self._buckets.get(told.quota)
+        if bucket is not None:
+            fits_at = bucket.limit - _amount(told.quota, 1, tokens)
+            bucket.set_used(max(bucket.used(now), fits_at + after_secs * bucket.limit / bucket.window_secs), now)
+
     def forget(self, quota: Quota) -> None:
         """A limit that was only assumed turns out not to hold."""
         self._buckets.pop(quota, None)

@@ -10,6 +10,7 @@ it is refused at once, with the cause, so that the caller hears what is wrong in
 A request that fails goes back into the line with its deadline, and prefers models that have not failed it yet.
 """
 
+import math
 import random
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
@@ -56,7 +57,7 @@ class PolicyParams:
     Attributes:
         max_wait_secs: A reply that cannot be begun after this long is refused.
         fault_wait_secs: The same when no vendor works at all.
-        max_attempts: How often one ticket is sent.
+        max_attempts: How often one ticket is tried; a refusal is no try.
         rank_secs: What each further place in the list of models costs, against a quicker first token.
         scarce_share: A budget of which less than this share is left makes its model dearer.
         scarce_secs: By how much at most.
@@ -67,7 +68,7 @@ class PolicyParams:
         circuit: When models are left alone.
     """
 
-    max_wait_secs: float = 30.0
+    max_wait_secs: float = 60.0
     fault_wait_secs: float = 8.0
     max_attempts: int = 5
     rank_secs: float = 0.4
@@ -144,6 +145,7 @@ class _Model:
     failed: int = 0
     sent: int = 0
     taken_back_until: float = 0.0
+    assumed: set[Quota] = field(default_factory=set)
 
 
 @dataclass
@@ -185,6 +187,7 @@ class Policy:
                 Budget(choice.limits),
                 Circuit(self.params.circuit, chance),
                 completion_tokens=self.params.completion_tokens,
+                assumed=set(choice.limits),
             )
             for rank, choice in enumerate(choices)
         }
@@ -283,6 +286,10 @@ class Policy:
             told = tuple(allowances)
             self._forget_assumed(model, told)
             model.budget.learn(told, now)
+            if retry_after_secs is not None:
+                for limit in told:
+                    if limit.met:
+                        model.budget.refused(limit, self._tokens(model, ticket)[0], retry_after_secs, now)
             match cause:
                 case Cause.GONE:
                     del self._models[model.choice.name]
@@ -291,6 +298,7 @@ class Policy:
                     ticket.unfit.add(model.choice.name)
                 case _:
                     model.refused += cause in (Cause.BUSY, Cause.QUOTA)
+                    ticket.attempts -= cause in (Cause.BUSY, Cause.QUOTA)  # nothing was tried
                     model.failed += cause not in (Cause.BUSY, Cause.QUOTA)
                     model.circuit.failed(cause, retry_after_secs, now)
         ticket.model = None
@@ -444,7 +452,7 @@ class Policy:
         model.circuit.sent(now)
         prompt_tokens, completion_tokens = self._tokens(model, ticket)
         model.budget.hold(ticket.number, prompt_tokens, completion_tokens, now)
-        if ticket.attempts == 1:
+        if not ticket.failed_by:
             self._served.setdefault(ticket.call, deque()).append(now)
         self._out[ticket.number] = ticket
 
@@ -454,12 +462,12 @@ class Policy:
 
     def _forget_assumed(self, model: _Model, allowances: Sequence[Allowance]) -> None:
         """An account with other limits than the assumed ones has other limits throughout."""
-        for told in allowances:
-            assumed = model.choice.limits.get(told.quota)
-            if assumed is not None and told.limit > assumed:
-                named = {each.quota for each in allowances}
-                for quota in set(model.choice.limits) - named:
-                    model.budget.forget(quota)
+        named = {told.quota for told in allowances}
+        if any(told.limit > model.choice.limits.get(told.quota, math.inf) for told in allowances):
+            for quota in model.assumed - named:
+                model.budget.forget(quota)
+            model.assumed.clear()
+        model.assumed -= named
 
     # --- for people ----------------------------------------------------------------------
 

@@ -91,11 +91,13 @@ class Allowance:
         quota: The limit.
         limit: How much may be used within its window.
         left: How much of that is left.
+        met: Whether it is the limit for which the request was refused.
     """
 
     quota: Quota
     limit: float
     left: float
+    met: bool = False
 
 
 @dataclass(frozen=True, slots=True)

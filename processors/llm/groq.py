@@ -176,7 +176,7 @@ def allowances(headers: Mapping[str, str], refusal: str = "") -> tuple[Allowance
     told = REFUSAL.search(refusal)
     if told is not None:
         quota = SHORT_NAMES[told[1]]
-        found[quota] = Allowance(quota, float(told[2]), float(told[2]) - float(told[3]))
+        found[quota] = Allowance(quota, float(told[2]), float(told[2]) - float(told[3]), met=True)
     return tuple(found.values())
 
 

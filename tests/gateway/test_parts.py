@@ -54,6 +54,15 @@ def test_that_less_is_used_is_believed_when_nothing_else_is_under_way():
     assert budget.buckets[TPM].used(0.0) == 600
 
 
+def test_the_time_that_a_refusal_tells_says_what_is_used():
+    budget = Budget()
+    told = Allowance(RPM, 6, 1, met=True)  # 5.4 are used, and rounded
+    budget.learn([told], 0.0)
+    budget.refused(told, 300, 4.0, 0.0)
+    assert budget.wait_secs(300, 0.0) == pytest.approx(4.0)
+    assert budget.buckets[RPM].used(0.0) == pytest.approx(5.4)
+
+
 def test_limits_are_learned_and_an_amount_above_one_fits_an_empty_bucket():
     budget = Budget()
     assert budget.wait_secs(1e9, 0.0) == 0.0

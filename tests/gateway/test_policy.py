@@ -124,7 +124,9 @@ def test_the_wait_that_is_told_is_about_the_wait_that_comes():
 
 
 def test_longer_than_the_deadline_is_refused_with_the_wait():
-    town = Town({"a": {**WIDE, "rpm": 7}}, known={"a": {Quota.REQUESTS_PER_MINUTE: 7.0}})
+    town = Town(
+        {"a": {**WIDE, "rpm": 7}}, known={"a": {Quota.REQUESTS_PER_MINUTE: 7.0}}, params=PolicyParams(max_wait_secs=30)
+    )
     for number in range(12):
         town.wants(0.0, f"call {number}")
     town.run(100)
@@ -200,3 +202,22 @@ def test_random_arrivals_lose_nothing_starve_nobody_and_never_overdraw(arrivals,
             assert bucket.used(400) <= bucket.limit + allowed, (name, quota)
     assert town.policy.snapshot(400)["queue"]["length"] == 0
     assert all(model["in_flight"] == 0 for model in town.policy.snapshot(400)["models"].values())
+
+
+def test_a_long_storm_does_not_use_a_ticket_up():
+    town = Town(TWO, storms=[{"from": 0, "until": 40, "cause": Cause.BUSY, "after": 2.0}])
+    town.wants(0.0, "anna")
+    town.run(100)
+    (wish,) = town.wishes
+    assert len(wish.sent) > town.policy.params.max_attempts
+    assert wish.answered_at == pytest.approx(41, abs=2)
+
+
+def test_limits_that_were_learned_are_kept_when_others_turn_out_higher_than_assumed():
+    limits = {"a": {"rpm": 6, "rpd": 1000, "tpm": 12_000, "tpd": 100_000}}
+    town = Town(limits, known={"a": FREE_ACCOUNT}, params=PolicyParams(max_wait_secs=300))
+    for number in range(20):
+        town.wants(number * 1.0, f"call {number}", chars=400)
+    town.run(400)
+    assert all(wish.answered_at is not None for wish in town.wishes)
+    assert town.refusals_by_vendor == 1, "told once, and kept from then on"

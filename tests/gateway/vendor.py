@@ -111,7 +111,7 @@ class Town:
                      "TPD": Quota.TOKENS_PER_DAY}  # fmt: skip
             quota = next(q for short, q in names.items() if short in denial.limit_name)
             cause = Cause.QUOTA if "per day" in denial.limit_name else Cause.BUSY
-            told = (Allowance(quota, denial.limit, denial.limit - denial.used),)
+            told = (Allowance(quota, denial.limit, denial.limit - denial.used, met=True),)
             self.at(self.now + 0.1, self._fail, number, model, cause, denial.wait_secs, told)
             return
         self.at(self.now + 0.3, self._taken, number, model)

@@ -189,5 +189,5 @@ def test_the_tokens_of_a_day_are_told_by_refusals_only():
     }
     assert allowances(headers, DAY_LIMIT) == (
         Allowance(Quota.REQUESTS_PER_DAY, 1000, 990),
-        Allowance(Quota.TOKENS_PER_DAY, 100_000, 288),
+        Allowance(Quota.TOKENS_PER_DAY, 100_000, 288, met=True),
     )

@@ -1,0 +1,35 @@
+"""The gateway's bench: its rows come from what callers and vendor saw, and what is wrong shows."""
+
+from bench.gateway import history_row, run, table, too_early
+from emulators.log import Entry
+from emulators.profile import load_profile
+from loadtest import virtual_time
+
+
+def test_thirty_callers_under_one_accounts_limits_all_get_answers():
+    row = virtual_time.run(run("30 callers x 3", 30, 3, load_profile("seed")))
+    assert (row.requests, row.success_pct, row.silent, row.too_early) == (90, 100.0, 0, 0)
+    assert row.refused_by_vendor_pct <= 2.3, "one request or two, until the limit is known"
+    assert row.longest_wait_secs > 5, "the limits were met"
+    assert row.wait_ratio <= 2
+    assert "| 30 callers x 3 | 90 | 100 | 0 | 0 |" in table([row])
+
+
+def test_a_quota_that_is_gone_is_counted_as_told():
+    gone = {"kind": "quota_gone", "from_secs": 0}
+    row = virtual_time.run(run("gone", 2, 2, load_profile("seed"), [gone]))
+    assert (row.success_pct, row.told_pct, row.notes) == (0.0, 100.0, ["told: quota"])
+
+
+def test_a_request_before_the_time_told_is_found():
+    def entry(at_secs, status, after=None, model="m"):
+        detail = {"model": model} | ({"retry_after": after} if after else {})
+        return Entry("groq", "chat", "r", at_secs, 0.0, total_ms=100.0, status=status, detail=detail)
+
+    refused = entry(10.0, 429, "5")
+    assert too_early([refused, entry(10.05, 200), entry(15.2, 200), entry(12.0, 200, model="other")]) == 0
+    assert too_early([refused, entry(10.2, 200), entry(15.0, 429, "5")]) == 2
+
+
+def test_history_does_not_grow():
+    assert history_row().notes[0] == "at most 20 turns shown"
