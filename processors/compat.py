@@ -12,7 +12,7 @@ import struct
 import time
 from collections.abc import Awaitable, Callable
 from types import MethodType
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import aioice.ice
 import pylibsrtp
@@ -29,6 +29,7 @@ from pipecat.frames.frames import Frame, InputAudioRawFrame
 from pipecat.pipeline.worker_observer import WorkerObserver
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.utils.base_object import BaseObject
+from pipecat.utils.errors import ErrorCategory
 
 from processors.rtp import RTP_HEADER, AudioPacket, is_rtp, parse_rtp
 
@@ -151,9 +152,8 @@ class InlineAudio(FrameProcessor):
     cancelled, and nothing that came earlier waits in its input queue or is being processed from it. Frames that
     arrive while an audio frame is being processed inline wait behind it, as they would in the queue.
 
-    So order, exceptions, interruptions, pauses, events and observers are as ever; what differs is that the pusher's
-    ``push_frame`` returns only when the audio has been processed. Whoever uses this must not wait long for anything
-    while it processes audio.
+    So order, exceptions, interruptions, pauses, events and observers are as ever; but the pusher's ``push_frame``
+    returns only when the audio has been processed: whoever uses this must not wait long meanwhile.
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -183,19 +183,26 @@ class InlineAudio(FrameProcessor):
             isinstance(frame, InputAudioRawFrame)
             and direction is FrameDirection.DOWNSTREAM
             and self._next is not None
-            and self._push_is_unobserved()
+            and self._is_unobserved("push")
         ):
             await self._next.queue_frame(frame, direction)
         else:
             await super().push_frame(frame, direction)
 
-    def _push_is_unobserved(self) -> bool:
+    async def process_audio(self, frame: InputAudioRawFrame, direction: FrameDirection) -> None:
+        """Process an audio frame that is processed inline and observed by nobody.
+
+        Override it to do what ``process_frame`` does, past Pipecat's base class, which for audio only tells observers.
+        """
+        await self.process_frame(frame, direction)
+
+    def _is_unobserved(self, what: Literal["push", "process"]) -> bool:
         observer = self._setup.observer if self._setup else None
         events = self._event_handlers
         return (
             (observer is None or (type(observer) is WorkerObserver and not observer._proxies))
-            and not events["on_before_push_frame"].handlers
-            and not events["on_after_push_frame"].handlers
+            and not events[f"on_before_{what}_frame"].handlers
+            and not events[f"on_after_{what}_frame"].handlers
         )
 
     def _nothing_ahead(self) -> bool:
@@ -207,10 +214,20 @@ class InlineAudio(FrameProcessor):
             and not self._cancelling
         )
 
-    async def _process_inline(self, frame: Frame, direction: FrameDirection, callback: FrameCallback | None) -> None:
+    async def _process_inline(
+        self, frame: InputAudioRawFrame, direction: FrameDirection, callback: FrameCallback | None
+    ) -> None:
         self._audio_inline = True
         try:
-            await self._inline_process(frame, direction, callback)
+            if callback is None and self._is_unobserved("process"):
+                try:
+                    await self.process_audio(frame, direction)
+                except Exception as error:  # Pipecat's own boundary: a frame's failure is told, and no more
+                    await self.push_error(
+                        error_msg=f"Error processing frame: {error}", exception=error, category=ErrorCategory.UNKNOWN
+                    )
+            else:
+                await self._inline_process(frame, direction, callback)
         finally:
             self._audio_inline = False
             if self._behind_audio:
@@ -274,33 +291,25 @@ def _listen_at_the_socket(dtls: RTCDtlsTransport, take: Callable[[int, AudioPack
     """Take RTP where datagrams come in; all else (STUN, DTLS, RTCP) goes aiortc's way."""
     fields = vars(dtls)
 
-    def listen(protocol: aioice.ice.StunProtocol) -> None:
-        otherwise = protocol.datagram_received
-
-        def datagram_received(data: bytes, addr: tuple[Any, ...]) -> None:
-            if dtls._state is not State.CONNECTED or not is_rtp(data):
-                otherwise(data, addr)
-                return
-            fields[_DTLS_RX_PACKETS] += 1
-            fields[_DTLS_RX_OCTETS] += len(data)
-            try:
-                parsed = parse_rtp(dtls._rx_srtp.unprotect(data))
-            except pylibsrtp.Error:
-                return  # forged, damaged, or a packet that came before
-            if parsed is not None:
-                take(*parsed)
-
-        setattr(protocol, "datagram_received", datagram_received)  # noqa: B010
+    def datagram_received(self: aioice.ice.StunProtocol, data: bytes, addr: tuple[Any, ...]) -> None:
+        if dtls._state is not State.CONNECTED or not is_rtp(data):
+            type(self).datagram_received(self, data, addr)
+            return
+        fields[_DTLS_RX_PACKETS] += 1
+        fields[_DTLS_RX_OCTETS] += len(data)
+        try:
+            parsed = parse_rtp(dtls._rx_srtp.unprotect(data))
+        except pylibsrtp.Error:
+            return  # forged, damaged, or a packet that came before
+        if parsed is not None:
+            take(*parsed)
 
     for protocol in dtls.transport._connection._protocols:
-        listen(protocol)
+        setattr(protocol, "datagram_received", MethodType(datagram_received, protocol))  # noqa: B010
 
 
 SendRtp = Callable[[bytes, int], None]
-"""Sends a payload with an RTP time, counted from 0 in ticks of the codec's clock; drops it where nothing may be sent.
-
-Raises ConnectionError when the connection is over.
-"""
+"""Sends a payload at an RTP time, from 0 on in ticks of the codec's clock; ConnectionError: the connection is over."""
 
 _NTP_UNIX_EPOCH: Final = 2_208_988_800 << 32
 """1970 in NTP time: seconds since 1900 in units of 2^-32 s (RFC 5905 section 6)."""
@@ -309,9 +318,8 @@ _NTP_UNIX_EPOCH: Final = 2_208_988_800 << 32
 def take_voice(sender: RTCRtpSender, on_begin: Callable[[SendRtp], None], on_end: Callable[[], None]) -> None:
     """Send a sender's packets by plain calls, past aiortc's task, timer and packet objects for each.
 
-    SRTP and RTCP sender reports stay aiortc's. There is no track to pull from, and no retransmission, which aiortc's
-    Opus does not negotiate. Of the header extensions the packets carry the media section's name, as aiortc's do; not
-    the sending time, which serves to share a line between streams.
+    SRTP and RTCP sender reports stay aiortc's. There is no track to pull from, and no retransmission, which aiortc
+    does not negotiate for Opus. Packets carry the media section's name, as aiortc's do, but not the sending time.
 
     Parameters:
         sender: An audio sender that has not been started.

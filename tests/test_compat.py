@@ -338,7 +338,7 @@ def test_any_order_of_frames_is_processed_as_pipecat_would(steps):
     async def script(p: Processor) -> None:
         for number, (kind, busy, gap) in enumerate(steps):
             # Different lengths each, so that no two things fall on the same instant.
-            busy_secs = busy * 0.01 + number * 0.0001
+            busy_secs = busy * 0.01 + (number + 1) * 0.0001
             match kind:
                 case "sound":
                     await _send(p, _sound(f"a{number}", busy_secs))
@@ -405,6 +405,38 @@ def test_observers_and_event_handlers_see_inline_audio():
     assert inline[1] == [f"on_{w} a1" for w in ("before_process_frame", "before_push_frame")] + [
         f"on_{w} a1" for w in ("after_push_frame", "after_process_frame")
     ]
+
+
+class Direct(Inline):
+    """Takes audio past the base class, where nobody observes that."""
+
+    direct = 0
+
+    async def process_audio(self, frame: InputAudioRawFrame, direction: FrameDirection) -> None:
+        self.direct += 1
+        await self.record(frame)
+        await self.push_frame(frame, direction)
+
+
+def test_audio_past_the_base_class_is_processed_and_reported_as_ever():
+    async def script(p: Processor) -> None:
+        await _send(p, _sound("a1"), _sound("bad", fails=True), Signal(label="s1", busy_secs=0.05), _sound("a2"))
+        await _send(p, _sound("a3"))
+        if isinstance(p, Direct):
+            assert p.direct == 2  # those behind the slow signal waited in the queue
+        p.add_event_handler("on_before_process_frame", lambda *_: None)
+        await asyncio.sleep(0.2)
+        await _send(p, _sound("observed"))
+        if isinstance(p, Direct):
+            assert p.direct == 2
+
+    (log, before, after), (log2, before2, after2) = _run(Queued, script), _run(Direct, script)
+    assert log2.system == log.system
+    assert _labels(after2) == _labels(after)
+    assert "observed" in _labels(after)
+    errors, errors2 = ([f for f in frames if isinstance(f, ErrorFrame)] for frames in (before, before2))
+    assert [(e.error, e.category) for e in errors2] == [(e.error, e.category) for e in errors]
+    assert len(errors) == 1
 
 
 # --- taking a receiver's audio -----------------------------------------------
@@ -494,11 +526,11 @@ async def test_a_taken_voice_arrives_with_its_times_and_reports_and_ends_with_it
         await bot.setLocalDescription(await bot.createOffer())
         await listener.setRemoteDescription(RTCSessionDescription(bot.localDescription.sdp, "offer"))
         heard = listener.getTransceivers()[0]
-        report = heard.receiver._handle_rtp_packet
+        count = heard.receiver._handle_rtp_packet
 
         async def handle(packet: RtpPacket, arrival_time_ms: int) -> None:
             await on_packet(packet, arrival_time_ms)
-            await report(packet, arrival_time_ms)
+            await count(packet, arrival_time_ms)
 
         setattr(heard.receiver, "_handle_rtp_packet", handle)  # noqa: B010
         await listener.setLocalDescription(await listener.createAnswer())

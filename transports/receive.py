@@ -37,6 +37,14 @@ class ReorderBuffer:
         self._held: dict[int, bytes] = {}
         self._late = 0
 
+    def passes(self, sequence_number: int) -> bool:
+        """Whether a packet is the next one and no other waits: it counts as taken then, and passes at once."""
+        if sequence_number != self._next or self._held:
+            return False
+        self._late = 0
+        self._next = (sequence_number + 1) & 0xFFFF
+        return True
+
     def push(self, sequence_number: int, payload: bytes) -> list[bytes | None]:
         """Take a packet.
 
@@ -101,16 +109,24 @@ class AudioReceiver:
         if ssrc != self._ssrc:
             self._ssrc = ssrc
             self._restart()
-        return self._frames(self._reorder.push(sequence_number, payload))
+        if not self._reorder.passes(sequence_number):
+            return self._frames(self._reorder.push(sequence_number, payload))
+        pcm = self._decode(payload, None)
+        return [pcm] if len(pcm) == FRAME_BYTES and not self._pcm else self._cut(pcm)
 
     def flush(self) -> list[bytes]:
         """No more packets are coming for now: decode those that still wait for a missing one."""
         return self._frames(self._reorder.flush())
 
     def _frames(self, payloads: list[bytes | None]) -> list[bytes]:
+        pcm = bytearray()
         for index, payload in enumerate(payloads):
             following = payloads[index + 1] if index + 1 < len(payloads) else None
-            self._pcm += self._decode(payload, following)
+            pcm += self._decode(payload, following)
+        return self._cut(pcm)
+
+    def _cut(self, pcm: bytes | bytearray) -> list[bytes]:
+        self._pcm += pcm
         count = len(self._pcm) // FRAME_BYTES
         frames = [bytes(self._pcm[i * FRAME_BYTES : (i + 1) * FRAME_BYTES]) for i in range(count)]
         del self._pcm[: count * FRAME_BYTES]

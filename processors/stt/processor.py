@@ -5,6 +5,7 @@ from pipecat.frames.frames import (
     CancelFrame,
     EndFrame,
     Frame,
+    InputAudioRawFrame,
     StartFrame,
     VADUserStartedSpeakingFrame,
     VADUserStoppedSpeakingFrame,
@@ -37,7 +38,8 @@ class STTProcessor(InlineAudio, FrameProcessor):
         await super().process_frame(frame, direction)
         match frame:
             case AudioWindowFrame():
-                self._recogniser.feed(frame.audio, frame.speech_prob)
+                await self.process_audio(frame, direction)
+                return
             case VADUserStartedSpeakingFrame():
                 self._recogniser.speech_started()
             case VADUserStoppedSpeakingFrame():
@@ -50,6 +52,12 @@ class STTProcessor(InlineAudio, FrameProcessor):
                 await self._recogniser.close()
             case _:
                 pass
+        await self.push_frame(frame, direction)
+
+    async def process_audio(self, frame: InputAudioRawFrame, direction: FrameDirection) -> None:
+        """Feed the recogniser and pass the window on."""
+        if isinstance(frame, AudioWindowFrame):
+            self._recogniser.feed(frame.audio, frame.speech_prob)
         await self.push_frame(frame, direction)
 
     async def cleanup(self) -> None:

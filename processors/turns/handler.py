@@ -17,6 +17,7 @@ from pipecat.frames.frames import (
     CancelFrame,
     EndFrame,
     Frame,
+    InputAudioRawFrame,
     InterruptionFrame,
     UserBackchannelFrame,
     UserStartedSpeakingFrame,
@@ -229,6 +230,13 @@ class InterruptionHandler(InlineAudio, FrameProcessor):
             case _:
                 pass
         await self.push_frame(frame, direction)
+
+    async def process_audio(self, frame: InputAudioRawFrame, direction: FrameDirection) -> None:
+        """Hear a window; it goes no further."""
+        if isinstance(frame, AudioWindowFrame):
+            await self._hear(frame)
+        else:
+            await self.process_frame(frame, direction)
 
     async def cleanup(self) -> None:
         """Stop the timer and what is being asked."""
