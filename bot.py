@@ -52,7 +52,7 @@ def build_pipeline(call: Call, services: Services, log: CallLog) -> Pipeline:
     conversation = Conversation(services.system_prompt, services.settings.history_turns)
     context = ContextPair(conversation)
     interruptions = InterruptionHandler(
-        TurnMachine(services.turn_params),
+        TurnMachine(services.turn_params, services.verdict_policy),
         detect_end_of_turn=services.detect_end_of_turn,
         judge=services.judge,
         params=services.handler_params,

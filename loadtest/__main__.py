@@ -7,7 +7,7 @@ from loguru import logger
 
 logger.remove()  # Pipecat greets at its import
 
-from loadtest import faults, interruptions, run
+from loadtest import ablate, document, faults, interruptions, run
 
 
 def main() -> int:
@@ -23,6 +23,12 @@ def main() -> int:
     command = commands.add_parser("faults", help="let every vendor fail in every way, and tell what the caller heard")
     faults.add_arguments(command)
     command.set_defaults(main=faults.main)
+    command = commands.add_parser("ablate", help="change one thing at a time, and tell what it does")
+    ablate.add_arguments(command)
+    command.set_defaults(main=ablate.main)
+    command = commands.add_parser("document", help="write the documentation's tables and plot from committed runs")
+    document.add_arguments(command)
+    command.set_defaults(main=document.main)
     options = parser.parse_args()
     return options.main(options)
 

@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol
 from loadtest.audio import Clip
 from loadtest.caller import CallFailed, CallRefused
 from loadtest.material import Material
+from loadtest.phrases import is_still_to_come
 from loadtest.recording import Recording, Said
 from loadtest.scenario import ASKED_FOR_MUCH, Kind, Scenario
 
@@ -23,6 +24,12 @@ REPLY_OVER_SECS: Final = 1.2
 LONGEST_REPLY_SECS: Final = 60.0
 AFTER_SOUND_SECS: Final = 4.0
 """How long one waits after a sound that should not have stopped the bot."""
+
+MESSAGE_SECS: Final = 0.1
+"""A message about what is heard comes within this time of it."""
+
+LONGEST_WAIT_SECS: Final = 45.0
+"""Whoever is told to wait waits for so long."""
 
 GREETING_SECS: Final = 2.0
 """Whoever is called says something within this time, or waits for the caller."""
@@ -223,19 +230,34 @@ class Conversation:
         phone = request.phone = self._call.phone
         request.asked_clip = self._random.choice(self._questions(request.kind))
         request.asked = await phone.say(request.asked_clip)
-        await phone.bot_speaks(timeout_secs=self.scenario.answer_limit_secs)
+        await self._hear_answer(phone)
         if request.kind is Kind.INTERRUPTION:
             await asyncio.sleep(self.scenario.interrupt_after_secs)
             request.over = await phone.say(self._random.choice(self.material.interruptions))
             # What is on its way is not the answer to the interruption.
             with contextlib.suppress(CallFailed):
                 await phone.bot_is_silent(for_secs=0.3, timeout_secs=self.scenario.answer_limit_secs / 2)
-            await phone.bot_speaks(timeout_secs=self.scenario.answer_limit_secs)
+            await self._hear_answer(phone)
         elif request.kind is Kind.FALSE_ALARM:
             await asyncio.sleep(self.scenario.interrupt_after_secs)
             request.over = await phone.say(self._random.choice(self.material.false_alarms))
             await asyncio.sleep(AFTER_SOUND_SECS)
         await phone.bot_is_silent(for_secs=REPLY_OVER_SECS, timeout_secs=LONGEST_REPLY_SECS)
+
+    async def _hear_answer(self, phone: Phone) -> None:
+        """Wait for the answer to what was said last; whoever is told to wait a moment does so.
+
+        Raises:
+            CallFailed: Nothing was heard.
+        """
+        since = time.monotonic()
+        messages = phone.recording.messages
+        before = next((at for at, message in enumerate(messages) if message.arrival_secs >= since), len(messages))
+        await phone.bot_speaks(timeout_secs=self.scenario.answer_limit_secs)
+        await asyncio.sleep(MESSAGE_SECS)
+        until = since + LONGEST_WAIT_SECS
+        while is_still_to_come(messages[before:]) and time.monotonic() < until:  # noqa: ASYNC110 - a list tells nobody
+            await asyncio.sleep(MESSAGE_SECS)
 
     def _questions(self, kind: Kind) -> tuple[Clip, ...]:
         if kind in ASKED_FOR_MUCH:

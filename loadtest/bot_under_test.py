@@ -5,7 +5,7 @@ import contextlib
 import re
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -33,6 +33,7 @@ class Watched:
         pid: Its process, if it runs here and was started here.
         admin_url: Where the emulators tell what they did; empty without them.
         usage: (seconds of monotonic time, CPU percent of one core, MB) once a second.
+        log: What it has printed; grows.
     """
 
     url: str
@@ -40,6 +41,7 @@ class Watched:
     pid: int | None = None
     admin_url: str = ""
     usage: list[tuple[float, float, float]] = field(default_factory=list)
+    log: Sequence[str] = ()
 
     async def health(self) -> dict[str, Any]:
         """What ``GET /health`` says.
@@ -110,7 +112,7 @@ async def bot_under_test(url: str | None, profile: str | None, max_calls: int) -
     settings = {"MAX_CALLS": str(max_calls), "GREETING": "", "BANK_FILE": ":memory:", "LOG_LEVEL": "WARNING"}
     if profile is None:
         async with real_bot(LLM="scripted", **settings) as bot:
-            yield Watched(bot.url, "local ears, local voice, scripted answers", bot.pid)
+            yield Watched(bot.url, "local ears, local voice, scripted answers", bot.pid, log=bot.lines)
         return
     async with _emulators(profile) as (variables, admin_url):
         stated = {"LLM": "groq", "TTS": "gtts", "GROQ_API_KEY": "emulated"}
@@ -119,7 +121,7 @@ async def bot_under_test(url: str | None, profile: str | None, max_calls: int) -
         async with real_bot(**{**settings, **stated, **variables}) as bot:
             ears = "Deepgram" if "STT" in stated else "local ears"
             setup = f"{ears}, Groq and gTTS as emulated vendors (profile {profile})"
-            yield Watched(bot.url, setup, bot.pid, admin_url)
+            yield Watched(bot.url, setup, bot.pid, admin_url, log=bot.lines)
 
 
 @asynccontextmanager

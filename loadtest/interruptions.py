@@ -33,6 +33,7 @@ from processors.llm.base import Delta, Finish, Message, TextDelta, ToolSpec
 from processors.models import usable_cores
 from processors.services import Services
 from processors.turns.verdict.model import Judge, SoundModel
+from processors.turns.verdict.policy import VerdictPolicy
 from settings import Settings, load
 
 BEFORE_SECS: Final = 2.0
@@ -205,11 +206,13 @@ class Bot:
         mode: Of interruptions.
         sensitivity: Of interruptions, 0 to 1.
         weights: Of the sound judge; None: the bot's own; "none": no judge.
+        policy: Who decides instead of the bot's own rules.
     """
 
     mode: str
     sensitivity: float
     weights: str | None
+    policy: VerdictPolicy | None = None
 
 
 @cache
@@ -230,6 +233,7 @@ def run_clip(path: Path, file: str, class_: str, bot: Bot) -> Row:
         if not loaded:
             loaded.append(await Services.load(settings))
             loaded[0].language_model = Talker()
+            loaded[0].verdict_policy = bot.policy
             if bot.weights == "none":
                 loaded[0].judge = None
             elif bot.weights is not None:

@@ -15,13 +15,11 @@ from loadtest.acts import REPLY_OVER_SECS, CallMade, Request
 from loadtest.audio import BLOCK_SECS, Samples
 from loadtest.continuity import Continuity, continuity
 from loadtest.faults_scoring import signs_of
+from loadtest.phrases import APOLOGIES, is_cover, is_still_to_come
 from loadtest.recording import Recording, Said, Sound
 from loadtest.scenario import Kind
 from loadtest.scoring import NotMeasurable
 from loadtest.speech_end import speech_end_ms
-from processors.languages.catalogue import find_languages
-from processors.turns.events import Phrase
-from processors.turns.phrases import phrase_text
 
 LINE_LOST_SECS: Final = 2.0
 """A line that has brought no packet for so long is dead."""
@@ -31,22 +29,6 @@ RESUME_SECS: Final = 3.0
 
 STOP_SECS: Final = 2.0
 """A voice that stops later than this after an interruption began has not stopped for it."""
-
-APOLOGIES: Final = frozenset(
-    phrase_text(phrase, code, "", wait_secs)
-    for code, known in find_languages().items()
-    for phrase in (Phrase.APOLOGY, Phrase.REPEAT, Phrase.FULL)
-    for wait_secs in known.sentences.waits
-)
-"""What the bot says when it cannot answer: it is heard, and it is not an answer."""
-
-COVERS: Final = frozenset(
-    phrase_text(phrase, code, "", wait_secs)
-    for code, known in find_languages().items()
-    for phrase in (Phrase.MOMENT, Phrase.STILL, Phrase.IN_LINE)
-    for wait_secs in known.sentences.waits
-)
-"""What the bot says while its answer is on its way."""
 
 
 @dataclass
@@ -67,6 +49,7 @@ class RequestScore:
         silent: Neither answered nor told.
         cause: Why it failed, in a word; empty if it did not.
         v2v_ms: Voice to voice: end of the question to the first sound of the bot.
+        answer_ms: The same to the answer itself, which "one moment" may have come before; by the bot's message.
         response_ms: End of the question to the end of the answer, where nothing was said over it.
         longest_silence_ms: Longest time from the question's end on in which nobody was heard.
         longest_unsigned_ms: The same without a sign on the page either.
@@ -98,6 +81,7 @@ class RequestScore:
     silent: bool = False
     cause: str = ""
     v2v_ms: float | None = None
+    answer_ms: float | None = None
     response_ms: float | None = None
     longest_silence_ms: float | None = None
     longest_unsigned_ms: float | None = None
@@ -222,6 +206,8 @@ def judge_request(
     score.success = not told
     if told:
         score.told, score.cause = True, "apologised"
+    elif is_still_to_come([m for m in recording.messages if asked_end <= m.arrival_secs <= ended]):
+        score.success, score.told, score.cause = False, True, "only_told_to_wait"
     if request.kind is Kind.INTERRUPTION:
         _judge_interruption(score, request.over, sound, ended)
     elif request.kind is Kind.FALSE_ALARM:
@@ -300,9 +286,10 @@ def _add_the_bots_word(score: RequestScore, recording: Recording, asked_end: flo
     for message in recording.messages:
         if not asked_end <= message.arrival_secs <= ended:
             continue
-        if message.type == "reply-played" and score.bot_ms is None:
-            score.covered = score.covered or str(message.data.get("heard", "")).strip() in COVERS
+        if message.type == "bot-tts-text" and score.bot_ms is None:
+            score.covered = score.covered or is_cover(str(message.data.get("text", "")))
         elif message.type == "time-to-answer" and score.bot_ms is None:
+            score.answer_ms = 1000 * (message.arrival_secs - asked_end)
             score.bot_ms, score.stages_ms = int(message.data["ms"]), dict(message.data["stages"])
         elif message.type == "decision-card" and score.over:
             score.bot_silence_ms = message.data["card"].get("silence_ms")

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from loadtest.scenario import Kind
-from loadtest.stages import NAMES
+from loadtest.stages import FIRST_VERSION_MS, NAMES
 
 WORST_CALLS: Final = 10
 
@@ -113,6 +113,47 @@ def stage_stack(summary: dict[str, Any]) -> str:
     axes.set(xlabel="ms; the red lines are what callers measured", xlim=(0, None))
     axes.legend(frameon=False, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     return _svg(figure)
+
+
+def main_plot(runs: Sequence[dict[str, Any]]) -> str:
+    """Voice to voice of several runs, and where it goes, beside the first version's stages.
+
+    Args:
+        runs: ``{"summary": ..., "calls": [...]}`` of each.
+    """
+    figure = Figure(figsize=(9, 5.2))
+    above, below = figure.subplots(2, 1, gridspec_kw={"height_ratios": (3, 2), "hspace": 0.75})
+    for axes in (above, below):
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(alpha=0.25)
+    longest = 0.0
+    for colour, run in zip((INK, ACCENT), runs, strict=False):
+        values = sorted(r["v2v_ms"] for c in run["calls"] for r in c["requests"] if r["success"] and r["v2v_ms"])
+        summary = run["summary"]
+        label = f"{summary['callers']} callers ({summary['requests']} requests, {100 * summary['success_rate']:.1f} %)"
+        above.step(
+            values, 100 * np.arange(1, len(values) + 1) / summary["requests"], where="post", color=colour, label=label
+        )
+        longest = max(longest, values[-1])
+    first = sum(FIRST_VERSION_MS.values())
+    above.axvline(first, color=COLOURS[-2], ls="--", lw=1, label="first version: its stages added up")
+    above.set(
+        xlabel="voice to voice, ms", ylabel="of all requests answered by then, %", ylim=(0, 102), xlim=(0, longest)
+    )
+    above.legend(frameon=False, loc="lower right")
+    bars = [(f"{run['summary']['callers']} callers", run["summary"]["stages"]["stages_ms"]) for run in runs]
+    rows = [(name, {key: max(0.0, stages[key]["mean"]) for key in NAMES}) for name, stages in bars if stages]
+    rows.append(("first version", {key: float(FIRST_VERSION_MS.get(key, 0)) for key in NAMES}))
+    for row, (_, widths) in enumerate(rows):
+        left = 0.0
+        for colour, (key, name) in zip(COLOURS, NAMES.items(), strict=True):
+            below.barh(row, widths[key], left=left, color=colour, height=0.6, label=name if row == 0 else None)
+            left += widths[key]
+    below.set_yticks(range(len(rows)), [name for name, _ in rows])
+    below.invert_yaxis()
+    below.set(xlabel="mean of each stage, ms", xlim=(0, None))
+    below.legend(frameon=False, ncols=4, loc="lower center", bbox_to_anchor=(0.45, 1.0), fontsize=8)
+    return '<?xml version="1.0" encoding="utf-8"?>\n' + _svg(figure) + "\n"
 
 
 def on_the_line(calls: Sequence[dict[str, Any]], at_secs: float) -> int:

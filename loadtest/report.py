@@ -1,15 +1,16 @@
-"""The report of a run: ``summary.json``, ``summary.md`` and ``report.html`` in one folder."""
+"""The report of a run: ``summary.json``, ``run.json``, ``summary.md`` and ``report.html`` in one folder."""
 
 import json
 from pathlib import Path
 from typing import Any
 
 from loadtest import report_markdown
+from loadtest.document import compact
 from loadtest.figures import ms, percent
 
 
 def write(folder: Path, found: dict[str, Any]) -> None:
-    """Write all three.
+    """Write all: everything, a small file to keep, the text, and the page with plots.
 
     Args:
         folder: Where; made if it is not there.
@@ -20,6 +21,7 @@ def write(folder: Path, found: dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     markdown = report_markdown.text(found["summary"])
     (folder / "summary.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    (folder / "run.json").write_text(json.dumps(compact(found), indent=1) + "\n", encoding="utf-8")
     (folder / "summary.md").write_text(markdown, encoding="utf-8")
     (folder / "report.html").write_text(report_html.page(found), encoding="utf-8")
 

@@ -39,6 +39,7 @@ CAUSES: Final = {
     "at_capacity": "refused: all lines were busy, and the caller was told",
     "refused": "refused",
     "apologised": "the bot said that it cannot answer",
+    "only_told_to_wait": "the caller was told to wait, and no answer came",
     "did_not_stop": "the bot spoke on over an interruption",
     "no_answer_to_interruption": "the bot stopped and then said nothing",
     "not_interrupted": "the answer was over before it could be interrupted",
@@ -118,6 +119,7 @@ def _figures(summary: dict[str, Any]) -> str:
         ("", "mean", "p50", "p95", "p99", "count"),
         [
             _row("voice to voice", summary["v2v_ms"]),
+            _row("question to the answer itself", summary["answer_ms"]),
             _row("total response", summary["response_ms"]),
             _row("longest silence", summary["longest_silence_ms"]),
             _row("longest time without sound or sign", summary["longest_unsigned_ms"]),

@@ -45,9 +45,12 @@ STAGGER_SECS: Final = 0.4
 REQUEST_SECS: Final = 45.0
 """What one request may take in all, the longest answer included; bounds the run."""
 
-MAX_CALLS: Final = 10
-"""Calls at once, unless told otherwise: what a free account of the model's vendor can answer in time. Further callers
+SUSTAINED_CALLS: Final = 6
+"""Calls at once, unless told otherwise: what a free account of the model's vendor can answer for long. Further callers
 wait in line."""
+
+BURST_CALLERS: Final = 10
+"""So few callers are all let in at once: their requests fit the account's reserve."""
 
 CALLERS_PER_PROCESS: Final = 25
 SCORING_SECS: Final = 600.0
@@ -242,7 +245,12 @@ async def run_all(run: Run) -> dict[str, Any]:
     """The whole test; returns what ``summary.json`` holds."""
     options = run.options
     async with bot_under_test(options.url, run.profile, options.max_calls) as bot:
-        requests, calls, about = await call(run, bot)
+        try:
+            requests, calls, about = await call(run, bot)
+        finally:
+            if bot.log:
+                options.report.mkdir(parents=True, exist_ok=True)
+                (options.report / "bot.log").write_text("\n".join(bot.log) + "\n", encoding="utf-8")
     return put_together(run, requests, calls, about)
 
 
@@ -295,8 +303,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--max-calls",
         type=int,
-        default=MAX_CALLS,
-        help=f"calls that the started bot takes at once, the other callers wait in line; default: {MAX_CALLS}",
+        help="calls that the started bot takes at once, the other callers wait in line; default: "
+        f"{SUSTAINED_CALLS}, or all of up to {BURST_CALLERS} callers",
     )
     command.add_argument("--requests", type=int, default=5, help="requests of each caller; default: 5")
     command.add_argument("--scenario", default="seed", metavar="NAME|FILE", help="what callers do; default: seed")
@@ -318,6 +326,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """Run the command; returns the exit code: 0 if the run completed."""
+    if options.max_calls is None:
+        options.max_calls = options.callers if options.callers <= BURST_CALLERS else SUSTAINED_CALLS
     if min(options.callers, options.requests, options.processes, options.max_calls) < 1:
         print("error: --callers, --requests, --processes and --max-calls are at least 1", file=sys.stderr)
         return 2

@@ -24,6 +24,7 @@ def summarise(
         "told_failures": sum(r.told for r in requests if not r.success),
         "failures": dict(Counter(r.cause for r in requests if r.cause)),
         "v2v_ms": figures(r.v2v_ms for r in requests if r.success),
+        "answer_ms": figures(r.answer_ms for r in requests if r.success),
         "response_ms": figures(r.response_ms for r in requests if r.success),
         "longest_silence_ms": figures(r.longest_silence_ms for r in requests),
         "longest_unsigned_ms": figures(r.longest_unsigned_ms for r in requests),

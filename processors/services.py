@@ -51,7 +51,7 @@ from processors.turns.handler import HandlerParams, SoundJudge, TurnDetector
 from processors.turns.phrases import all_texts, phrase_text
 from processors.turns.states import InterruptionMode, TurnParams
 from processors.turns.verdict.model import Judge
-from processors.turns.verdict.policy import VerdictParams
+from processors.turns.verdict.policy import VerdictParams, VerdictPolicy
 from processors.vad import SpeechGateParams
 from settings import LlmFallback, LlmProvider, Settings, SettingsError, SttProvider, TtsProvider
 
@@ -106,6 +106,8 @@ class Services:
         self.tools = list(tools)
         self._shared_by_tools = Shared(settings)
         self._tool_servers: list[McpServer] = []
+        self.verdict_policy: VerdictPolicy | None = None
+        """Who decides about a sound over the bot's voice; None: the rules that the settings tune."""
         self.judge: SoundJudge | None = None if settings.interruption_mode is InterruptionMode.OFF else Judge()
 
     @classmethod

@@ -2,11 +2,14 @@
 
 import asyncio
 
+import pytest
+
 from loadtest import virtual_time
 from loadtest.acts import Conversation
 from loadtest.caller import CallFailed, CallRefused
 from loadtest.material import Material
-from loadtest.recording import Recording
+from loadtest.phrases import is_still_to_come
+from loadtest.recording import Message, Recording
 from loadtest.scenario import Kind, Scenario
 
 SCENARIO = Scenario.model_validate({"mix": {"silence": 1}, "think_secs": (1, 1), "silence_secs": 1})
@@ -59,3 +62,26 @@ def test_a_caller_who_is_refused_for_another_reason_does_not_wait():
     conversation = talk(FullHouse(1, status=403))
     assert not conversation.calls
     assert (conversation.requests[0].refusal, conversation.requests[0].told) == ("refused", True)
+
+
+def told(*messages: tuple[str, str]) -> list[Message]:
+    return [Message(float(at), kind, {"text": text}) for at, (kind, text) in enumerate(messages)]
+
+
+@pytest.mark.parametrize(
+    ("messages", "to_come"),
+    [
+        ([], False),
+        ([("bot-tts-text", "We are open from nine to five.")], False),
+        ([("bot-tts-text", "One moment, please.")], True),
+        ([("bot-tts-text", "I'm getting many calls right now."), ("bot-tts-text", "It will take about")], True),
+        ([("bot-tts-text", "One moment, please."), ("time-to-answer", "")], False),
+        ([("bot-tts-text", "One moment, please."), ("error", "")], False),
+        (
+            [("bot-tts-text", "One moment, please."), ("bot-tts-text", "I'm sorry, I can't answer that right now.")],
+            False,
+        ),
+    ],
+)
+def test_a_caller_who_is_told_to_wait_waits_for_the_answer(messages, to_come):
+    assert is_still_to_come(told(*messages)) is to_come
