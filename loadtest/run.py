@@ -358,6 +358,9 @@ def main(options: argparse.Namespace) -> int:
     except (NotHealthy, AssertionError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("\nended before any request: there is nothing to report", file=sys.stderr)
+        return 130
     report.write(options.report, found)
     print(report.in_short(found["summary"]))
     print(f"report: {options.report / 'report.html'}")
