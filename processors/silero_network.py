@@ -10,7 +10,6 @@ from functools import cache
 from typing import Any, Final
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
 from processors.models import SILERO_VAD, model_path
 
@@ -112,7 +111,7 @@ class SileroNetwork:
 def _frames(rows: Array, frames: int, length: int, hop: int) -> Array:
     """Overlapping stretches of each row, one below the other."""
     strides = (rows.strides[0], hop * _FLOAT_BYTES, _FLOAT_BYTES)
-    return as_strided(rows, (len(rows), frames, length), strides).reshape(-1, length)
+    return np.ndarray((len(rows), frames, length), np.float32, rows, strides=strides).reshape(-1, length)
 
 
 def _sigmoid(values: Array) -> Array:
