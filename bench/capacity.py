@@ -166,7 +166,8 @@ def answers(callers: Sequence[Caller]) -> tuple[tuple[float, ...], int]:
 async def bot_on_core(name: str, mode: str, options: argparse.Namespace) -> AsyncIterator[tuple[str, int]]:
     """Start a bot, on a core of its own."""
     if name == "parley":
-        started = baseline_bot("-m bench.emulated_services", ["--talkative"] if mode == "bot" else [])
+        more = "--talkative" if mode == "bot" else ""
+        started = baseline_bot("-m bench.emulated_services", f"{options.args} {more}".split())
     else:
         more = options.baseline_talkative if mode == "bot" else ""
         started = baseline_bot(options.baseline, f"{options.baseline_args} {more}".split())
@@ -267,6 +268,7 @@ def main() -> None:
     parser.add_argument("--baseline", type=Path, help="script of another bot to measure beside ours")
     parser.add_argument("--baseline-args", default="", help="arguments for it")
     parser.add_argument("--baseline-talkative", default="", help="further ones, with which it talks all the time")
+    parser.add_argument("--args", default="", help="arguments for ours; see bench.emulated_services")
     parser.add_argument("--calls", type=int, default=8, help="calls at once, for the comparison; default: 8")
     parser.add_argument("--rounds", type=int, default=3, help="rounds of the comparison; default: 3; 0: none")
     parser.add_argument("--secs", type=float, default=10.0, help="how long each is measured; default: 10")

@@ -1,6 +1,6 @@
 """Parley with services that cost next to nothing, for measuring what a call costs by itself.
 
-    python -m bench.emulated_services --port 7860 [--talkative]
+    python -m bench.emulated_services --port 7860 [--talkative] [--no-turn-model]
 
 Ears, language model and voice behave as good vendors' do, in time but not in sense: a transcript 150 ms after the last
 loud sound, a reply's first word 300 ms later and 60 words a second after that, a clause's audio 200 ms later at five
@@ -27,6 +27,7 @@ from processors.llm.base import Delta, Finish, Message, TextDelta, ToolSpec
 from processors.services import Services
 from processors.stt.base import Emit, OnError, Recogniser, Transcript
 from processors.tts.base import VoiceChunk
+from processors.turns.handler import TurnDetector
 from settings import Settings
 from transports.call_log import log_to_terminal
 
@@ -155,6 +156,7 @@ class EmulatedServices(Services):
     """The product's services, but for the three that hear, think and speak."""
 
     talkative = False
+    turn_model = True
 
     @classmethod
     async def load(cls, settings: Settings) -> "EmulatedServices":
@@ -164,6 +166,10 @@ class EmulatedServices(Services):
     def recogniser(self) -> Recogniser:
         return EmulatedRecogniser()
 
+    @property
+    def detect_end_of_turn(self) -> TurnDetector | None:
+        return super().detect_end_of_turn if self.turn_model else None
+
 
 def main() -> None:
     """Command line."""
@@ -172,8 +178,10 @@ def main() -> None:
     )
     parser.add_argument("--port", default="7860", help="port; default: 7860")
     parser.add_argument("--talkative", action="store_true", help="replies of 240 words, spoken for a minute and a half")
+    parser.add_argument("--no-turn-model", action="store_true", help="silence and words alone tell the end of a turn")
     options = parser.parse_args()
     EmulatedServices.talkative = options.talkative
+    EmulatedServices.turn_model = not options.no_turn_model
     bot.Services = EmulatedServices
     log_to_terminal("ERROR", as_json=False)
     settings = settings_module.load(

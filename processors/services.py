@@ -216,8 +216,8 @@ class Services:
         return HandlerParams(language=self.settings.language, greeting=self.settings.greeting)
 
     @property
-    def detect_end_of_turn(self) -> TurnDetector:
-        """The turn detector."""
+    def detect_end_of_turn(self) -> TurnDetector | None:
+        """The turn detector; None: there is none."""
         return smart_turn.p_complete
 
     @property
