@@ -18,7 +18,7 @@ from loadtest import ablate_tables
 from loadtest.ablations import VARIANTS, prompt_tokens, run_strategy, run_variant
 from loadtest.interruptions import ManifestError, read_manifest
 from loadtest.material import OWN_CLIPS
-from loadtest.run import machine
+from loadtest.run import command_line, machine
 from loadtest.strategies import STRATEGIES
 from processors.models import usable_cores
 
@@ -63,7 +63,7 @@ def main(options: argparse.Namespace) -> int:
     runs, sounds = _measure(options, clips)
     found = {
         "at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "command": "python -m loadtest " + " ".join(sys.argv[1:]),
+        "command": command_line(),
         "profile": options.profile,
         "seeds": options.seeds,
         "machine": machine(),

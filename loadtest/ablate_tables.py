@@ -20,6 +20,7 @@ COLUMNS: Final[Sequence[tuple[str, str, Callable[[float | None], str]]]] = (
     ("LLM first token", "llm_ms", ms),
     ("TTS first audio", "tts_ms", ms),
     ("model asked", "model_requests", lambda value: "–" if value is None else f"{value:.1f}"),
+    ("answers from the cache", "cache_hits", lambda value: "–" if value is None else f"{value:.1f}"),
 )
 
 

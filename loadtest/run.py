@@ -227,6 +227,18 @@ def _difference(after: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str
     }
 
 
+def command_line() -> str:
+    """The command, without where its report goes."""
+    words = iter(sys.argv[1:])
+    kept: list[str] = []
+    for word in words:
+        if word == "--report":
+            next(words, None)
+        elif not word.startswith("--report="):
+            kept.append(word)
+    return " ".join(["python -m loadtest", *kept])
+
+
 def machine() -> dict[str, str]:
     """Where the figures come from."""
     cpu = platform.processor() or platform.machine()
@@ -268,7 +280,7 @@ def put_together(
         "cost": cost.costs(used, len(requests), load_prices(options.prices)),
         "run": {
             "at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "command": "python -m loadtest " + " ".join(sys.argv[1:]),
+            "command": command_line(),
             "clock": "virtual" if options.virtual else "real",
             "scenario": run.scenario.name,
             "seed": run.scenario.seed,
