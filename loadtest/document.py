@@ -23,15 +23,15 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 KEPT: Final = ROOT / "docs" / "loadtest"
 DOCUMENT: Final = ROOT / "docs" / "METRICS_ABLATIONS_IMPROVEMENTS.md"
 PLOT: Final = KEPT / "main.svg"
-RUNS: Final = ("callers-10", "callers-50")
-ABLATIONS: Final = "ablations"
+RUNS: Final = "callers-*.json"
+ABLATIONS: Final = "ablations.json"
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     command.description = (
-        f"Writes docs/{DOCUMENT.name} and its plot from docs/loadtest/{{{', '.join((*RUNS, ABLATIONS))}}}.json. "
-        "To renew them, copy run.json of a run's report, or ablations.json, there."
+        f"Writes docs/{DOCUMENT.name} and its plot from docs/loadtest/{RUNS} and {ABLATIONS}. To renew them, copy "
+        "run.json of a run's report, or ablations.json, there."
     )
 
 
@@ -51,13 +51,16 @@ def main(options: argparse.Namespace) -> int:
 
 
 def read() -> tuple[dict[str, Any], dict[str, Any]]:
-    """The kept runs by name, and the ablations.
+    """The kept runs by name, fewest callers first, and the ablations.
 
     Raises:
-        OSError: One is missing.
+        OSError: There are none.
     """
-    runs = {name: json.loads((KEPT / f"{name}.json").read_text("utf-8")) for name in RUNS}
-    return runs, json.loads((KEPT / f"{ABLATIONS}.json").read_text("utf-8"))
+    found = {path.stem: json.loads(path.read_text("utf-8")) for path in KEPT.glob(RUNS)}
+    if not found:
+        raise FileNotFoundError(f"{KEPT / RUNS} does not exist")
+    runs = dict(sorted(found.items(), key=lambda item: (item[1]["summary"]["callers"], item[0])))
+    return runs, json.loads((KEPT / ABLATIONS).read_text("utf-8"))
 
 
 def compact(found: dict[str, Any]) -> dict[str, Any]:

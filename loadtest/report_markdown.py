@@ -186,6 +186,11 @@ def _stages(summary: dict[str, Any]) -> str:
         f"by {ms(stages['difference_each_ms']['p50'])} (p50), {ms(stages['difference_each_ms']['p95'])} (p95). Left "
         f'out are {stages["covered"]} answers that "one moment" was heard before: the caller\'s figure ends at that, '
         "the bot's at the answer."
+        + (
+            " The emulated way to each vendor and back is part of that vendor's stage."
+            if summary["run"]["profile"]
+            else ""
+        )
     )
 
 
