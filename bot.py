@@ -64,6 +64,7 @@ def build_pipeline(call: Call, services: Services, log: CallLog) -> Pipeline:
         services.language_model_for(call.pc_id),
         tools,
         services.llm_params,
+        guesses=services.guesses,
         hang_up=call.hang_up,
         on_usage=log.tokens_used,
     )

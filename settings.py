@@ -232,6 +232,13 @@ class Settings(BaseSettings):
         description="Limits of each model, comma separated: rpm=30,rpd=1000,tpm=8000,tpd=200000; empty: "
         "the published ones, corrected by what the vendor says.",
     )
+    guess_share: float = Field(
+        0.5,
+        ge=0,
+        le=1.01,
+        description="Replies are prepared at the first pause while this share of the vendor's budget "
+        "is left; above 1: never.",
+    )
     reply_cache_secs: float = Field(
         600.0,
         ge=0,

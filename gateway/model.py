@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 from loguru import logger
 
 from gateway.continuation import Continuation, continued
+from gateway.guesses import Guesses
 from gateway.policy import CHARS_PER_TOKEN, Choice, Decision, Policy, PolicyParams, Refuse, Send, Tell
 from gateway.reply_cache import ReplyCache
 from gateway.shared_budget import LocalOnly, SharedBudget
@@ -46,11 +47,13 @@ class GatewayParams:
     Attributes:
         first_token_secs: A model that has not begun after this long is left for another.
         next_token_secs: One that falls silent in the middle is left after this long.
+        guess_share: Share of the budget from which replies may be guessed; see :mod:`gateway.guesses`.
         policy: Times of the queue and of retries.
     """
 
     first_token_secs: float = 2.5
     next_token_secs: float = 1.5
+    guess_share: float = 0.5
     policy: PolicyParams = field(default_factory=PolicyParams)
 
 
@@ -92,6 +95,7 @@ class Gateway:
         self._inboxes: dict[int, asyncio.Queue[Decision]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._gone: set[str] = set()
+        self.guesses = Guesses(lambda: self._policy.share_left(self._now()), self._params.guess_share)
 
     @property
     def name(self) -> str:
@@ -141,7 +145,7 @@ class Gateway:
 
     def snapshot(self) -> dict[str, Any]:
         """Plain values for the dashboard; see :mod:`observe.gateway`."""
-        about = self._policy.snapshot(self._now())
+        about = self._policy.snapshot(self._now()) | {"guesses": self.guesses.snapshot()}
         if self._cache is not None:
             about["cache"] = self._cache.snapshot()
         return about

@@ -5,16 +5,17 @@ next prompt. :class:`ContextPair` are the two thin processors around it: one tur
 other commits what was heard of a reply.
 """
 
+import copy
 import json
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from pipecat.frames.frames import Frame, LLMContextFrame, SystemFrame
+from pipecat.frames.frames import DataFrame, Frame, LLMContextFrame, SystemFrame
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
-from processors.frames import ClientReadyFrame, ReplyCommittedFrame, ReplyPlayedFrame, UserTurnFrame
+from processors.frames import ClientReadyFrame, ReplyCommittedFrame, ReplyPlayedFrame, UserGuessFrame, UserTurnFrame
 from processors.overtaking import OvertakingInterruptions
 
 CUT_MARK = " …[interrupted]"
@@ -171,6 +172,13 @@ class Conversation:
             _append_said(messages, said.strip())
         return messages
 
+    def messages_with(self, turn_id: int, text: str) -> list[Message]:
+        """The prompt if the user's turn were this, which it may become."""
+        other = copy.copy(self)
+        other._turns = copy.deepcopy(self._turns)
+        other.user_turn(turn_id, text)
+        return other.messages()
+
     def spoken(self) -> list[tuple[Speaker, str]]:
         """What was said and heard in the turns that are kept, for a person to read."""
         lines: list[tuple[Speaker, str]] = []
@@ -257,6 +265,17 @@ class ReplyContextFrame(LLMContextFrame):
 
 
 @dataclass
+class ReplyGuessFrame(DataFrame):
+    """A prompt that may be asked next; its reply may be prepared.
+
+    Parameters:
+        messages: The prompt; empty: what was prepared is of no use.
+    """
+
+    messages: list[Message]
+
+
+@dataclass
 class ConversationFrame(SystemFrame):
     """The conversation so far, for a client that comes back to it.
 
@@ -300,6 +319,10 @@ class _UserContext(OvertakingInterruptions):
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         await super().process_frame(frame, direction)
+        if isinstance(frame, UserGuessFrame):
+            messages = self._pair.conversation.messages_with(frame.turn_id, frame.text) if frame.text else []
+            await self.push_frame(ReplyGuessFrame(messages))
+            return
         if not isinstance(frame, UserTurnFrame):
             await self.push_frame(frame, direction)
             if isinstance(frame, ClientReadyFrame) and frame.returns:

@@ -112,6 +112,19 @@ class UserTurnFrame(DataFrame):
 
 
 @dataclass
+class UserGuessFrame(DataFrame):
+    """The user's turn may be over: a reply to its words so far may be prepared, unheard.
+
+    Parameters:
+        turn_id: The turn.
+        text: Its words so far; empty: what was prepared is of no use.
+    """
+
+    turn_id: int
+    text: str
+
+
+@dataclass
 class SayFrame(DataFrame):
     """The bot says a fixed sentence of its own accord (greeting, apology, filler).
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 from aiortc import RTCIceServer
 from loguru import logger
 
+from gateway.guesses import Guesses
 from gateway.model import Endpoint, Gateway, GatewayParams
 from gateway.policy import Choice, PolicyParams
 from gateway.reply_cache import ReplyCache
@@ -176,6 +177,12 @@ class Services:
             case _:
                 return MoonshineRecogniser()
 
+    @property
+    def guesses(self) -> Guesses | None:
+        """Whether replies may be prepared before they are wanted; None: never, since the model has no gateway."""
+        model = self.language_model
+        return model.guesses if isinstance(model, Gateway) and self.settings.guess_share <= 1 else None
+
     def language_model_for(self, call_id: str) -> LanguageModel:
         """The language model as one call asks it."""
         model = self.language_model
@@ -194,6 +201,7 @@ class Services:
         settings = self.settings
         return TurnParams(
             mode=settings.interruption_mode,
+            guess=self.guesses is not None,
             step_back=settings.resume_at_word,
             idle_secs=settings.idle_secs,
             idle_prompts=settings.idle_prompts,
@@ -319,7 +327,8 @@ def _groq(settings: Settings, name: str) -> Endpoint:
 
 def _gateway(settings: Settings, endpoints: Sequence[Endpoint], *, patient: bool = False) -> Gateway:
     """What stands between calls and models. A server of one's own may be slow and is waited for (``patient``)."""
-    params = GatewayParams(policy=PolicyParams(max_wait_secs=settings.llm_max_wait_secs))
+    policy = PolicyParams(max_wait_secs=settings.llm_max_wait_secs)
+    params = GatewayParams(policy=policy, guess_share=settings.guess_share)
     if patient:
         params = replace(
             params, first_token_secs=settings.llm_first_token_secs, next_token_secs=settings.llm_next_token_secs

@@ -11,7 +11,8 @@ from pipecat.frames.frames import CancelFrame, EndFrame, Frame, InterruptionFram
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.frame_processor import FrameDirection
 
-from processors.context import ReplyContextFrame
+from gateway.guesses import Guesses
+from processors.context import ReplyContextFrame, ReplyGuessFrame
 from processors.frames import (
     PlayoutStalledFrame,
     ReplyEndFrame,
@@ -37,6 +38,7 @@ from processors.llm.base import (
     ToolSpec,
     Usage,
 )
+from processors.llm.guess import Guess
 from processors.llm.reply import Reply, ReplyLine
 from processors.overtaking import OvertakingInterruptions
 from processors.tools.runner import ToolRunner
@@ -81,6 +83,7 @@ class LLMProcessor(OvertakingInterruptions):
         params: Limits.
         hang_up: Ends the call, when a tool wants it.
         on_usage: Told what each request cost, where the model says.
+        guesses: Whether replies may be prepared before they are wanted; None: never.
     """
 
     def __init__(
@@ -90,6 +93,7 @@ class LLMProcessor(OvertakingInterruptions):
         params: LLMParams | None = None,
         hang_up: Callable[[], None] = lambda: None,
         on_usage: Callable[[Usage], None] = lambda _: None,
+        guesses: Guesses | None = None,
     ) -> None:
         super().__init__(name="llm")
         self._model = model
@@ -97,6 +101,8 @@ class LLMProcessor(OvertakingInterruptions):
         self._params = params or LLMParams()
         self._hang_up = hang_up
         self._on_usage = on_usage
+        self._guesses = guesses
+        self._guess: Guess | None = None
         self._hangs_up_after: Reply | None = None
         self._hanging_up: asyncio.TimerHandle | None = None
         self._reply: Reply | None = None
@@ -111,6 +117,9 @@ class LLMProcessor(OvertakingInterruptions):
                 if not self.overtaken:
                     await self._stop()
                     self._begin(frame)
+                return
+            case ReplyGuessFrame():
+                self._prepare(frame.messages)
                 return
             case WordHeardFrame() | PlayoutStalledFrame() | ReplyPlayedFrame() if direction is FrameDirection.UPSTREAM:
                 await self._note_playout(frame)
@@ -130,9 +139,34 @@ class LLMProcessor(OvertakingInterruptions):
         """End the reply; let tools that change something finish."""
         await super().cleanup()
         await self._stop()
+        self._drop_guess()
         self._stay_on_the_line()
         if self._tools is not None:
             await self._tools.close()
+
+    def _prepare(self, messages: Sequence[Message]) -> None:
+        """Ask ahead of time; what was asked before is of no use."""
+        self._drop_guess()
+        if messages and self._guesses is not None and self._guesses.allowed:
+            self._guesses.note_asked()
+            self._guess = Guess(self._model, messages, self._tools.specs if self._tools is not None else [])
+
+    def _drop_guess(self) -> None:
+        guess, self._guess = self._guess, None
+        if guess is not None:
+            guess.drop()
+            if self._guesses is not None:
+                self._guesses.note_wasted(guess.tokens)
+
+    def _stream(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> AsyncIterator[Delta]:
+        """What was prepared, if it is what is wanted; else ask."""
+        guess = self._guess
+        if guess is not None and self._guesses is not None and guess.answers(messages, tools):
+            self._guess = None
+            self._guesses.note_used()
+            return guess.stream()
+        self._drop_guess()
+        return self._model.stream(messages, tools)
 
     def _begin(self, frame: ReplyContextFrame) -> None:
         self._stay_on_the_line()
@@ -195,7 +229,7 @@ class LLMProcessor(OvertakingInterruptions):
         """
         calls: list[ToolCallDelta] = []
         bare = BareCallFilter() if self._tools is not None else None
-        async with aclosing(_as_generator(self._model.stream(messages, tools))) as stream:
+        async with aclosing(_as_generator(self._stream(messages, tools))) as stream:
             wait_secs = self._params.first_token_secs
             while True:
                 delta = await _within(anext(stream, None), wait_secs)

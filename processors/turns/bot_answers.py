@@ -52,6 +52,7 @@ class BotAnswers(Floor):
         self._reply = Reply(self._new_reply_id())
         self._fillers_said = 0
         self._line_told = False
+        self._guessed = self._given_up = ""
         self._do(AskReply(self.turn_id, self._reply.reply_id, self._asked_text))
         self._set(Timer.REPLY, self.params.reply_secs)
         self._think()

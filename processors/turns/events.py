@@ -310,6 +310,19 @@ class AskReply:
 
 
 @dataclass(frozen=True, slots=True)
+class Guess:
+    """The turn may be over: a reply to its words so far may be prepared, unheard.
+
+    Attributes:
+        turn_id: The turn.
+        text: Its words so far; empty: they go on, and what was prepared is of no use.
+    """
+
+    turn_id: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Say:
     """Say a fixed sentence.
 
@@ -399,6 +412,7 @@ Action = (
     | Resume
     | Cancel
     | AskReply
+    | Guess
     | Say
     | StartJudging
     | StopJudging

@@ -61,6 +61,8 @@ class Floor:
         self._filler: Reply | None = None
         self._fillers_said = 0
         self._line_told = False
+        self._guessed = ""
+        self._given_up = ""
         self._closes = False
         self._speaking_id: int | None = None
         self._committing_id: int | None = None

@@ -53,6 +53,7 @@ from processors.frames import (
     ToolsRunningFrame,
     TranscriptFrame,
     TurnStateFrame,
+    UserGuessFrame,
     UserTextFrame,
     UserTurnFrame,
     WordHeardFrame,
@@ -330,6 +331,8 @@ class InterruptionHandler(InlineAudio, FrameProcessor):
                 await self.push_frame(InterruptionFrame())
             case ev.AskReply(turn_id, reply_id, text):
                 await self.push_frame(UserTurnFrame(turn_id, reply_id, text))
+            case ev.Guess(turn_id, text):
+                await self.push_frame(UserGuessFrame(turn_id, text))
             case ev.Say():
                 await self.push_frame(self._say_frame(action))
             case ev.StartJudging(sound_id):

@@ -106,6 +106,7 @@ class TurnParams:
         idle_secs: A caller who says nothing for this long is asked whether they are there; 0: never.
         idle_prompts: How often they are asked before the bot says goodbye.
         hang_up_secs: How long after its last word the bot hangs up: so long may that be on its way.
+        guess: Have a reply prepared at the first pause.
         step_back: Resume from the start of the cut word instead of from the very next sample.
     """
 
@@ -135,6 +136,7 @@ class TurnParams:
     idle_secs: float = 0.0
     idle_prompts: int = 2
     hang_up_secs: float = 0.6
+    guess: bool = False
     step_back: bool = False
     endpoint: EndpointParams = EndpointParams()
     verdict: VerdictParams = VerdictParams()

@@ -5,6 +5,7 @@ from processors.turns.events import (
     AnnounceUserStarted,
     AnnounceUserStopped,
     Event,
+    Guess,
     KeyPressed,
     Phrase,
     ReportFault,
@@ -31,8 +32,16 @@ class UserSpeaks(Floor):
         if self._ask_waits:
             self._ask_waits = False
             self._do(AnnounceUserStarted())
+        self._guess("")
         self._clear(Timer.END_OF_TURN, Timer.TRANSCRIPT)
         self._set(Timer.ENDLESS_SPEECH, self.params.endless_speech_secs)
+
+    def _guess(self, text: str) -> None:
+        """Have a reply to these words prepared, or (no words) given up."""
+        known = text == self._guessed or (text and text == self._given_up)
+        if self.params.guess and not known:
+            self._given_up, self._guessed = self._guessed, text
+            self._do(Guess(self.turn_id if self._turn_open else self.turn_id + 1, text))
 
     def _await_words(self, _: Event | None = None) -> None:
         """Speech has ended (or was none): its words, the turn detector and the silence decide what follows."""
@@ -72,6 +81,8 @@ class UserSpeaks(Floor):
             secs = max(secs, self.params.turn_score_secs)
         if not self._transcript.has_final():
             secs = self.params.transcript_secs
+        elif ended_at + secs > self._now:
+            self._guess(text)
         self._timers[Timer.END_OF_TURN] = max(ended_at + secs, self._now)
 
     def _end_turn(self, _: Event | None = None) -> None:

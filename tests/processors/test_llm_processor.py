@@ -6,7 +6,8 @@ import pytest
 from pipecat.frames.frames import EndFrame, LLMTextFrame
 from pipecat.processors.aggregators.llm_context import LLMContext
 
-from processors.context import CANCELLED, Conversation, ReplyContextFrame
+from gateway.guesses import Guesses
+from processors.context import CANCELLED, Conversation, ReplyContextFrame, ReplyGuessFrame
 from processors.frames import ReplyEndFrame, ReplyInLineFrame, ReplyRefusedFrame, ReplyStartFrame, SayFrame
 from processors.llm.base import Cause, Finish, InLine, LanguageModelError, ToolCallDelta
 from processors.llm.processor import LLMParams, LLMProcessor
@@ -297,3 +298,76 @@ async def test_why_there_is_no_reply_is_told_before_its_end(virtual):
         await chain.until(ReplyEndFrame)
         (refused,) = chain.up(ReplyRefusedFrame)
         assert (refused.reply_id, refused.cause) == (3, "quota")
+
+
+# --- replies that are prepared before they are wanted
+
+
+def maybe(text):
+    return ReplyGuessFrame([{"role": "user", "content": text}] if text else [])
+
+
+def guesses(share=1.0):
+    return Guesses(lambda: share, 0.5)
+
+
+async def test_a_prepared_reply_is_spoken_without_asking_again(virtual):
+    model, book = ScriptModel([1.0, "Good ", 0.5, "morning.", STOP]), guesses()
+    async with running(LLMProcessor(model, guesses=book)) as chain:
+        began = virtual.time()
+        await chain.push(maybe("Hi"))
+        await asyncio.sleep(0.8)
+        assert shape(chain) == []
+        await chain.push(prompt(3, "Hi"))
+        await chain.until(ReplyEndFrame)
+        assert shape(chain) == ["start 3", "Good ", "morning.", "end 3"]
+        at = [chain.at(frame) - began for frame in chain.down(LLMTextFrame)]
+        assert at == [pytest.approx(1.0, abs=0.02), pytest.approx(1.5, abs=0.02)]
+    assert len(model.prompts) == 1
+    assert book.snapshot() == {"asked": 1, "used": 1, "wasted_tokens": 0}
+
+
+async def test_what_was_prepared_for_other_words_is_never_heard(virtual):
+    model, book = ScriptModel(["Wrong.", 5.0, STOP], ["Right.", STOP]), guesses()
+    async with running(LLMProcessor(model, guesses=book)) as chain:
+        await chain.push(maybe("Hi"))
+        await asyncio.sleep(0.2)
+        await chain.push(prompt(3, "Hi there"))
+        await chain.until(ReplyEndFrame)
+        assert shape(chain) == ["start 3", "Right.", "end 3"]
+    assert (book.asked, book.used) == (1, 0)
+    assert book.wasted_tokens > 0
+
+
+async def test_one_at_most_is_prepared_and_none_when_the_words_go_on(virtual):
+    model = ScriptModel(["A", 9.0, STOP], ["B", 9.0, STOP])
+    async with running(LLMProcessor(model, guesses=guesses())) as chain:
+        await chain.push(maybe("one"))
+        await chain.push(maybe("one two"))
+        await asyncio.sleep(0.1)
+        alive = [task for task in asyncio.all_tasks() if task.get_name() == "guess"]
+        assert len(alive) == 1
+        await chain.push(maybe(""))
+        await asyncio.sleep(0.1)
+        assert not [task for task in asyncio.all_tasks() if task.get_name() == "guess"]
+
+
+@pytest.mark.parametrize(
+    "first", [[LanguageModelError("broken", retryable=True)], [InLine(3.0), 3.0, "Late.", STOP]], ids=["fails", "waits"]
+)
+async def test_a_guess_that_fails_or_must_wait_is_asked_anew(virtual, first):
+    model = ScriptModel(first, ["Yes.", STOP])
+    async with running(LLMProcessor(model, guesses=guesses())) as chain:
+        await chain.push(maybe("Hi"))
+        await asyncio.sleep(0.1)
+        await chain.push(prompt(3, "Hi"))
+        await chain.until(ReplyEndFrame)
+        assert shape(chain) == ["start 3", "Yes.", "end 3"]
+
+
+async def test_nothing_is_prepared_when_the_budget_is_low(virtual):
+    model = ScriptModel(["Yes.", STOP])
+    async with running(LLMProcessor(model, guesses=guesses(share=0.4))) as chain:
+        await chain.push(maybe("Hi"))
+        await asyncio.sleep(0.1)
+        assert model.prompts == []

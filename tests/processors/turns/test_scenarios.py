@@ -266,3 +266,26 @@ def test_a_refusal_of_an_older_reply_changes_nothing() -> None:
     scene = [*QUESTION, (asked_at + 10, ev.Refused(7, Phrase.QUOTA)), (asked_at + 20, ev.ReplyPlayed(1, error="no"))]
     world = World(Params(llm_ms=9000)).run(scene, 9000)
     assert [phrase for _, phrase, _ in said(world)] == [Phrase.APOLOGY]
+
+
+# --- a reply is prepared at the first pause -----------------------------------------------------
+
+
+def test_a_reply_to_the_words_so_far_is_prepared_and_asked_for_with_the_same() -> None:
+    scene = [*speech(0, 1200, "what is my balance", final_ms=1250), (1450, ev.TurnScored(0.95))]
+    world = World(Params(), TurnParams(guess=True)).run(scene, 8000)
+    ((guessed_at, guess),) = world.actions(ev.Guess)
+    ((asked_at, ask),) = world.actions(ev.AskReply)
+    assert (guess.turn_id, guess.text) == (ask.turn_id, ask.text) == (1, "what is my balance")
+    assert guessed_at < asked_at
+
+
+def test_words_that_go_on_give_the_prepared_reply_up() -> None:
+    scene = [*speech(0, 1200, "my name is"), *speech(1900, 2600, "ann smith", segment=1)]
+    world = World(Params(), TurnParams(guess=True)).run(scene, 9000)
+    texts = [guess.text for _, guess in world.actions(ev.Guess)]
+    assert texts == ["my name is", "", "my name is ann smith"]
+
+
+def test_nothing_is_prepared_unless_it_is_wanted() -> None:
+    assert World().run(QUESTION, 8000).actions(ev.Guess) == []
