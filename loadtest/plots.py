@@ -121,9 +121,10 @@ def main_plot(runs: Sequence[dict[str, Any]]) -> str:
     Args:
         runs: ``{"summary": ..., "calls": [...]}`` of each.
     """
-    figure = Figure(figsize=(9, 5.2))
-    above, below = figure.subplots(2, 1, gridspec_kw={"height_ratios": (3, 2), "hspace": 0.75})
+    figure = Figure(figsize=(9, 6))
+    above, below = figure.subplots(2, 1, gridspec_kw={"height_ratios": (3, 2), "hspace": 0.7})
     for axes in (above, below):
+        axes.set_axisbelow(True)
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(alpha=0.25)
     longest = 0.0
@@ -137,9 +138,7 @@ def main_plot(runs: Sequence[dict[str, Any]]) -> str:
         longest = max(longest, values[-1])
     first = sum(FIRST_VERSION_MS.values())
     above.axvline(first, color=COLOURS[-2], ls="--", lw=1, label="first version: its stages added up")
-    above.set(
-        xlabel="voice to voice, ms", ylabel="of all requests answered by then, %", ylim=(0, 102), xlim=(0, longest)
-    )
+    above.set(xlabel="voice to voice, ms", ylabel="answered, % of all requests", ylim=(0, 102), xlim=(0, longest))
     above.legend(frameon=False, loc="lower right")
     bars = [(f"{run['summary']['callers']} callers", run["summary"]["stages"]["stages_ms"]) for run in runs]
     rows = [(name, {key: max(0.0, stages[key]["mean"]) for key in NAMES}) for name, stages in bars if stages]
