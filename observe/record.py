@@ -289,6 +289,7 @@ class CallRecord:
         self.ended, self.end_reason = now, reason
         self.state, self.state_since = "over", now
         self._add(now, "end", reason=reason)
+        self._measure_quality = dict  # a record outlives its call, and must not keep it
         self._listener.over(self)
 
     def measure(self, now: float) -> None:

@@ -1,5 +1,8 @@
 """A call's record: what is kept, what is told, and that it stays small."""
 
+import gc
+import weakref
+
 import pytest
 
 from observe.book import KEEP_CALLS, CallBook
@@ -197,3 +200,28 @@ def test_a_record_stays_small(book):
 )
 def test_causes_are_few(text, cause):
     assert cause_of(text) == cause
+
+
+def test_a_record_keeps_no_call_that_is_over(book):
+    class Call:
+        def quality(self):
+            return {"lost_in_percent": 1.5}
+
+    call = Call()
+    gone = weakref.ref(call)
+    record = book.open("peer", now=BEGAN, now_unix=BEGAN_UNIX, quality=call.quality)
+    record.measure(BEGAN + 1)
+    record.over(BEGAN + 2, "closed")
+    del call
+    gc.collect()
+    assert gone() is None
+    assert record.summary(BEGAN + 3)["quality"] == {"lost_in_percent": 1.5}
+
+
+def test_a_sound_whose_end_is_dated_before_its_start_costs_nothing(book):
+    heard = Heard()
+    book.add_listener(heard)
+    record = opened(book)
+    record.speech_began(BEGAN + 1.0)
+    record.speech_ended(BEGAN + 0.9)  # both are told at once after a stall, and dated back by different times
+    assert heard.usage == [Usage("stt", "seconds", 0.0)]
