@@ -30,6 +30,7 @@ from processors.llm.base import (
 
 T = TypeVar("T")
 
+# Why a request is refused, where no vendor has said it in its own words.
 REASONS: Final = {
     Cause.FAULT: "no language model answers",
     Cause.BUSY: "all language models are busy",
@@ -95,6 +96,7 @@ class Gateway:
         self._inboxes: dict[int, asyncio.Queue[Decision]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._gone: set[str] = set()
+        self._said: dict[Cause, str] = {}
         self.guesses = Guesses(lambda: self._policy.share_left(self._now()), self._params.guess_share)
 
     @property
@@ -190,10 +192,10 @@ class Gateway:
             self._decide()
             while not answer.over:
                 match await inbox.get():
-                    case Tell(_, wait_secs):
-                        yield InLine(wait_secs)
+                    case Tell(_, wait_secs, cause):
+                        yield InLine(wait_secs, self._why(cause))
                     case Refuse(_, cause, wait_secs):
-                        why = REASONS[cause]
+                        why = self._why(cause)
                         raise LanguageModelError(why, retryable=True, cause=cause, retry_after_secs=wait_secs)
                     case Send(_, name):
                         attempt = self._attempt(number, self._endpoints[name], messages, tools, answer)
@@ -263,10 +265,14 @@ class Gateway:
 
     def _note_failure(self, number: int, model: LanguageModel, error: LanguageModelError, answer: "_Answer") -> None:
         logger.warning("{}: {}", model.name, error)
+        self._said[error.cause] = str(error)
         if error.cause is Cause.GONE:
             self._note_gone(next(name for name, each in self._endpoints.items() if each is model))
         used = answer.tokens(0) if answer.begun else None
         self._policy.failed(number, error.cause, error.retry_after_secs, error.allowances, used, self._now())
+
+    def _why(self, cause: Cause) -> str:
+        return self._said.get(cause, REASONS[cause])
 
     def _note_gone(self, name: str) -> None:
         if name not in self._gone:

@@ -95,10 +95,11 @@ class Send:
 
 @dataclass(frozen=True)
 class Tell:
-    """Tell the ticket's call how long it will wait."""
+    """Tell the ticket's call how long it will wait, and why."""
 
     ticket: int
     wait_secs: float
+    cause: Cause
 
 
 @dataclass(frozen=True)
@@ -351,7 +352,7 @@ class Policy:
             ahead += 1  # nobody is overtaken by somebody behind
             if self._is_news(ticket, wait_secs, now):
                 ticket.told_secs, ticket.told_at = wait_secs, now
-                decisions.append(Tell(ticket.number, wait_secs))
+                decisions.append(Tell(ticket.number, wait_secs, cause))
         return decisions
 
     def next_wake(self, now: float) -> float | None:

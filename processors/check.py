@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from processors.frames import INPUT_SAMPLE_RATE_HZ, WINDOW_SAMPLES
-from processors.llm.base import Finish, LanguageModelError, TextDelta
+from processors.llm.base import Finish, InLine, LanguageModelError, TextDelta
 from processors.llm.scripted import ScriptedModel
 from processors.models import MODEL_FILES, ModelError, model_path
 from processors.services import Services
@@ -131,6 +131,10 @@ async def _reply(services: Services, text: str) -> str:
             if isinstance(delta, TextDelta):
                 first_secs = first_secs or time.perf_counter() - began
                 reply += delta.text
+            elif isinstance(delta, InLine):
+                # Callers wait; who checks wants to know.
+                why = f"{delta.why.rstrip('.')}; a caller would wait for {delta.wait_secs:.0f} s"
+                raise LanguageModelError(why, retryable=True)
             elif isinstance(delta, Finish):
                 break
     if first_secs is None:

@@ -113,9 +113,11 @@ class InLine:
 
     Attributes:
         wait_secs: How much longer, estimated.
+        why: What it waits for, if possible in the vendor's words.
     """
 
     wait_secs: float
+    why: str = ""
 
 
 Delta = TextDelta | ToolCallDelta | Finish | LimitsTold | InLine

@@ -159,7 +159,7 @@ async def test_a_real_call_is_seen_from_its_greeting_to_its_end(
             const look = () => calls.querySelectorAll(".state-pill").forEach((one) => seen.add(one.textContent));
             new MutationObserver(look).observe(calls, { subtree: true, childList: true, characterData: true });
         }""")
-        async with caller(playwright_driver, bot, recording):
+        async with caller(playwright_driver, bot, recording) as talk:
             await expect(row.locator("[data-cell=answer]")).to_contain_text("ms")
             seen = set(await v.page.evaluate("[...window.seen]"))
             # A state may be shorter than the second between two messages.
@@ -175,5 +175,6 @@ async def test_a_real_call_is_seen_from_its_greeting_to_its_end(
                 await expect(story).to_contain_text(greeting)
                 await page.part("whole").click()
                 await page.until(f"() => Math.min(...Object.values(({LEVEL_WIDTHS})())) > 12")
+            await talk.part("hangup").click()
         await expect(v.page.locator("#ended").get_by_test_id("call-1")).to_contain_text("Over")
         await expect(v.part("tile-calls")).to_contain_text("0 of")

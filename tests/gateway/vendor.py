@@ -79,7 +79,7 @@ class Town:
                 match decision:
                     case Send(number, model):
                         self._send(number, model, wish)
-                    case Tell(_, wait):
+                    case Tell(_, wait, _):
                         wish.told.append((self.now, wait))
                     case Refuse():
                         wish.refused = decision

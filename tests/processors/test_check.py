@@ -42,7 +42,7 @@ async def emulated(app, *faults, **profile):
         (
             [{"vendor": "groq", "kind": "status", "status": 429, "retry_after": "7"}],
             {},
-            "FAILED: HTTP 429: Rate limit reached for model `openai/gpt-oss-120b`",
+            "FAILED: HTTP 429: Rate limit reached for model `openai/gpt-oss-",
         ),
         (
             [{"vendor": "groq", "kind": "quota_gone"}],
@@ -57,6 +57,7 @@ async def test_groq_refuses_in_its_own_words(capsys, faults, profile, says):
         code, printed = await checked(capsys, llm="groq", groq_api_key=KEY, groq_url=f"http://{where}")
     assert code == 1
     assert says in printed.splitlines()[-1]
+    assert ("a caller would wait for 7 s" in printed) == ("FAILED: HTTP 429" in says)
     assert "WARNING  The language model does not answer yet." in printed
 
 
