@@ -68,7 +68,7 @@ def build_pipeline(call: Call, services: Services, log: CallLog) -> Pipeline:
         hang_up=call.hang_up,
         on_usage=log.tokens_used,
     )
-    tts = TTSProcessor(services.voice, params=services.tts_params)
+    tts = TTSProcessor(services.voice, params=services.tts_params, on_unheard=log.spoken_in_vain)
     output = call.output()
     log.watch(interruptions, llm, tts, output)
     return Pipeline(

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
@@ -26,6 +26,7 @@ from processors.llm.base import (
     TextDelta,
     ToolCallDelta,
     ToolSpec,
+    as_generator,
 )
 
 T = TypeVar("T")
@@ -175,7 +176,7 @@ class Gateway:
                 raise
             logger.warning("{}; {} answers", error, self._last_resort.name)
             await self._warm_last_resort(self._last_resort, messages, tools)
-            async with aclosing(_generator(self._last_resort.stream(messages, tools))) as deltas:
+            async with aclosing(as_generator(self._last_resort.stream(messages, tools))) as deltas:
                 async for delta in deltas:
                     yield delta
             return
@@ -225,7 +226,7 @@ class Gateway:
         wait_secs = self._params.first_token_secs
         try:
             prompt = continued(messages, answer.said)
-            async with aclosing(_generator(model.stream(prompt, tools))) as stream:
+            async with aclosing(as_generator(model.stream(prompt, tools))) as stream:
                 while True:
                     began = self._now()
                     delta = await _within(anext(stream, None), wait_secs)
@@ -356,17 +357,6 @@ class _CallModel:
     async def close(self) -> None:
         """The call is over; the gateway stays."""
         self._gateway.forget_call(self._call_id)
-
-
-async def _generator(deltas: AsyncIterator[Delta]) -> AsyncGenerator[Delta]:
-    """Give any iterator the ``aclose`` that a generator has."""
-    try:
-        async for delta in deltas:
-            yield delta
-    finally:
-        close: Callable[[], Awaitable[None]] | None = getattr(deltas, "aclose", None)
-        if close is not None:
-            await close()
 
 
 async def _within(waited: Awaitable[T], secs: float) -> T:

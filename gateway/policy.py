@@ -443,6 +443,8 @@ class Policy:
         if ticket.told_secs is None:
             return True
         expected = max(0.0, ticket.told_secs - (now - ticket.told_at))
+        if not expected:  # it was told that it would be over by now, and whoever waits believes that
+            return True
         return abs(wait_secs - expected) > max(2.0, self.params.tell_step * expected)
 
     def _send(self, ticket: _Ticket, model: _Model, now: float) -> None:

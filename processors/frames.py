@@ -125,6 +125,24 @@ class UserGuessFrame(DataFrame):
 
 
 @dataclass
+class GuessTextFrame(DataFrame):
+    """Words of a reply that may be asked for: its first piece may be spoken ahead, unheard.
+
+    Parameters:
+        text: Further words.
+        last: Whether they are the last.
+    """
+
+    text: str
+    last: bool = False
+
+
+@dataclass
+class GuessDroppedFrame(DataFrame):
+    """The reply that :class:`GuessTextFrame` told of is not wanted."""
+
+
+@dataclass
 class SayFrame(DataFrame):
     """The bot says a fixed sentence of its own accord (greeting, apology, filler).
 

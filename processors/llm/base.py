@@ -1,6 +1,6 @@
 """What a language model is to the bot: messages in, a stream of deltas out."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol
@@ -192,3 +192,14 @@ class LanguageModel(Protocol):
     async def close(self) -> None:
         """Give back what :meth:`warm` took."""
         ...
+
+
+async def as_generator(deltas: AsyncIterator[Delta]) -> AsyncGenerator[Delta]:
+    """Give any iterator the ``aclose`` that a generator has."""
+    try:
+        async for delta in deltas:
+            yield delta
+    finally:
+        close: Callable[[], Awaitable[None]] | None = getattr(deltas, "aclose", None)
+        if close is not None:
+            await close()

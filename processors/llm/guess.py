@@ -1,13 +1,27 @@
 """One reply that is asked for ahead of time and held at a gate."""
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
-from typing import Final
+from typing import Any, Final
 
-from processors.llm.base import Delta, InLine, LanguageModel, LanguageModelError, Message, TextDelta, ToolSpec
+from processors.ahead import Ahead
+from processors.llm.bare_calls import BareCallFilter
+from processors.llm.base import (
+    Delta,
+    InLine,
+    LanguageModel,
+    LanguageModelError,
+    Message,
+    TextDelta,
+    ToolSpec,
+    as_generator,
+)
+from processors.turns.transcript import normalised
 
 CHARS_PER_TOKEN: Final = 4.0
+
+OnText = Callable[[str, bool], Awaitable[None]]
+"""Given words of the reply as they come, and whether they are the last."""
 
 
 class Guess:
@@ -17,67 +31,60 @@ class Guess:
         model: Who is asked.
         messages: The prompt.
         tools: Tools that may be called; none is run from here.
+        on_text: Told the words, until they are wanted.
     """
 
-    def __init__(self, model: LanguageModel, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> None:
+    def __init__(
+        self, model: LanguageModel, messages: Sequence[Message], tools: Sequence[ToolSpec], on_text: OnText
+    ) -> None:
         self._messages = list(messages)
         self._tools = list(tools)
-        self._deltas: list[Delta] = []
-        self._error: LanguageModelError | None = None
-        self._over = False
-        self._useless = False
-        self._more = asyncio.Event()
-        self._task = asyncio.create_task(self._run(model), name="guess")
+        self._on_text = on_text
+        self._wanted = False
+        self._deltas = Ahead(self._ask(model), "guess")
 
     def answers(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> bool:
-        """Whether it is what this prompt asks for, and worth more than asking again."""
-        useless = self._useless or self._error is not None
-        return not useless and list(messages) == self._messages and list(tools) == self._tools
+        """Whether it is what this prompt asks for, and worth more than asking again.
+
+        Case and punctuation of the user's words do not count: a recogniser's final result often differs in no more.
+        """
+        return (
+            self._deltas.error is None
+            and list(tools) == self._tools
+            and list(messages[:-1]) == self._messages[:-1]
+            and _as_heard(messages[-1]) == _as_heard(self._messages[-1])
+        )
 
     @property
     def tokens(self) -> float:
         """What it has cost so far, by its length."""
         chars = sum(len(str(message.get("content") or "")) for message in self._messages)
-        chars += sum(len(delta.text) for delta in self._deltas if isinstance(delta, TextDelta))
+        chars += sum(len(delta.text) for delta in self._deltas.items if isinstance(delta, TextDelta))
         return chars / CHARS_PER_TOKEN
 
-    async def stream(self) -> AsyncGenerator[Delta]:
+    def stream(self) -> AsyncGenerator[Delta]:
         """Open the gate: what has come, and then what comes. Closing it ends the model's work."""
-        at = 0
-        try:
-            while True:
-                while at < len(self._deltas):
-                    at += 1
-                    yield self._deltas[at - 1]
-                if self._error is not None:
-                    raise self._error
-                if self._over:
-                    return
-                self._more.clear()
-                await self._more.wait()
-        finally:
-            self.drop()
+        self._wanted = True
+        return self._deltas.stream()
 
     def drop(self) -> None:
         """It is not wanted; ends the model's work."""
-        self._task.cancel()
+        self._wanted = True
+        self._deltas.drop()
 
-    async def _run(self, model: LanguageModel) -> None:
-        try:
-            async with aclosing(_generator(model.stream(self._messages, self._tools))) as deltas:
-                async for delta in deltas:
-                    if isinstance(delta, InLine):
-                        self._useless = True  # who only guesses does not stand in line
-                        return
-                    self._deltas.append(delta)
-                    self._more.set()
-        except LanguageModelError as error:
-            self._error = error
-        finally:
-            self._over = True
-            self._more.set()
+    async def _ask(self, model: LanguageModel) -> AsyncGenerator[Delta]:
+        bare = BareCallFilter() if self._tools else None
+        async with aclosing(as_generator(model.stream(self._messages, self._tools))) as deltas:
+            async for delta in deltas:
+                if isinstance(delta, InLine) and not self._wanted:
+                    raise LanguageModelError("who only guesses does not stand in line", retryable=True)
+                yield delta
+                if isinstance(delta, TextDelta) and not self._wanted:
+                    await self._on_text(bare.feed(delta.text) if bare is not None else delta.text, False)
+        if not self._wanted:
+            await self._on_text(bare.finish()[0] if bare is not None else "", True)
 
 
-async def _generator(deltas: AsyncIterator[Delta]) -> AsyncGenerator[Delta]:
-    async for delta in deltas:
-        yield delta
+def _as_heard(message: Message) -> dict[str, Any]:
+    """A message with its words as the ear has them."""
+    return {**message, "content": normalised(str(message.get("content") or ""))}

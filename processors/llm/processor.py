@@ -1,7 +1,7 @@
 """The node that thinks: asks the language model for each reply, and passes its text on as it comes."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import TypeVar
@@ -14,6 +14,8 @@ from pipecat.processors.frame_processor import FrameDirection
 from gateway.guesses import Guesses
 from processors.context import ReplyContextFrame, ReplyGuessFrame
 from processors.frames import (
+    GuessDroppedFrame,
+    GuessTextFrame,
     PlayoutStalledFrame,
     ReplyEndFrame,
     ReplyInLineFrame,
@@ -37,6 +39,7 @@ from processors.llm.base import (
     ToolCallDelta,
     ToolSpec,
     Usage,
+    as_generator,
 )
 from processors.llm.guess import Guess
 from processors.llm.reply import Reply, ReplyLine
@@ -119,7 +122,7 @@ class LLMProcessor(OvertakingInterruptions):
                     self._begin(frame)
                 return
             case ReplyGuessFrame():
-                self._prepare(frame.messages)
+                await self._prepare(frame.messages)
                 return
             case WordHeardFrame() | PlayoutStalledFrame() | ReplyPlayedFrame() if direction is FrameDirection.UPSTREAM:
                 await self._note_playout(frame)
@@ -139,33 +142,38 @@ class LLMProcessor(OvertakingInterruptions):
         """End the reply; let tools that change something finish."""
         await super().cleanup()
         await self._stop()
-        self._drop_guess()
+        await self._drop_guess()
         self._stay_on_the_line()
         if self._tools is not None:
             await self._tools.close()
 
-    def _prepare(self, messages: Sequence[Message]) -> None:
+    async def _prepare(self, messages: Sequence[Message]) -> None:
         """Ask ahead of time; what was asked before is of no use."""
-        self._drop_guess()
+        await self._drop_guess()
         if messages and self._guesses is not None and self._guesses.allowed:
             self._guesses.note_asked()
-            self._guess = Guess(self._model, messages, self._tools.specs if self._tools is not None else [])
+            specs = self._tools.specs if self._tools is not None else []
+            self._guess = Guess(self._model, messages, specs, self._on_guessed_text)
 
-    def _drop_guess(self) -> None:
+    async def _on_guessed_text(self, text: str, last: bool) -> None:
+        await self.push_frame(GuessTextFrame(text, last))
+
+    async def _drop_guess(self) -> None:
         guess, self._guess = self._guess, None
         if guess is not None:
             guess.drop()
             if self._guesses is not None:
                 self._guesses.note_wasted(guess.tokens)
+            await self.push_frame(GuessDroppedFrame())
 
-    def _stream(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> AsyncIterator[Delta]:
+    async def _stream(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> AsyncIterator[Delta]:
         """What was prepared, if it is what is wanted; else ask."""
         guess = self._guess
         if guess is not None and self._guesses is not None and guess.answers(messages, tools):
             self._guess = None
             self._guesses.note_used()
             return guess.stream()
-        self._drop_guess()
+        await self._drop_guess()
         return self._model.stream(messages, tools)
 
     def _begin(self, frame: ReplyContextFrame) -> None:
@@ -229,7 +237,7 @@ class LLMProcessor(OvertakingInterruptions):
         """
         calls: list[ToolCallDelta] = []
         bare = BareCallFilter() if self._tools is not None else None
-        async with aclosing(_as_generator(self._stream(messages, tools))) as stream:
+        async with aclosing(as_generator(await self._stream(messages, tools))) as stream:
             wait_secs = self._params.first_token_secs
             while True:
                 delta = await _within(anext(stream, None), wait_secs)
@@ -323,17 +331,6 @@ class LLMProcessor(OvertakingInterruptions):
 
 class _ReplyOver(Exception):  # noqa: N818 - no error: there is nothing more to do
     """Something else is being answered by now."""
-
-
-async def _as_generator(deltas: AsyncIterator[Delta]) -> AsyncGenerator[Delta]:
-    """Give any iterator the ``aclose`` that a generator has."""
-    try:
-        async for delta in deltas:
-            yield delta
-    finally:
-        close = getattr(deltas, "aclose", None)
-        if close is not None:
-            await close()
 
 
 async def _within(waited: Awaitable[T], secs: float) -> T:

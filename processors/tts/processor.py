@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
@@ -9,8 +10,11 @@ from loguru import logger
 from pipecat.frames.frames import CancelFrame, EndFrame, Frame, InterruptionFrame, LLMTextFrame
 from pipecat.processors.frame_processor import FrameDirection
 
+from processors.ahead import Ahead
 from processors.frames import (
     OUTPUT_SAMPLE_RATE_HZ,
+    GuessDroppedFrame,
+    GuessTextFrame,
     ReplyEndFrame,
     ReplyRestsFrame,
     ReplyStartFrame,
@@ -58,6 +62,7 @@ class _Reply:
         complete: Whether all its text is there.
         error: Why it ended early.
         failures: Pieces in a row that could not be spoken.
+        ahead: Its first piece, spoken before the reply was asked for.
     """
 
     reply_id: int
@@ -66,6 +71,15 @@ class _Reply:
     complete: bool = False
     error: str | None = None
     failures: int = 0
+    ahead: "_PieceAhead | None" = None
+
+
+@dataclass(eq=False)
+class _PieceAhead:
+    """The first piece of a reply that may be asked for, as it is spoken into a buffer."""
+
+    text: str
+    chunks: Ahead[VoiceChunk]
 
 
 class TTSProcessor(OvertakingInterruptions):
@@ -77,12 +91,18 @@ class TTSProcessor(OvertakingInterruptions):
     Args:
         voice: The voice.
         params: Deadlines.
+        on_unheard: Told what was spoken ahead, and not wanted.
     """
 
-    def __init__(self, voice: Voice, *, params: TTSParams | None = None) -> None:
+    def __init__(
+        self, voice: Voice, *, params: TTSParams | None = None, on_unheard: Callable[[str], None] = lambda _: None
+    ) -> None:
         super().__init__(name="tts")
         self._voice = voice
         self._params = params or TTSParams()
+        self._on_unheard = on_unheard
+        self._guess_cutter = PieceCutter(self._params.language)
+        self._ahead: _PieceAhead | None = None
         self._cutter = PieceCutter(self._params.language)
         self._incoming: _Reply | None = None
         self._replies: deque[_Reply] = deque()
@@ -109,6 +129,11 @@ class TTSProcessor(OvertakingInterruptions):
             case SayFrame():
                 if not self.overtaken:
                     self._say(frame)
+            case GuessTextFrame():
+                if self._ahead is None:
+                    self._prepare(frame.text, frame.last)
+            case GuessDroppedFrame():
+                self._drop_ahead()
             case InterruptionFrame() | CancelFrame():
                 await self._stop()
                 await self.push_frame(frame, direction)
@@ -123,12 +148,38 @@ class TTSProcessor(OvertakingInterruptions):
         """Stop speaking."""
         await super().cleanup()
         await self._stop()
+        self._drop_ahead()
+
+    # --- speaking ahead ------------------------------------------------------------------------
+
+    def _prepare(self, text: str, last: bool) -> None:
+        pieces = self._guess_cutter.push(text)
+        if last:
+            pieces += self._guess_cutter.flush()
+        said = spoken(pieces[0], self._params.language).text if pieces else ""
+        if said:
+            self._ahead = _PieceAhead(pieces[0], Ahead(self._chunks(said), "tts ahead"))
+
+    def _drop_ahead(self) -> None:
+        ahead, self._ahead = self._ahead, None
+        self._guess_cutter = PieceCutter(self._params.language)
+        if ahead is not None:
+            ahead.chunks.drop()
+            self._on_unheard(ahead.text)
+
+    def _take_ahead(self, reply: _Reply, first: str) -> None:
+        """The reply that was guessed has come, or another one."""
+        if self._ahead is not None and self._ahead.text == first and self._ahead.chunks.error is None:
+            reply.ahead, self._ahead = self._ahead, None
+        self._drop_ahead()
 
     # --- text in -----------------------------------------------------------------------------
 
     def _begin(self, reply_id: int, remember: bool) -> None:
         if self._incoming is not None:
             self._complete(self._incoming, None)
+        if self._ahead is None:
+            self._guess_cutter = PieceCutter(self._params.language)  # it may have stopped in the middle of a piece
         self._incoming = _Reply(reply_id, remember)
         self._cutter = PieceCutter(self._params.language)
         self._add(self._incoming)
@@ -148,6 +199,8 @@ class TTSProcessor(OvertakingInterruptions):
 
     def _take(self, reply: _Reply, pieces: list[str]) -> None:
         if pieces:
+            if self._ahead is not None:
+                self._take_ahead(reply, pieces[0])
             reply.pieces.extend(pieces)
             self._more.set()
 
@@ -160,6 +213,10 @@ class TTSProcessor(OvertakingInterruptions):
 
     async def _stop(self) -> None:
         self._incoming = None
+        for reply in self._replies:
+            if reply.ahead is not None:
+                reply.ahead.chunks.drop()
+                self._on_unheard(reply.ahead.text)
         self._replies.clear()
         speaker, self._speaker = self._speaker, None
         if speaker is not None and not speaker.done():
@@ -196,7 +253,9 @@ class TTSProcessor(OvertakingInterruptions):
         said = spoken(text, self._params.language)
         if said.text:
             try:
-                await self._speak_aloud(utterance_id, said)
+                ahead, reply.ahead = reply.ahead, None
+                chunks = ahead.chunks.stream() if ahead is not None else self._chunks(said.text)
+                await self._speak_aloud(utterance_id, said, chunks)
             except VoiceError as failure:
                 error = str(failure)
             except Exception as failure:  # noqa: BLE001 - a boundary: no fault of a voice may end the call
@@ -210,7 +269,15 @@ class TTSProcessor(OvertakingInterruptions):
             reply.error = reply.error or error
         await self.push_frame(UtteranceEndFrame(utterance_id, error=error))
 
-    async def _speak_aloud(self, utterance_id: int, said: SpokenText) -> None:
+    def _chunks(self, said: str) -> AsyncGenerator[VoiceChunk]:
+        return in_time(
+            self._voice,
+            said,
+            first_audio_secs=self._params.first_audio_secs,
+            next_audio_secs=self._params.next_audio_secs,
+        )
+
+    async def _speak_aloud(self, utterance_id: int, said: SpokenText, stream: AsyncGenerator[VoiceChunk]) -> None:
         """Push one utterance's audio; and its word times, with the text's own words and their white space.
 
         Raises:
@@ -218,11 +285,7 @@ class TTSProcessor(OvertakingInterruptions):
         """
         sound = _Sound()
         originals = OriginalWords(said)
-        deadlines = {
-            "first_audio_secs": self._params.first_audio_secs,
-            "next_audio_secs": self._params.next_audio_secs,
-        }
-        async with aclosing(in_time(self._voice, said.text, **deadlines)) as chunks:
+        async with aclosing(stream) as chunks:
             async for chunk in chunks:
                 if words := originals.follow(chunk.words):
                     await self.push_frame(WordTimesFrame(utterance_id, words))

@@ -1,5 +1,6 @@
 """The part of the turn machine in which the user has the floor: words are gathered until the turn is over."""
 
+from processors.turns.completeness import Completeness, completeness
 from processors.turns.endpoint import wait_ms
 from processors.turns.events import (
     AnnounceUserStarted,
@@ -14,6 +15,7 @@ from processors.turns.events import (
 )
 from processors.turns.floor import Floor
 from processors.turns.states import HASH, State, Timer
+from processors.turns.transcript import normalised
 
 
 class UserSpeaks(Floor):
@@ -38,10 +40,17 @@ class UserSpeaks(Floor):
 
     def _guess(self, text: str) -> None:
         """Have a reply to these words prepared, or (no words) given up."""
-        known = text == self._guessed or (text and text == self._given_up)
+        words = normalised(text)
+        known = words == normalised(self._guessed) or (words and words == normalised(self._given_up))
         if self.params.guess and not known:
             self._given_up, self._guessed = self._guessed, text
             self._do(Guess(self.turn_id if self._turn_open else self.turn_id + 1, text))
+
+    def _guess_early(self) -> None:
+        """A reply to words that are not final yet, if they may be all: they seldom change any more."""
+        text = self._transcript.text()
+        if text and completeness(text, self.params.endpoint.language) in (Completeness.FINISHED, Completeness.OPEN):
+            self._guess(text)
 
     def _await_words(self, _: Event | None = None) -> None:
         """Speech has ended (or was none): its words, the turn detector and the silence decide what follows."""
@@ -54,6 +63,8 @@ class UserSpeaks(Floor):
         self._set(Timer.TRANSCRIPT, self.params.transcript_secs)
         if self._transcript.is_settled() and self._transcript.text():
             self._arm_end_of_turn()
+        else:
+            self._guess_early()
 
     def _gather_words(self, event: Event | None) -> None:
         assert isinstance(event, Words)
@@ -67,6 +78,7 @@ class UserSpeaks(Floor):
         elif not event.final:
             self._clear(Timer.END_OF_TURN)
             self._set(Timer.TRANSCRIPT, self.params.transcript_secs)
+            self._guess_early()
 
     def _rate_turn(self, _: Event | None) -> None:
         if Timer.END_OF_TURN in self._timers:

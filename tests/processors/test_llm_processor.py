@@ -8,7 +8,15 @@ from pipecat.processors.aggregators.llm_context import LLMContext
 
 from gateway.guesses import Guesses
 from processors.context import CANCELLED, Conversation, ReplyContextFrame, ReplyGuessFrame
-from processors.frames import ReplyEndFrame, ReplyInLineFrame, ReplyRefusedFrame, ReplyStartFrame, SayFrame
+from processors.frames import (
+    GuessDroppedFrame,
+    GuessTextFrame,
+    ReplyEndFrame,
+    ReplyInLineFrame,
+    ReplyRefusedFrame,
+    ReplyStartFrame,
+    SayFrame,
+)
 from processors.llm.base import Cause, Finish, InLine, LanguageModelError, ToolCallDelta
 from processors.llm.processor import LLMParams, LLMProcessor
 from processors.tools.base import Tool
@@ -363,6 +371,50 @@ async def test_a_guess_that_fails_or_must_wait_is_asked_anew(virtual, first):
         await chain.push(prompt(3, "Hi"))
         await chain.until(ReplyEndFrame)
         assert shape(chain) == ["start 3", "Yes.", "end 3"]
+
+
+async def test_the_words_of_a_guess_are_told_to_the_voice_until_they_are_wanted(virtual):
+    model = ScriptModel(["Good ", 0.5, "morning. ", 1.0, "How are you?", STOP])
+    async with running(LLMProcessor(model, guesses=guesses())) as chain:
+        await chain.push(maybe("Hi"))
+        await asyncio.sleep(0.8)
+        await chain.push(prompt(3, "Hi"))
+        await chain.until(ReplyEndFrame)
+        assert [(frame.text, frame.last) for frame in chain.down(GuessTextFrame)] == [
+            ("Good ", False),
+            ("morning. ", False),
+        ]
+        assert chain.down(GuessDroppedFrame) == []
+
+
+async def test_the_voice_learns_the_end_of_a_guess_and_that_it_is_dropped(virtual):
+    model = ScriptModel(["Good morning.", STOP], ["Good ", 9.0, STOP])
+    async with running(LLMProcessor(model, guesses=guesses())) as chain:
+        await chain.push(maybe("Hi"))
+        await asyncio.sleep(0.1)
+        assert [(frame.text, frame.last) for frame in chain.down(GuessTextFrame)] == [
+            ("Good morning.", False),
+            ("", True),
+        ]
+        await chain.push(maybe(""))
+        await asyncio.sleep(0.1)
+        assert len(chain.down(GuessDroppedFrame)) == 1
+        await chain.push(maybe("Hi"))
+        await asyncio.sleep(0.1)
+        await chain.push(prompt(3, "Bye"))
+        await asyncio.sleep(0.1)
+        assert len(chain.down(GuessDroppedFrame)) == 2
+
+
+@pytest.mark.parametrize(("final", "used"), [("hi there", 1), ("Hi, there!", 1), ("Hi their.", 0)])
+async def test_case_and_punctuation_do_not_make_another_question(virtual, final, used):
+    model, book = ScriptModel(["A.", STOP], ["B.", STOP]), guesses()
+    async with running(LLMProcessor(model, guesses=book)) as chain:
+        await chain.push(maybe("Hi there."))
+        await asyncio.sleep(0.1)
+        await chain.push(prompt(3, final))
+        await chain.until(ReplyEndFrame)
+    assert book.used == used
 
 
 async def test_nothing_is_prepared_when_the_budget_is_low(virtual):

@@ -7,6 +7,8 @@ import pytest
 from pipecat.frames.frames import EndFrame, InterruptionFrame, LLMTextFrame
 
 from processors.frames import (
+    GuessDroppedFrame,
+    GuessTextFrame,
     ReplyEndFrame,
     ReplyStartFrame,
     SayFrame,
@@ -279,3 +281,108 @@ async def test_the_local_voice_says_what_it_cannot_speak():
     with pytest.raises(VoiceError, match="cannot be spoken"):
         async for _ in HibariVoice().speak("你好"):
             pass
+
+
+# --- the first piece of a reply that may be asked for is spoken ahead
+
+
+async def guess(chain, *texts):
+    for index, text in enumerate(texts):
+        await chain.push(GuessTextFrame(text, last=index == len(texts) - 1))
+    await asyncio.sleep(0)
+
+
+async def test_what_was_spoken_ahead_is_there_at_once_and_as_it_would_have_been(virtual):
+    voice, plain_voice = (FakeVoice(waits={"Hello": 0.5}, words=True) for _ in range(2))
+    async with running(TTSProcessor(plain_voice)) as chain:
+        await reply(chain, 7, "Hello the", "re. How ", "are you?")
+        await chain.until(ReplyEndFrame)
+        expected = out(chain)
+    async with running(TTSProcessor(voice)) as chain:
+        await guess(chain, "Hello the", "re. How ", "are you?")
+        await asyncio.sleep(0.6)
+        assert out(chain) == []
+        asked = virtual.time()
+        await reply(chain, 7, "Hello the", "re. How ", "are you?")
+        await chain.until(ReplyEndFrame)
+        assert out(chain) == expected
+        assert chain.at(chain.down(UtteranceAudioFrame)[0]) - asked < 0.01
+    assert voice.said == ["Hello there.", "How are you?"]
+
+
+async def test_what_is_still_being_spoken_ahead_goes_on(virtual):
+    voice = FakeVoice(waits={"Hello": 0.5, "there.": 0.3})
+    async with running(TTSProcessor(voice)) as chain:
+        began = virtual.time()
+        await guess(chain, "Hello there.")
+        await asyncio.sleep(0.2)
+        await reply(chain, 7, "Hello there.")
+        await chain.until(ReplyEndFrame)
+        at = [chain.at(frame) - began for frame in chain.down(UtteranceAudioFrame)]
+    assert at == [pytest.approx(0.5, abs=0.02), pytest.approx(0.8, abs=0.02)]
+    assert voice.said == ["Hello there."]
+
+
+async def test_what_was_spoken_ahead_for_another_reply_is_never_heard_and_told(virtual):
+    voice, unheard = FakeVoice(waits={"Wrong": 5.0}), []
+    async with running(TTSProcessor(voice, on_unheard=unheard.append)) as chain:
+        await guess(chain, "Wrong answer. ", "And more.")
+        await asyncio.sleep(0.1)
+        await reply(chain, 7, "Right.")
+        await chain.until(ReplyEndFrame)
+        assert [frame.text for frame in chain.down(UtteranceStartFrame)] == ["Right."]
+    assert (voice.said, voice.closed) == (["Wrong answer.", "Right."], ["Wrong answer.", "Right."])
+    assert unheard == ["Wrong answer. "]
+
+
+async def test_a_dropped_guess_ends_the_voices_work_and_the_next_one_begins_afresh(virtual):
+    voice, unheard = FakeVoice(waits={"Wrong.": 5.0}), []
+    async with running(TTSProcessor(voice, on_unheard=unheard.append)) as chain:
+        await guess(chain, "Wrong.")
+        await asyncio.sleep(0.1)
+        await chain.push(GuessDroppedFrame())
+        await asyncio.sleep(0.1)
+        assert (voice.closed, unheard) == (["Wrong."], ["Wrong."])
+        await chain.push(GuessTextFrame("Half a "))
+        await chain.push(GuessDroppedFrame())
+        await guess(chain, "Good morning.")
+        await asyncio.sleep(0.1)
+        await reply(chain, 7, "Good morning.")
+        await chain.until(ReplyEndFrame)
+    assert voice.said == ["Wrong.", "Good morning."]
+    assert unheard == ["Wrong."]
+
+
+async def test_a_voice_that_failed_ahead_is_asked_anew(virtual):
+    voice = FakeVoice(fails={"Hello"})
+    async with running(TTSProcessor(voice)) as chain:
+        await guess(chain, "Hello there.")
+        await asyncio.sleep(0.1)
+        voice._fails.clear()
+        await reply(chain, 7, "Hello there.")
+        await chain.until(ReplyEndFrame)
+        assert out(chain)[-1] == ("over", 7, None)
+    assert voice.said == ["Hello there.", "Hello there."]
+
+
+async def test_a_filler_leaves_what_was_spoken_ahead(virtual):
+    voice = FakeVoice()
+    async with running(TTSProcessor(voice)) as chain:
+        await guess(chain, "Hello there.")
+        await chain.push(SayFrame(6, "One moment."))
+        await chain.until(ReplyEndFrame)
+        await reply(chain, 7, "Hello there.")
+        await chain.until(ReplyEndFrame, count=2)
+    assert voice.said == ["Hello there.", "One moment."]
+
+
+async def test_an_interruption_ends_a_reply_that_was_spoken_ahead(virtual):
+    voice, unheard = FakeVoice(waits={"Hello": 5.0}), []
+    async with running(TTSProcessor(voice, on_unheard=unheard.append)) as chain:
+        await guess(chain, "Hello there. ", "How")
+        await chain.push(ReplyStartFrame(reply_id=7))
+        await chain.push(LLMTextFrame("Hello there. How"))
+        await asyncio.sleep(0.1)
+        await chain.push(InterruptionFrame())
+        await asyncio.sleep(0.1)
+        assert voice.closed == ["Hello there."]

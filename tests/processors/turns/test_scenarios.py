@@ -280,6 +280,24 @@ def test_a_reply_to_the_words_so_far_is_prepared_and_asked_for_with_the_same() -
     assert guessed_at < asked_at
 
 
+def test_words_that_are_not_final_yet_are_enough_to_prepare_a_reply() -> None:
+    scene = [
+        *speech(0, 1200, "What is my balance?", final_ms=1700),
+        (1450, ev.Words("what is my balance", 0, False)),
+    ]
+    world = World(Params(), TurnParams(guess=True)).run(scene, 8000)
+    assert [(at, guess.text) for at, guess in world.actions(ev.Guess)] == [(1450, "what is my balance")]
+    ((_, ask),) = world.actions(ev.AskReply)
+    assert ask.text == "What is my balance?"
+
+
+@pytest.mark.parametrize("text", ["my name is", "I want to"])
+def test_unfinished_words_are_not_guessed_at_before_they_are_final(text: str) -> None:
+    scene = [*speech(0, 1200, f"{text} go", final_ms=1700), (1450, ev.Words(text, 0, False))]
+    world = World(Params(), TurnParams(guess=True)).run(scene, 8000)
+    assert [guess.text for _, guess in world.actions(ev.Guess)] in ([], [f"{text} go"])
+
+
 def test_words_that_go_on_give_the_prepared_reply_up() -> None:
     scene = [*speech(0, 1200, "my name is"), *speech(1900, 2600, "ann smith", segment=1)]
     world = World(Params(), TurnParams(guess=True)).run(scene, 9000)
