@@ -35,7 +35,7 @@ class CircuitParams:
     floor_secs: float = 2.0
     base_secs: float = 0.5
     cap_secs: float = 2.0
-    key_secs: float = 60.0
+    key_secs: float = 10.0
 
 
 class Circuit:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import numpy as np
 from pipecat.frames.frames import CancelFrame, EndFrame, Frame, InterruptionFrame, StartFrame
 from pipecat.processors.frame_processor import FrameDirection
 
@@ -37,6 +38,9 @@ from transports.playout import PlayoutEngine
 
 STALL_SECS: Final = 0.5
 """An unfinished reply with nothing to play for this long has stalled."""
+
+AUDIBLE_RMS: Final = 300.0
+"""Level (of 32768) from which a reply that ran dry counts as heard again: -41 dBFS."""
 
 END_GRACE_SECS: Final = 2.0
 """How much longer than its audio lasts the end of a call waits for a reply to be heard."""
@@ -128,7 +132,7 @@ class PlayoutOutput(OvertakingInterruptions):
         for item in due:
             self._note(item)
         if self._open is not None:
-            self._watch_for_stall(samples)
+            self._watch_for_stall(pcm)
         if due:
             self._due_came.set()
         if self.on_audio is not None:
@@ -150,19 +154,20 @@ class PlayoutOutput(OvertakingInterruptions):
                 return
         self._due.append(item)
 
-    def _watch_for_stall(self, samples: int) -> None:
+    def _watch_for_stall(self, pcm: bytes) -> None:
         reply = self._open
         assert reply is not None
         if self._engine.paused or not reply.playing:
             return
-        if self._engine.last_content[1]:
+        # A voice that dribbles may send a pause of its speech; to the ear that is no end of the silence.
+        if self._engine.last_content[1] and (not self._dry_samples or _rms(pcm) >= AUDIBLE_RMS):
             self._dry_samples = 0
             if self._stalled:
                 self._stalled = False
                 self._due.append(PlayoutStalledFrame(reply.reply_id, False))
                 self._due_came.set()
             return
-        self._dry_samples += samples
+        self._dry_samples += len(pcm) // 2
         if not self._stalled and self._dry_samples >= STALL_SECS * OUTPUT_SAMPLE_RATE_HZ:
             self._stalled = True
             self._due.append(PlayoutStalledFrame(reply.reply_id, True))
@@ -394,3 +399,8 @@ class PlayoutOutput(OvertakingInterruptions):
         except TimeoutError:
             self._cancel_replies()
         await self._tell()
+
+
+def _rms(pcm: bytes) -> float:
+    samples = np.frombuffer(pcm, np.int16).astype(np.float32)
+    return float(np.sqrt(np.mean(samples * samples))) if len(samples) else 0.0

@@ -298,6 +298,27 @@ async def test_stall_is_told_after_half_a_second_and_taken_back():
         assert [f.stalled for f in chain.up(PlayoutStalledFrame)] == [True, False]
 
 
+async def test_a_pause_of_speech_that_comes_after_a_hole_is_a_part_of_the_stall():
+    output, ear, _ = make()
+    async with running(output) as chain:
+        await chain.push(ReplyStartFrame(reply_id=1), UtteranceStartFrame(1, 1, "one two"), audio(1, tone(4800)))
+        await settle()
+        await ear.hear(10 + 20)
+        await chain.push(audio(1, bytes(2 * 4800)))
+        await settle()
+        await ear.hear(5)
+        await settle()
+        assert [f.stalled for f in chain.up(PlayoutStalledFrame)] == [True]
+        await ear.hear(20)
+        await settle()
+        assert [f.stalled for f in chain.up(PlayoutStalledFrame)] == [True]
+        await chain.push(audio(1, tone(4800)))
+        await settle()
+        await ear.hear(1)
+        await settle()
+        assert [f.stalled for f in chain.up(PlayoutStalledFrame)] == [True, False]
+
+
 async def test_a_pause_is_no_stall():
     output, ear, _ = make()
     async with running(output) as chain:
