@@ -70,6 +70,14 @@ class WaitingLine:
             self._until[who] = now + wait.retry_after_secs + self._grace_secs
         return wait
 
+    def put_back(self, who: Hashable | None, now: float) -> Wait:
+        """Who was let in, and found the line taken after all, stands where they stood: at the head."""
+        if who is None:
+            return Wait(len(self._until) + 1, self._soonest_secs)
+        self._until[who] = now + self._soonest_secs + self._grace_secs
+        self._until.move_to_end(who, last=False)
+        return Wait(1, self._soonest_secs)
+
     def leave(self, who: Hashable) -> None:
         """The caller waits no more."""
         self._until.pop(who, None)

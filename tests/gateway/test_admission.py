@@ -54,6 +54,17 @@ def test_who_leaves_makes_room_and_who_is_nameless_is_told_the_truth():
     assert line.knock(None, 1, 1.0) is None
 
 
+def test_who_was_let_in_for_nothing_stands_at_the_head_again():
+    line = WaitingLine()
+    line.knock("anna", 0, 0.0)
+    line.knock("ben", 0, 0.0)
+    assert line.knock("anna", 1, 2.0) is None
+    assert line.put_back("anna", 2.1) == Wait(1, 2)
+    assert line.knock("ben", 1, 2.2) == Wait(2, 2)
+    assert line.put_back(None, 2.3) == Wait(3, 2), "who is nameless is told the truth"
+    assert len(line) == 2
+
+
 def test_the_far_end_asks_less_often():
     line = WaitingLine()
     waits = [line.knock(str(number), 0, 0.0) for number in range(100)]
