@@ -19,7 +19,7 @@ class Snapshots:
     Args:
         states: The process's states.
         statistics: Its figures so far.
-        info: Providers and warnings, as ``GET /api/info`` tells them.
+        info: Providers and warnings, and which of several workers this is, as ``GET /api/info`` tells them.
         now: The loop's seconds.
     """
 
@@ -51,6 +51,7 @@ class Snapshots:
             "up_secs": round(time.time() - self._began),
             "providers": self._info().get("providers", {}),
             "warnings": self._info().get("warnings", []),
+            "worker": self._info().get("worker"),
             "calls": [record.summary(now) for record in live],
             "ended": [record.summary(now) for record, _ in zip(self._states.book.ended(), range(10), strict=False)],
             "capacity": self._capacity(len(live), cpu_percent),

@@ -50,6 +50,19 @@ async def test_an_empty_dashboard_says_what_to_do_next(browser: Browser, watched
         assert v.hosts == {watched.url.removeprefix("http://")}
 
 
+async def test_one_of_several_workers_leads_to_the_others(browser: Browser, watched: WatchedBook) -> None:
+    async with visit(browser, f"{watched.url}/dashboard") as v:
+        await expect(v.part("link")).to_have_text("Live")
+        await expect(v.part("workers")).to_be_hidden()
+    async with watched_book(worker={"index": 1, "count": 3}) as one, visit(browser, f"{one.url}/dashboard") as v:
+        links = v.part("workers").get_by_role("link")
+        await expect(links).to_have_text(["Worker 0", "Worker 1", "Worker 2"])
+        await expect(links.nth(1)).to_have_attribute("aria-current", "page")
+        await expect(links.nth(2)).to_have_attribute("href", "./workers/2/dashboard")
+        ratios = await v.page.evaluate(CONTRAST)
+        assert {text: ratio for text, ratio in ratios.items() if ratio < 4.5} == {}
+
+
 async def test_a_call_appears_changes_its_state_and_ends(browser: Browser, watched: WatchedBook) -> None:
     async with visit(browser, f"{watched.url}/dashboard") as v:
         await expect(v.part("link")).to_have_text("Live")

@@ -52,6 +52,7 @@ async def watched_book(
     vendors: Mapping[str, str] = PROVIDERS,
     gateway: Mapping[str, Any] | None = None,
     cost: Mapping[str, float] | None = None,
+    worker: Mapping[str, int] | None = None,
     port: int = 0,
     book: CallBook | None = None,
 ) -> AsyncIterator[WatchedBook]:
@@ -66,7 +67,7 @@ async def watched_book(
         book,
         4,
         SecretStr(token),
-        info=lambda: {"providers": vendors, "warnings": []},
+        info=lambda: {"providers": vendors, "warnings": [], "worker": worker},
         gateway=None if gateway is None else lambda: gateway,
         cost=lambda: cost or {},
     )

@@ -13,6 +13,7 @@ import { drawLatency } from "./latency.js";
 import { drawSounds } from "./sounds.js";
 import { drawTiles } from "./tiles.js";
 import { drawTroubles } from "./troubles.js";
+import { drawWorkers } from "./workers.js";
 
 const LINKS = { waiting: "Connecting", locked: "Locked", live: "Live", lost: "Reconnecting" };
 
@@ -31,6 +32,7 @@ function show(snapshot) {
   const warnings = byId("warnings");
   warnings.hidden = !snapshot.warnings.length;
   fill(warnings, snapshot.warnings, (warning) => warning, (warning) => make("li", {}, warning));
+  drawWorkers(snapshot.worker);
   drawTiles(snapshot);
   calls.draw(snapshot);
   chart.draw(snapshot);
