@@ -9,8 +9,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Coroutine, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from loguru import logger
 
@@ -33,7 +32,7 @@ from processors import compat
 from processors.check import check
 from processors.context import ContextPair, Conversation
 from processors.llm.processor import LLMProcessor
-from processors.services import Services
+from processors.services import Services, thinks_here
 from processors.stt.processor import STTProcessor
 from processors.tts.processor import TTSProcessor
 from processors.turns.handler import InterruptionHandler
@@ -43,8 +42,10 @@ from settings import Settings, SettingsError
 from transports.call import Call
 from transports.call_log import CallLog, log_to_terminal
 from transports.dashboard import Sources, add_dashboard
+from transports.house import first_of, keep_house
 from transports.server import CALLS, make_app
 from transports.webrtc import WebRTCCall
+from transports.worker import FrontLink
 
 
 def build_pipeline(call: Call, services: Services, log: CallLog) -> Pipeline:
@@ -111,8 +112,13 @@ async def run_call(call: Call, services: Services, book: CallBook | None = None)
         log.close()
 
 
-async def serve(settings: Settings) -> None:
-    """Load the models, then take calls until told to stop."""
+async def serve(settings: Settings, front: FrontLink | None = None) -> None:
+    """Load the models, then take calls until told to stop.
+
+    Args:
+        settings: The settings.
+        front: What stands before this process, if it is one of several.
+    """
     compat.install()
     services = await Services.load(settings)
 
@@ -128,14 +134,18 @@ async def serve(settings: Settings) -> None:
     async def start_call(call: WebRTCCall) -> None:
         await run_call(call, services, book)
 
-    stopped = _stop_signals()  # before anyone is told that it runs, and may stop it
+    # Before anyone is told that it runs, and may stop it.
+    stopped = _stop_signals() if front is None else front.stop_orders()
+    worker = {} if front is None else {"worker": front.worker}
     places = _shared_places(settings)
-    app = make_app(services.server_settings, start_call, info=services.info, places=places)
+    app = make_app(services.server_settings, start_call, info=lambda: {**services.info(), **worker}, places=places)
+    if front is not None:
+        front.guard(app)
     sources = Sources(
         book,
         settings.max_calls,
         settings.dashboard_token,
-        services.info,
+        lambda: {**services.info(), **worker},
         gateway=lambda: {**services.gateway(), "line": app[CALLS].snapshot()},
         cost=lambda: costs.so_far(book, loop.time()),
     )
@@ -145,14 +155,13 @@ async def serve(settings: Settings) -> None:
     site = web.TCPSite(runner, settings.host, settings.port, reuse_address=True)
     try:
         await site.start()
-        port = runner.addresses[0][1]
-        host = f"[{settings.host}]" if ":" in settings.host else settings.host
         logger.info("{}", services.summary())
-        print(f"Parley is ready: http://{host}:{port}", flush=True)
+        _say_ready(settings, runner)
         await stopped.wait()
-        logger.info("stopping: {} calls come to an end; once more to stop at once", len(app[CALLS]))
+        if front is None:
+            logger.info("stopping: {} calls come to an end; once more to stop at once", len(app[CALLS]))
         stopped.clear()
-        await _first_of(app[CALLS].drain(settings.drain_secs), stopped.wait())
+        await first_of(app[CALLS].drain(settings.drain_secs), stopped.wait())
     finally:
         await runner.cleanup()
         if places is not None:
@@ -162,19 +171,36 @@ async def serve(settings: Settings) -> None:
             await tracer.close()
 
 
+async def serve_with_workers(settings: Settings, flags: Mapping[str, object]) -> int:
+    """Take calls with several processes behind one port until told to stop; returns the exit code.
+
+    Args:
+        settings: The settings.
+        flags: Those that the command line set; the workers read them from their environment.
+    """
+    command = [sys.executable, str(settings_module.ROOT / "bot.py"), "serve", "--worker"]
+    # The front counts who asks how often: a worker sees this machine's address only.
+    own = {"HOST": "127.0.0.1", "PORT": "0", "WORKERS": "1", "OFFERS_PER_MINUTE": "0"}
+    env = {**os.environ, **{name.upper(): str(value) for name, value in flags.items()}, **own}
+    # A language model in the worker has more than one thread, and these wait for each other on a single core.
+    pin = not thinks_here(settings)
+
+    def on_ready(runner: web.AppRunner) -> None:
+        _say_ready(settings, runner)
+
+    return await keep_house(settings, command, env, _stop_signals(), on_ready, pin=pin)
+
+
+def _say_ready(settings: Settings, runner: web.AppRunner) -> None:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    print(f"Parley is ready: http://{host}:{runner.addresses[0][1]}", flush=True)
+
+
 def _shared_places(settings: Settings) -> RedisPlaces | None:
     """Where processes count their calls together, if they do."""
     if not settings.max_calls_shared:
         return None
     return RedisPlaces.at(settings.redis_url.get_secret_value(), settings.max_calls_shared)
-
-
-async def _first_of(*waits: Coroutine[Any, Any, Any]) -> None:
-    """Wait for one of them; the others are given up."""
-    tasks = [asyncio.ensure_future(wait) for wait in waits]
-    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    for task in tasks:
-        task.cancel()
 
 
 def _tracer(settings: Settings) -> Tracer | None:
@@ -233,6 +259,7 @@ def parser() -> argparse.ArgumentParser:
                 help=settings_module.help_text(name),
             )
         command.add_argument("--log-json", action="store_const", const=True, help="one JSON object per log line")
+    serve_command.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)  # told so by its front
     return top
 
 
@@ -240,16 +267,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the process's exit code."""
     options = vars(parser().parse_args(arguments))
     command = options.pop("command")
+    front = FrontLink.greets() if options.pop("worker", False) else None
+    flags = {name: value for name, value in options.items() if value is not None}
     try:
-        settings = settings_module.load(**options)
+        settings = settings_module.load(**flags)
     except SettingsError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    log_to_terminal(settings.log_level.value, as_json=settings.log_json)
+    worker = front.greeting.index if front is not None else None
+    log_to_terminal(settings.log_level.value, as_json=settings.log_json, worker=worker)
     try:
         if command == "check":
             return uvloop.run(check(settings))
-        uvloop.run(serve(settings))
+        if settings.workers > 1 and front is None:
+            return uvloop.run(serve_with_workers(settings, flags))
+        uvloop.run(serve(settings, front))
     except SettingsError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

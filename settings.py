@@ -98,7 +98,12 @@ class Settings(BaseSettings):
     # server
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(7860, ge=0, le=65535, description="TCP port to listen on; 0 picks a free one.")
-    max_calls: int = Field(20, ge=1, le=10_000, description="Calls at once; further callers hear 'at capacity'.")
+    workers: int = Field(
+        1, ge=1, le=256, description="Processes that share the port and the calls, one for each core of the machine."
+    )
+    max_calls: int = Field(
+        20, ge=1, le=10_000, description="Calls at once of each worker; further callers hear 'at capacity'."
+    )
     max_calls_shared: int = Field(
         0,
         ge=0,
@@ -416,6 +421,7 @@ FLAGS = (
     "tts",
     "host",
     "port",
+    "workers",
     "max_calls",
     "history_turns",
     "interruption_mode",

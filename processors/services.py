@@ -340,16 +340,32 @@ def _gateway(settings: Settings, endpoints: Sequence[Endpoint], *, patient: bool
     return Gateway(endpoints, params, cache=cache, shared=shared, last_resort=_last_resort(settings))
 
 
-def _last_resort(settings: Settings) -> LanguageModel | None:
-    """The model on this machine, if it may stand in for a vendor's."""
+def thinks_here(settings: Settings) -> bool:
+    """Whether a language model may run in this process, on threads of its own."""
+    match settings.llm:
+        case LlmProvider.SCRIPTED:
+            return False
+        case LlmProvider.GROQ | LlmProvider.OLLAMA:
+            return _stands_in(settings)
+        case _:
+            return True
+
+
+def _stands_in(settings: Settings) -> bool:
+    """Whether the model on this machine may stand in for a vendor's."""
     match settings.llm_fallback:
         case LlmFallback.NONE:
-            return None
+            return False
         case LlmFallback.AUTO:
-            if (os.cpu_count() or 1) < FALLBACK_CORES or not weights.at_hand(settings.llm_weights):
-                return None
+            return (os.cpu_count() or 1) >= FALLBACK_CORES and weights.at_hand(settings.llm_weights)
         case LlmFallback.LOCAL:
-            pass
+            return True
+
+
+def _last_resort(settings: Settings) -> LanguageModel | None:
+    """The model on this machine, if it may stand in for a vendor's."""
+    if not _stands_in(settings):
+        return None
     return LocalModel(settings.llm_weights, threads=settings.llm_threads, max_tokens=settings.llm_max_tokens)
 
 

@@ -26,13 +26,21 @@ TEXT_CHARS = 80
 """Longest text in a log line."""
 
 
-def log_to_terminal(level: str, *, as_json: bool) -> None:
-    """Send the log to stderr: for people by default, as JSON lines for machines."""
+def log_to_terminal(level: str, *, as_json: bool, worker: int | None = None) -> None:
+    """Send the log to stderr: for people by default, as JSON lines for machines.
+
+    Args:
+        level: The least that is told.
+        as_json: For machines.
+        worker: The process's number among several.
+    """
     logger.remove()
+    logger.configure(extra={} if worker is None else {"worker": worker})
     if as_json:
         logger.add(sys.stderr, level=level, serialize=True)
     else:
-        line = "<green>{time:HH:mm:ss.SSS}</green> <level>{level: <7}</level> {message}"
+        number = "" if worker is None else "<cyan>{extra[worker]}</cyan> "
+        line = "<green>{time:HH:mm:ss.SSS}</green> <level>{level: <7}</level> " + number + "{message}"
         logger.add(sys.stderr, level=level, format=line, filter=_not_chatter)
 
 

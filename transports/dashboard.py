@@ -31,7 +31,7 @@ from observe.snapshot import Snapshots
 from observe.statistics import Statistics
 from transports.access import Access, AccessError
 from transports.event_stream import PERIOD_SECS, EventStream, TooManyWatchersError
-from transports.server import LOOP_LAG, WEB_DIR, file_response
+from transports.server import AT_CAPACITY, LOOP_LAG, NO_STANDING_CALL, PLACE, WEB_DIR, file_response
 
 LAG_SECS: Final = 60.0
 """The event loop's lag is told of the last minute."""
@@ -142,7 +142,10 @@ def add_dashboard(
 
     async def note_refusal(request: web.Request, response: web.StreamResponse) -> None:
         if response.status >= 400 and request.method == hdrs.METH_POST and request.path == "/api/offer":
-            book.refused(_code(response))
+            code = _code(response)
+            # A front asks elsewhere then, and counts who gets in nowhere.
+            if PLACE not in request or code not in (AT_CAPACITY, NO_STANDING_CALL):
+                book.refused(code)
 
     app.router.add_get("/dashboard", overview)
     app.router.add_get("/dashboard/calls/{id}", call_page)

@@ -37,6 +37,13 @@ LOOP_LAG: Final = web.AppKey("loop_lag", LoopLag)
 LAG_SECS: Final = 5.0
 """The lag that counts is that of so long."""
 
+PLACE: Final = web.RequestKey("place", str)
+"""Where a request says, behind a front, under which name its call takes up a place; empty: the front did not let it in,
+and only a call that stands may be taken over. Requests to a server that has no front say nothing."""
+
+AT_CAPACITY: Final = "at_capacity"
+NO_STANDING_CALL: Final = "no_standing_call"
+
 STOPPED_RETRY_SECS: Final = 10
 """When a server that stops may be there again."""
 
@@ -154,6 +161,7 @@ class Calls:
         self._settings = settings
         self._start_call = start_call
         self._calls: dict[WebRTCCall, asyncio.Task[None] | None] = {}
+        self._places_of: dict[WebRTCCall, str] = {}
         self._line = WaitingLine()
         self._room = Headroom(settings.max_loop_lag_ms)
         self._asked = AddressLimit(settings.offers_per_minute)
@@ -167,8 +175,16 @@ class Calls:
         """Calls that take up a place, from their offer until all that they held is freed."""
         return len(self._calls)
 
-    async def open(self, sdp: str, caller: CallerId | None = None, address: str | None = None) -> dict[str, str]:
+    async def open(
+        self, sdp: str, caller: CallerId | None = None, address: str | None = None, place: str | None = None
+    ) -> dict[str, str]:
         """Answer a first offer and start its call; or, if the caller has one, let it go on here.
+
+        Parameters:
+            sdp: The offer.
+            caller: Whose it is.
+            address: Where it comes from; None: from this machine.
+            place: See :data:`PLACE`.
 
         Raises:
             ApiError: The house is full, or closing, or this address asks too often.
@@ -180,12 +196,15 @@ class Calls:
             except OfferError as error:
                 if error.code != "call_over":
                     raise
-        self._admit(caller, address)
-        name = secrets.token_hex(8)
+        if place == "":
+            raise ApiError(409, NO_STANDING_CALL, "this caller has no call here")
+        # Behind a front the line is the front's: a name that this one kept would keep a place that nobody asks for.
+        self._admit(caller, address, waits=place is None)
+        name = place or secrets.token_hex(8)
         self._entering += 1  # before anything is awaited, so that the count holds
         try:
             if not await self._places.take(name):
-                raise self._full(caller)
+                raise self._full(caller if place is None else None)
         finally:
             self._entering -= 1
         call = WebRTCCall(
@@ -195,10 +214,11 @@ class Calls:
             hold_secs=self._settings.hold_secs,
         )
         self._calls[call] = None
+        self._places_of[call] = name
         try:
             answer = await call.answer(sdp)
         except BaseException:
-            del self._calls[call]
+            del self._calls[call], self._places_of[call]
             await self._places.give_back(name)
             raise
         self._calls[call] = asyncio.create_task(self._run(call, name))
@@ -225,7 +245,7 @@ class Calls:
         if call is None and call_of(self._calls, caller) is not None:
             raise ApiError(409, "call_moved", "the call goes on in another page")
         if call is None or (call.caller is not None and call.caller != caller):
-            raise self._unknown()
+            raise unknown_call()
         return call
 
     def find(self, pc_id: str) -> WebRTCCall:
@@ -237,11 +257,7 @@ class Calls:
         for call in self._calls:
             if call.has_peer(pc_id):
                 return call
-        raise self._unknown()
-
-    @staticmethod
-    def _unknown() -> ApiError:
-        return ApiError(404, "unknown_pc_id", "there is no call with this pc_id")
+        raise unknown_call()
 
     async def close(self) -> None:
         """End all calls; returns when they are gone."""
@@ -259,39 +275,46 @@ class Calls:
         if tasks:
             await asyncio.wait(tasks, timeout=secs)
 
+    def held(self) -> dict[str, list[str]]:
+        """Names of the places that calls take up, and of their peer connections."""
+        peers = [name for call in self._calls for name in call.peer_names]
+        return {"places": list(self._places_of.values()), "peers": peers}
+
     def snapshot(self) -> dict[str, int]:
         """Plain values for the dashboard."""
         return {"waiting": len(self._line), "refused": self._refused}
 
-    def _admit(self, caller: CallerId | None, address: str | None) -> None:
+    def _admit(self, caller: CallerId | None, address: str | None, waits: bool = True) -> None:
         """Let the caller in.
+
+        Parameters:
+            caller: Who asks.
+            address: From where.
+            waits: Whether the caller waits in this server's own line.
 
         Raises:
             ApiError: Not now.
         """
         now = asyncio.get_running_loop().time()
         if self._stops:
-            raise _later(503, "stopping", "the server stops", STOPPED_RETRY_SECS)
+            raise stopping()
         if address is not None and (wait_secs := self._asked.wait_secs(address, now)) > 0:
-            raise _later(429, "too_many_offers", "this address asks for too many calls", math.ceil(wait_secs))
+            raise too_many_offers(wait_secs)
         others = places_of_others(self._calls, caller) + self._entering
         free = self._settings.max_calls - others
         if len(self._calls) == others and not self._room.allows(others, self._lag.percentiles(LAG_SECS)["lag_p95_ms"]):
             free = 0
-        wait = self._line.knock(caller, free, now)
+        wait = self._line.knock(caller if waits else None, free, now)
         if wait is not None:
             raise self._at_capacity(wait)
 
     def _full(self, caller: CallerId | None) -> ApiError:
         """Other processes have taken what is left."""
-        wait = self._line.knock(caller, 0, asyncio.get_running_loop().time())
-        assert wait is not None
-        return self._at_capacity(wait)
+        return self._at_capacity(self._line.put_back(caller, asyncio.get_running_loop().time()))
 
     def _at_capacity(self, wait: Wait) -> ApiError:
         self._refused += 1
-        position = {"queue_position": wait.position}
-        return _later(503, "at_capacity", "all lines are busy", wait.retry_after_secs, position)
+        return at_capacity(wait)
 
     async def _run(self, call: WebRTCCall, name: str) -> None:
         pipeline = asyncio.ensure_future(self._start_call(call))
@@ -308,7 +331,7 @@ class Calls:
                 logger.opt(exception=error).error(f"the pipeline of call {call.pc_id} failed")
         finally:
             closed.cancel()
-            del self._calls[call]
+            del self._calls[call], self._places_of[call]
             await self._places.give_back(name)
 
 
@@ -316,13 +339,33 @@ CALLS: Final = web.AppKey("calls", Calls)
 """Where the application keeps its calls."""
 
 
-def _later(status: int, code: str, reason: str, secs: int, extra: Mapping[str, Any] | None = None) -> ApiError:
+def later(status: int, code: str, reason: str, secs: int, extra: Mapping[str, Any] | None = None) -> ApiError:
     """An answer that says when to ask again (RFC 9110 section 10.2.3)."""
     told = {"retry_after_secs": secs, **(extra or {})}
     return ApiError(status, code, reason, extra=told, headers={"Retry-After": str(secs)})
 
 
-def _address(request: web.Request) -> str | None:
+def unknown_call() -> ApiError:
+    """No call has this peer connection."""
+    return ApiError(404, "unknown_pc_id", "there is no call with this pc_id")
+
+
+def stopping() -> ApiError:
+    """Nobody is taken any more."""
+    return later(503, "stopping", "the server stops", STOPPED_RETRY_SECS)
+
+
+def too_many_offers(wait_secs: float) -> ApiError:
+    """An address has asked more often than it may."""
+    return later(429, "too_many_offers", "this address asks for too many calls", math.ceil(wait_secs))
+
+
+def at_capacity(wait: Wait) -> ApiError:
+    """The house is full."""
+    return later(503, AT_CAPACITY, "all lines are busy", wait.retry_after_secs, {"queue_position": wait.position})
+
+
+def address_of(request: web.Request) -> str | None:
     """The address that asks; None for this machine's own, which a proxy in front has."""
     try:
         address = ipaddress.ip_address(request.remote or "")
@@ -356,22 +399,22 @@ def make_app(
     Returns:
         The application; on shutdown it ends all calls.
     """
-    app = web.Application(middlewares=[_errors_as_json], client_max_size=MAX_BODY_BYTES)
+    app = web.Application(middlewares=[errors_as_json], client_max_size=MAX_BODY_BYTES)
     lag = app[LOOP_LAG] = LoopLag()
     calls = app[CALLS] = Calls(settings, start_call, lag, places)
 
     async def offer(request: web.Request) -> web.Response:
-        body = await _read(request, Offer)
+        body = await read_body(request, Offer)
         if body.pc_id:
             answer = await calls.renegotiate(
                 body.pc_id, body.sdp, restart_pc=bool(body.restart_pc), caller=read_caller(body.request_data)
             )
         else:
-            answer = await calls.open(body.sdp, read_caller(body.request_data), _address(request))
+            answer = await calls.open(body.sdp, read_caller(body.request_data), address_of(request), request.get(PLACE))
         return web.json_response(answer)
 
     async def trickle(request: web.Request) -> web.Response:
-        body = await _read(request, Candidates)
+        body = await read_body(request, Candidates)
         call = calls.find(body.pc_id)
         candidates = [parse_candidate(c.candidate, c.sdp_mid, c.sdp_mline_index) for c in body.candidates]
         for candidate in candidates:
@@ -379,7 +422,7 @@ def make_app(
         return web.json_response({"status": "success"})
 
     async def goodbye(request: web.Request) -> web.Response:
-        body = await _read(request, Goodbye)
+        body = await read_body(request, Goodbye)
         await calls.find_own(body.pc_id, read_caller(body.request_data)).close("the caller hung up")
         return web.json_response({"status": "success"})
 
@@ -419,7 +462,12 @@ def make_app(
     return app
 
 
-async def _read(request: web.Request, model: type[Body]) -> Body:
+async def read_body(request: web.Request, model: type[Body]) -> Body:
+    """A request's body.
+
+    Raises:
+        ApiError: It is none.
+    """
     try:
         return model.model_validate_json(await request.read())
     except ValidationError as error:
@@ -454,9 +502,10 @@ def file_response(root: Path, name: str) -> web.FileResponse:
 
 
 @web.middleware
-async def _errors_as_json(
+async def errors_as_json(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
+    """Answer with an error's JSON what a handler raises."""
     try:
         return await handler(request)
     except ApiError as error:

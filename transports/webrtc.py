@@ -7,7 +7,7 @@ how long that is waited for.
 """
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -122,6 +122,11 @@ class WebRTCCall:
         peer = self._peer or self._coming
         if peer is not None and self._closing is None:
             peer.send_app_message(message)
+
+    @property
+    def peer_names(self) -> Set[str]:
+        """Names of the peer connections that the page which has the call has had."""
+        return self._names
 
     def has_peer(self, pc_id: str) -> bool:
         """Whether the page that has the call, or is about to, has had a peer connection of this name."""

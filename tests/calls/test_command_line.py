@@ -15,6 +15,7 @@ async def run(*arguments: str, **env: str) -> tuple[int, str]:
         *(sys.executable, "bot.py", *arguments),
         cwd=ROOT,
         env={**os.environ, **env},
+        stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
@@ -29,7 +30,17 @@ async def test_help_is_enough():
     assert (code, serve_code) == (0, 0)
     assert "serve" in text
     assert "check" in text
-    for flag in ("--stt", "--llm", "--tts", "--host", "--port", "--max-calls", "--history-turns", "--log-json"):
+    for flag in (
+        "--stt",
+        "--llm",
+        "--tts",
+        "--host",
+        "--port",
+        "--workers",
+        "--max-calls",
+        "--history-turns",
+        "--log-json",
+    ):
         assert flag in serve_text
     assert "local|scripted|ollama" in serve_text
 
@@ -40,6 +51,8 @@ async def test_help_is_enough():
         (("serve",), {"LLM": "gpt"}, "error: LLM: "),
         (("serve", "--port", "x"), {}, "error: PORT: "),
         (("serve",), {"LLM": "scripted", "PROMPT": "no/such/file"}, "error: PROMPT: "),
+        (("serve", "--workers", "0"), {}, "error: WORKERS: "),
+        (("serve", "--workers", "3"), {"LLM": "scripted", "PROMPT": "no/such/file"}, "error: PROMPT: "),
         (("check",), {"STT": "ears"}, "error: STT: "),
     ],
 )
@@ -51,15 +64,22 @@ async def test_a_wrong_setting_stops_the_start_with_one_line(arguments, env, lin
     assert len(text.splitlines()) == 1
 
 
-async def test_a_taken_port_is_one_line():
+@pytest.mark.parametrize("workers", ["1", "2"])
+async def test_a_taken_port_is_one_line(workers):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        code, text = await run("serve", "--port", str(taken.getsockname()[1]), LLM="scripted")
+        code, text = await run("serve", "--port", str(taken.getsockname()[1]), LLM="scripted", WORKERS=workers)
     assert code == 1
     assert "error: cannot listen on 127.0.0.1:" in text
     assert "set PORT" in text
     assert "Traceback" not in text
+
+
+async def test_a_worker_without_a_front_is_one_line():
+    code, text = await run("serve", "--worker")
+    assert code == 1
+    assert text.splitlines() == ["error: no front greets this worker; start the bot with WORKERS"]
 
 
 async def test_check_times_each_stage():

@@ -27,8 +27,9 @@ async def test_calls_come_to_a_polite_end() -> None:
     assert not answer["cut"], "what is being said when the signal comes is said to its end"
 
 
-async def test_a_second_signal_stops_at_once() -> None:
-    async with real_bot(GREETING="", DRAIN_SECS="60") as bot, Caller(bot.url) as caller:
+@pytest.mark.parametrize("workers", ["1", "2"])
+async def test_a_second_signal_stops_at_once(workers: str) -> None:
+    async with real_bot(GREETING="", DRAIN_SECS="60", WORKERS=workers) as bot, Caller(bot.url) as caller:
         caller.type_text("what can you do")
         await until_state(caller, "speaking")
         os.kill(bot.pid, signal.SIGTERM)

@@ -7,7 +7,7 @@ from emulators.faults import Vendor
 from processors import services as services_module
 from processors.llm.base import LanguageModelError
 from processors.prompt import VOICE_RULES, WITH_TOOLS, WITHOUT_TOOLS, system_prompt
-from processors.services import Services, make_voice
+from processors.services import Services, make_voice, thinks_here
 from processors.tools.catalogue import offered
 from settings import LlmProvider, Settings, SettingsError
 from tests.emulators.serving import serving
@@ -29,6 +29,19 @@ class NoWeights:
 
     async def close(self):
         NoWeights.closed = True
+
+
+@pytest.mark.parametrize(
+    ("values", "here"),
+    [
+        ({"llm": "scripted", "llm_fallback": "local"}, False),
+        ({"llm": "local"}, True),
+        ({"llm": "groq", "groq_api_key": "k", "llm_fallback": "none"}, False),
+        ({"llm": "ollama", "llm_fallback": "local"}, True),
+    ],
+)
+def test_a_language_model_may_run_in_the_process_or_not(values, here):
+    assert thinks_here(settings(**values)) is here
 
 
 async def test_without_weights_the_scripted_responder_answers_and_the_page_says_so(monkeypatch):

@@ -177,7 +177,7 @@ async def test_processes_that_share_a_limit_share_the_calls():
 
 
 async def test_one_address_may_not_ask_without_end(monkeypatch):
-    monkeypatch.setattr("transports.server._address", lambda request: "203.0.113.7")
+    monkeypatch.setattr("transports.server.address_of", lambda request: "203.0.113.7")
     async with server(Limits(offers_per_minute=3)) as client:
         for _ in range(3):
             assert (await post(client, {"sdp": "v=0", "type": "offer"}))[0] == 400
