@@ -71,7 +71,7 @@ async def at_connect(
     Raises:
         Broken: The connection is gone.
     """
-    await world.connect(vendor)
+    await world.connect(vendor, request.transport)
     rule = world.faults.strike(vendor, "connect", world.now(), model)
     if rule is None:
         return None

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from dataclasses import dataclass, field
+from weakref import WeakSet
 
 from emulators.faults import FaultSchedule, Vendor
 from emulators.latency import Chances, Latency
@@ -23,6 +24,7 @@ class World:
     log: RequestLog = field(default_factory=lambda: RequestLog(time.monotonic))
     chances: Chances = field(init=False)
     faults: FaultSchedule = field(init=False)
+    _connected: "WeakSet[asyncio.BaseTransport]" = field(default_factory=WeakSet)
 
     def __post_init__(self) -> None:
         self.chances = Chances(self.profile.seed)
@@ -47,8 +49,12 @@ class World:
             secs += self.profile.network.sample_secs(rng) + self.profile.network.sample_secs(rng)
         return secs
 
-    async def connect(self, vendor: Vendor) -> None:
-        """Wait as long as a connection takes."""
+    async def connect(self, vendor: Vendor, transport: asyncio.BaseTransport | None) -> None:
+        """Wait as long as a connection takes; one that was kept open takes no time."""
+        if transport is not None:
+            if transport in self._connected:
+                return
+            self._connected.add(transport)
         await asyncio.sleep(self.secs(vendor, "connect", self.profile.of(vendor).connect, network=True))
 
     async def first_byte(self, vendor: Vendor) -> None:

@@ -60,6 +60,10 @@ FREE_ACCOUNT: Final = {
 """Published limits of a free account for the default models (console.groq.com/docs/rate-limits); headers correct
 them, and an account with more than these in one respect is taken to be another kind of account."""
 
+LIMITS: Final = httpx.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=120.0)
+"""The SDK's own client closes a connection that was idle for 5 s; between two turns of a caller more passes than that,
+and connecting anew costs the next answer two round trips and more."""
+
 
 class GroqModel:
     """A :class:`~processors.llm.base.LanguageModel` at Groq.
@@ -92,6 +96,7 @@ class GroqModel:
             base_url=base_url,
             max_retries=0,
             timeout=httpx.Timeout(READ_SECS, connect=CONNECT_SECS),
+            http_client=groq.DefaultAsyncHttpxClient(limits=LIMITS),
         )
 
     @property

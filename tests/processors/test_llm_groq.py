@@ -1,11 +1,13 @@
 """Groq's own SDK against a small server that speaks Groq's protocol."""
 
+import asyncio
 import contextlib
 
 import pytest
 from aiohttp import web
 from pydantic import SecretStr
 
+from emulators import groq
 from processors.llm.base import (
     Allowance,
     Cause,
@@ -19,6 +21,7 @@ from processors.llm.base import (
     Usage,
 )
 from processors.llm.groq import GroqModel, allowances, retry_after_secs
+from tests.emulators.serving import serving as emulated
 from tests.processors.test_llm_openai_compatible import PROMPT, Server, chunk
 from tests.processors.test_llm_openai_compatible import collect as told
 
@@ -191,3 +194,18 @@ def test_the_tokens_of_a_day_are_told_by_refusals_only():
         Allowance(Quota.REQUESTS_PER_DAY, 1000, 990),
         Allowance(Quota.TOKENS_PER_DAY, 100_000, 288, met=True),
     )
+
+
+async def test_the_connection_is_kept_while_the_caller_speaks_and_thinks(virtual):
+    timing = {"groq": {"connect": {"p50_ms": 400}, "first_byte": {"p50_ms": 100}}}
+    async with emulated(groq.make_app, timing=timing) as (_, where):
+        model = GroqModel(SecretStr("gsk_test"), "openai/gpt-oss-120b", base_url=f"http://{where}")
+        took = []
+        for _ in range(3):
+            began = virtual.time()
+            await collect(model)
+            took.append(virtual.time() - began)
+            await asyncio.sleep(30.0)
+        await model.close()
+    assert took[0] > 0.5
+    assert max(took[1:]) < 0.4
