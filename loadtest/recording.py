@@ -27,6 +27,11 @@ class ReceivedPacket(NamedTuple):
     timestamp: int
     payload: bytes
 
+    @property
+    def pauses(self) -> bool:
+        """Whether it only tells that there is silence, so that others may stay away (RFC 7587 section 3.1.3)."""
+        return 1 <= len(self.payload) <= 2
+
 
 @dataclass(slots=True)
 class Said:

@@ -140,7 +140,8 @@ class Delivery:
     Parameters:
         packets: How many came.
         lost: Sequence numbers that never came.
-        holes: Places where RTP time jumped though no packet was lost: the bot itself missed its time.
+        holes: Places where RTP time jumped though no packet was lost and none told of silence: the bot itself missed
+            its time.
         late: Packets more than :data:`LATE_MS` late.
         late_p99_ms: Lateness that 1 % exceed.
         late_max_ms: The worst.
@@ -162,11 +163,12 @@ def delivery(packets: Sequence[ReceivedPacket]) -> Delivery:
     order = np.argsort(sequences, kind="stable")
     steps = np.diff(sequences[order])
     media = np.diff(_unwrapped([packet.timestamp for packet in packets], 32)[order])
+    pauses = np.array([packet.pauses for packet in packets])[order][:-1]
     late = lateness_ms(packets)
     return Delivery(
         packets=len(packets),
         lost=int(np.sum(steps[steps > 1] - 1)),
-        holes=int(np.sum((steps == 1) & (media > PACKET_SAMPLES))),
+        holes=int(np.sum((steps == 1) & (media > PACKET_SAMPLES) & ~pauses)),
         late=int(np.sum(late > LATE_MS)),
         late_p99_ms=float(np.percentile(late, 99)),
         late_max_ms=float(late.max()),

@@ -15,15 +15,23 @@ RTP_CLOCK_HZ: Final = 48_000
 RTP_TICKS: Final = RTP_CLOCK_HZ * 20 // 1000
 _SILENCE: Final = bytes(2 * PACKET_SAMPLES)
 
-_SETTLE_PACKETS: Final = 10
-"""Silent packets that are encoded before the encoder's answer is reused: by then its filters are empty."""
+SETTLE_PACKETS: Final = 10
+"""Silent packets that are encoded and sent before transmission pauses: by then the codec's filters are empty."""
+
+DTX_PACKETS: Final = 20
+"""In silence one packet in so many is sent (RFC 7587 section 3.1.3: discontinuous transmission). It has no more than
+the codec's first byte, which tells that silence goes on: where packets just stayed away, browsers would conceal them.
+"""
+
+_TOC_ONE_FRAME: Final = 0xFC
+"""Of a packet's first byte all but the number of frames, which is 0 for one (RFC 6716 section 3.1)."""
 
 
 class Voice:
     """Sends Opus packets at the beat that all calls share.
 
-    Encoding costs less than handing it to a thread, so it happens on the event loop. Silence costs nothing but the
-    packet: the encoder's packet for it is kept.
+    Encoding costs less than handing it to a thread, so it happens on the event loop. Silence costs next to nothing:
+    a byte now and then.
 
     Parameters:
         pull: Called once for each packet, at the moment it is due, with the number of samples; returns as many of
@@ -41,7 +49,7 @@ class Voice:
         self._send: SendRtp | None = None
         self._rtp_time = -RTP_TICKS
         self._silent_packets = 0
-        self._silence = b""
+        self._dtx = b""
 
     def begin(self, send: SendRtp) -> None:
         """Speak over this line from the next beat on."""
@@ -60,18 +68,24 @@ class Voice:
         send = self._send
         assert send is not None
         try:
-            send(self._encode(self._pull(PACKET_SAMPLES)), self._rtp_time)
+            packet = self._encode(self._pull(PACKET_SAMPLES))
+            if packet is not None:
+                send(packet, self._rtp_time)
         except OSError:  # ConnectionError above all: the line is closed
             self.end()
         except Exception:
             self.end()
             raise
 
-    def _encode(self, pcm: bytes) -> bytes:
+    def _encode(self, pcm: bytes) -> bytes | None:
+        """The packet to send; None: none."""
         if pcm != _SILENCE:
             self._silent_packets = 0
             return self._encoder.encode(pcm)
-        if self._silent_packets < _SETTLE_PACKETS:
-            self._silent_packets += 1
-            self._silence = self._encoder.encode(pcm)
-        return self._silence
+        self._silent_packets += 1
+        since = self._silent_packets - SETTLE_PACKETS
+        if since > 0:
+            return self._dtx if since % DTX_PACKETS == 1 else None
+        packet = self._encoder.encode(pcm)
+        self._dtx = bytes([packet[0] & _TOC_ONE_FRAME])
+        return packet

@@ -26,7 +26,7 @@ LISTEN_TO_THE_BOT = """
 window.levels = [];
 const Connection = window.RTCPeerConnection;
 window.RTCPeerConnection = function (...args) {
-    const pc = new Connection(...args);
+    const pc = (window.line = new Connection(...args));
     pc.addEventListener("track", ({ track }) => {
         const context = new AudioContext();
         const analyser = new AnalyserNode(context, { fftSize: 1024 });
@@ -49,6 +49,12 @@ navigator.mediaDevices.getUserMedia = async function (wish) {
 };
 """
 """Keeps the level of the received voice, with the page's clock in seconds, about every 20 ms."""
+
+CONCEALED = """async () => {
+    const heard = [...(await window.line.getStats()).values()].find(({ type }) => type === "inbound-rtp");
+    return heard.concealedSamples / heard.totalSamplesReceived;
+}"""
+"""The share of the received voice, its silence included, that the browser had to invent."""
 
 LOUD = 0.005
 
@@ -133,7 +139,9 @@ async def converse(playwright: Playwright, bot: RealBot, recording: Path, answer
             && parley.transcript.at(-1).who === "bot" && parley.transcript.at(-1).done"""
         await v.page.wait_for_function(done, timeout=1000 * (30 + 2 * answer_secs))
         rows, transcript = await levels(v), await v.transcript()
+        concealed = await v.page.evaluate(CONCEALED)
         await v.part("hangup").click()
+    assert concealed < 0.1, "silence is sent as silence, not as packets that stay away"
     users = [entry["text"] for entry in transcript if entry["who"] == "user"]
     assert has_words(users[0], ["book", "room"]), users
     assert has_words(users[1], ["forward", "meters"]), users

@@ -113,6 +113,8 @@ def test_lost_packets_and_skipped_time_are_told_apart():
     jumped[60:] = [p._replace(timestamp=(p.timestamp + 1_920) % 2**32) for p in jumped[60:]]
     judged = scoring.delivery(jumped)
     assert (judged.lost, judged.holes) == (0, 1)
+    jumped[59] = jumped[59]._replace(payload=b"\x68")  # it told that silence follows
+    assert scoring.delivery(jumped).holes == 0
 
 
 @given(st.permutations(range(20)))

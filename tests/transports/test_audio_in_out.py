@@ -170,7 +170,7 @@ async def test_the_voice_pulls_when_a_packet_is_due_and_encodes_what_it_got(virt
     assert len(ends) == 1
 
 
-async def test_silence_costs_one_encoded_packet(virtual):
+async def test_silence_is_a_byte_now_and_then_and_speech_after_it_is_there_at_once(virtual):
     class Counting(OpusEncoder):
         encoded = 0
 
@@ -178,21 +178,38 @@ async def test_silence_costs_one_encoded_packet(virtual):
             self.encoded += 1
             return super().encode(pcm)
 
-    encoder, line = Counting(), Line()
-    voice = Voice(lambda samples: bytes(2 * samples), lambda: None, encoder)
+    encoder, line, loop = Counting(), Line(), asyncio.get_running_loop()
+    began = loop.time()
+    tone = sine(PACKET_SAMPLES, 24_000).tobytes()
+
+    def pull(samples):
+        return tone if loop.time() > began + 1.99 else bytes(2 * samples)
+
+    voice = Voice(pull, lambda: None, encoder)
     voice.begin(line.send)
-    await asyncio.sleep(1.999)
-    voice.end()
-    assert len(line.sent) == 100
+    await asyncio.sleep(1.975)
+    assert len(line.sent) == 10 + 5
     assert encoder.encoded == 10
+    rests = [(at, rtp_time, packet) for at, rtp_time, packet in line.sent if len(packet) == 1]
+    assert np.diff([at for at, _, _ in rests]) == pytest.approx(0.4, abs=1e-6)
+    assert np.diff([rtp_time for _, rtp_time, _ in rests]).tolist() == [20 * 960] * 4
+    decoder = OpusDecoder(sample_rate_hz=24_000)
+    for _, _, packet in line.sent:
+        assert not any(decoder.decode(packet))
+    await asyncio.sleep(0.1)
+    voice.end()
+    spoken = line.sent[15:]
+    assert np.diff([at for at, _, _ in spoken]) == pytest.approx([0.02] * (len(spoken) - 1), abs=1e-6)
+    assert spoken[0][1] - line.sent[14][1] == pytest.approx((spoken[0][0] - line.sent[14][0]) * 48_000, abs=1)
 
 
 @pytest.mark.parametrize("error", [ConnectionError("closed"), ValueError("a bug")])
 async def test_a_voice_that_fails_ends_and_the_others_go_on(virtual, error):
     ends: list[str] = []
     lines = {name: Line() for name in ("bad", "good")}
+    tone = sine(PACKET_SAMPLES, 24_000).tobytes()
     for name, line in lines.items():
-        Voice(lambda samples: bytes(2 * samples), lambda name=name: ends.append(name)).begin(line.send)
+        Voice(lambda samples: tone, lambda name=name: ends.append(name)).begin(line.send)
     await asyncio.sleep(0.05)
     lines["bad"].fails = error
     await asyncio.sleep(1)
@@ -203,11 +220,12 @@ async def test_a_voice_that_fails_ends_and_the_others_go_on(virtual, error):
 
 async def test_after_a_stall_a_voice_skips_what_is_too_late_with_its_rtp_time(virtual):
     line = Line()
+    tone = sine(PACKET_SAMPLES, 24_000).tobytes()
 
     def pull(samples):
         if len(line.sent) == 5:
             virtual._jumping.now += 0.1  # the loop is held up
-        return bytes(2 * samples)
+        return tone
 
     voice = Voice(pull, lambda: None)
     voice.begin(line.send)
