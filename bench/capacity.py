@@ -26,7 +26,7 @@ from bench.resources import baseline_bot
 from loadtest import scoring
 from loadtest.audio import Clip, clip_from_samples, load_wav, silence
 from loadtest.bot_process import ROOT
-from loadtest.caller import Caller, CallFailed
+from loadtest.caller import Caller, CallFailed, CallRefused
 from loadtest.process_figures import cpu_secs, rss_mb
 
 MODES: Final = ("idle", "user", "bot")
@@ -59,6 +59,7 @@ class Row:
         late: Packets later than 60 ms, and holes, in all calls.
         added_ms: From the end of what was said to the answer, less what the services take; each answer.
         unanswered: What got no answer.
+        refused: How often others were told that the house is full.
     """
 
     bot: str
@@ -72,6 +73,7 @@ class Row:
     late: int
     added_ms: tuple[float, ...] = ()
     unanswered: int = 0
+    refused: int = 0
 
 
 def monologue(secs: float) -> Clip:
@@ -108,12 +110,25 @@ async def behave(caller: Caller, mode: str, delay_secs: float) -> None:
             await asyncio.Event().wait()
 
 
-async def measure(url: str, pid: int, bot: str, mode: str, calls: int, secs: float) -> Row:
-    """Hold so many calls for a while."""
+async def knock(url: str, refusals: list[CallRefused]) -> None:
+    """Ask to be let in, and again whenever the bot says to."""
+    while True:
+        try:
+            async with Caller(url):
+                raise RuntimeError("the house was not full")
+        except CallRefused as refused:
+            refusals.append(refused)
+            await asyncio.sleep(refused.retry_after_secs or 1.0)
+
+
+async def measure(url: str, pid: int, bot: str, mode: str, calls: int, secs: float, knocking: int = 0) -> Row:
+    """Hold so many calls for a while; so many others ask to be let in."""
+    refusals: list[CallRefused] = []
     async with contextlib.AsyncExitStack() as stack:
         callers = [await stack.enter_async_context(Caller(url)) for _ in range(calls)]
         spread_secs = CYCLE_SECS if mode == "conversation" else 1.0
         tasks = [asyncio.create_task(behave(c, mode, spread_secs * i / calls)) for i, c in enumerate(callers)]
+        tasks += [asyncio.create_task(knock(url, refusals)) for _ in range(knocking)]
         await asyncio.sleep(spread_secs + WARM_SECS)
         if mode == "bot":
             await asyncio.gather(*(caller.bot_speaks(timeout_secs=20.0) for caller in callers))
@@ -141,6 +156,7 @@ async def measure(url: str, pid: int, bot: str, mode: str, calls: int, secs: flo
         late=sum(int(np.sum(late > LATE_MS)) for late in late_ms) + holes,
         added_ms=added,
         unanswered=unanswered,
+        refused=len(refusals),
     )
 
 
@@ -163,10 +179,12 @@ def answers(callers: Sequence[Caller]) -> tuple[tuple[float, ...], int]:
 
 
 @asynccontextmanager
-async def bot_on_core(name: str, mode: str, options: argparse.Namespace) -> AsyncIterator[tuple[str, int]]:
+async def bot_on_core(
+    name: str, mode: str, options: argparse.Namespace, max_calls: int = 500
+) -> AsyncIterator[tuple[str, int]]:
     """Start a bot, on a core of its own."""
     if name == "parley":
-        more = "--talkative" if mode == "bot" else ""
+        more = f"--max-calls {max_calls}" + (" --talkative" if mode == "bot" else "")
         started = baseline_bot("-m bench.emulated_services", f"{options.args} {more}".split())
     else:
         more = options.baseline_talkative if mode == "bot" else ""
@@ -199,18 +217,24 @@ async def fill(options: argparse.Namespace) -> list[Row]:
     """Conversations, more and more of them, on one core."""
     rows: list[Row] = []
     for calls in options.capacity:
-        async with bot_on_core("parley", "conversation", options) as (url, pid):
+        async with bot_on_core("parley", "conversation", options, calls) as (url, pid):
             rows.append(await measure(url, pid, "parley", "conversation", calls, options.secs))
-        row = rows[-1]
-        added = f"{np.percentile(row.added_ms, 50):.0f}/{np.percentile(row.added_ms, 95):.0f}" if row.added_ms else "-"
-        print(
-            f"{calls:>4} conversations: {row.core:.2f} of the core, {row.cpu_ms:.1f} ms/s each; late by p99"
-            f" {row.late_p99_ms:.0f} ms, late or missing packets {row.late}; added p50/p95 {added} ms,"
-            f" {row.unanswered} unanswered of {len(row.added_ms) + row.unanswered}; {row.rss_mb:.0f} MB,"
-            f" {row.threads} threads",
-            flush=True,
-        )
+            print(told(rows[-1]), flush=True)
+            if options.knock:
+                rows.append(await measure(url, pid, "parley", "conversation", calls, options.secs, calls))
+                print(f"     and {calls} others knock, refused {rows[-1].refused} times: {told(rows[-1])}", flush=True)
     return rows
+
+
+def told(row: Row) -> str:
+    """One row of conversations, in words."""
+    added = f"{np.percentile(row.added_ms, 50):.0f}/{np.percentile(row.added_ms, 95):.0f}" if row.added_ms else "-"
+    return (
+        f"{row.calls:>4} conversations: {row.core:.2f} of the core, {row.cpu_ms:.1f} ms/s each; late by p99"
+        f" {row.late_p99_ms:.0f} ms, late or missing packets {row.late}; added p50/p95 {added} ms,"
+        f" {row.unanswered} unanswered of {len(row.added_ms) + row.unanswered}; {row.rss_mb:.0f} MB,"
+        f" {row.threads} threads"
+    )
 
 
 def table(rows: Sequence[Row], ours: str, other: str | None, calls: int) -> str:
@@ -219,7 +243,7 @@ def table(rows: Sequence[Row], ours: str, other: str | None, calls: int) -> str:
     def figures(bot: str, mode: str, field: str, count: int = calls) -> list[float]:
         return [getattr(row, field) for row in rows if (row.bot, row.mode, row.calls) == (bot, mode, count)]
 
-    def told(values: Sequence[float]) -> str:
+    def spread(values: Sequence[float]) -> str:
         return f"{median(values):.1f} ({min(values):.1f}-{max(values):.1f})"
 
     lines = ["| quantity | ours | other | ratio | bar |", "| --- | --- | --- | --- | --- |"]
@@ -228,7 +252,7 @@ def table(rows: Sequence[Row], ours: str, other: str | None, calls: int) -> str:
         theirs = figures(other, mode, "cpu_ms") if other else []
         ratio = f"{median(own) / median(theirs):.2f}" if theirs else "-"
         name = f"CPU ms/s of a call, {mode}, {calls} calls"
-        lines.append(f"| {name} | {told(own)} | {told(theirs) if theirs else '-'} | {ratio} | {BARS[mode]:.2f} |")
+        lines.append(f"| {name} | {spread(own)} | {spread(theirs) if theirs else '-'} | {ratio} | {BARS[mode]:.2f} |")
     for name, field, bar in (
         ("MB of each further call", "rss_mb", "1.0"),
         ("threads of each further call", "threads", "0"),
@@ -273,6 +297,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="rounds of the comparison; default: 3; 0: none")
     parser.add_argument("--secs", type=float, default=10.0, help="how long each is measured; default: 10")
     parser.add_argument("--capacity", type=int, nargs="*", default=[], help="numbers of conversations on one core")
+    parser.add_argument("--knock", action="store_true", help="and with as many others who ask to be let in")
     parser.add_argument("--core", type=int, default=0, help="the bot's core; default: 0")
     parser.add_argument("--json", type=Path, help="write all measurements here")
     options = parser.parse_args()

@@ -179,6 +179,7 @@ def main() -> None:
     parser.add_argument("--port", default="7860", help="port; default: 7860")
     parser.add_argument("--talkative", action="store_true", help="replies of 240 words, spoken for a minute and a half")
     parser.add_argument("--no-turn-model", action="store_true", help="silence and words alone tell the end of a turn")
+    parser.add_argument("--max-calls", default="500", help="calls that are let in; default: 500")
     options = parser.parse_args()
     EmulatedServices.talkative = options.talkative
     EmulatedServices.turn_model = not options.no_turn_model
@@ -186,7 +187,7 @@ def main() -> None:
     log_to_terminal("ERROR", as_json=False)
     settings = settings_module.load(
         port=options.port,
-        max_calls="500",
+        max_calls=options.max_calls,
         llm="scripted",
         greeting="",
         bank_file=":memory:",
