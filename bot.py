@@ -6,6 +6,7 @@
 
 import argparse
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -156,6 +157,7 @@ async def serve(settings: Settings, front: FrontLink | None = None) -> None:
     try:
         await site.start()
         logger.info("{}", services.summary())
+        _spare_garbage_collection()
         _say_ready(settings, runner)
         await stopped.wait()
         if front is None:
@@ -194,6 +196,12 @@ async def serve_with_workers(settings: Settings, flags: Mapping[str, object]) ->
 def _say_ready(settings: Settings, runner: web.AppRunner) -> None:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     print(f"Parley is ready: http://{host}:{runner.addresses[0][1]}", flush=True)
+
+
+def _spare_garbage_collection() -> None:
+    """What has been loaded stays for good: looking through it for garbage again and again would hold up every voice."""
+    gc.collect()
+    gc.freeze()
 
 
 def _shared_places(settings: Settings) -> RedisPlaces | None:

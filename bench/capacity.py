@@ -20,13 +20,15 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
+import aiohttp
 import numpy as np
+from aiortc import RTCPeerConnection
 
 from bench.resources import baseline_bot
 from loadtest import scoring
 from loadtest.audio import Clip, clip_from_samples, load_wav, silence
 from loadtest.bot_process import ROOT
-from loadtest.caller import Caller, CallFailed, CallRefused
+from loadtest.caller import Caller, CallFailed
 from loadtest.process_figures import cpu_secs, rss_mb
 
 MODES: Final = ("idle", "user", "bot")
@@ -60,6 +62,7 @@ class Row:
         added_ms: From the end of what was said to the answer, less what the services take; each answer.
         unanswered: What got no answer.
         refused: How often others were told that the house is full.
+        callers_late_p99_ms: How late the callers themselves were, and so what they measured.
     """
 
     bot: str
@@ -74,6 +77,7 @@ class Row:
     added_ms: tuple[float, ...] = ()
     unanswered: int = 0
     refused: int = 0
+    callers_late_p99_ms: float = 0.0
 
 
 def monologue(secs: float) -> Clip:
@@ -110,29 +114,42 @@ async def behave(caller: Caller, mode: str, delay_secs: float) -> None:
             await asyncio.Event().wait()
 
 
-async def knock(url: str, refusals: list[CallRefused]) -> None:
+async def an_offer() -> dict[str, str]:
+    """What a caller sends to be let in."""
+    line = RTCPeerConnection()
+    line.addTransceiver("audio", direction="sendrecv")
+    await line.setLocalDescription(await line.createOffer())
+    offer = {"sdp": line.localDescription.sdp, "type": "offer"}
+    await line.close()
+    return offer
+
+
+async def knock(url: str, offer: dict[str, str], refusals: list[int], delay_secs: float) -> None:
     """Ask to be let in, and again whenever the bot says to."""
-    while True:
-        try:
-            async with Caller(url):
-                raise RuntimeError("the house was not full")
-        except CallRefused as refused:
-            refusals.append(refused)
-            await asyncio.sleep(refused.retry_after_secs or 1.0)
+    await asyncio.sleep(delay_secs)
+    async with aiohttp.ClientSession() as client:
+        while True:
+            async with client.post(f"{url}/api/offer", json=offer) as answer:
+                if answer.status != 503:
+                    raise RuntimeError(f"the house was not full: HTTP {answer.status}")
+                refusals.append(answer.status)
+                await asyncio.sleep(float(answer.headers["Retry-After"]))
 
 
 async def measure(url: str, pid: int, bot: str, mode: str, calls: int, secs: float, knocking: int = 0) -> Row:
     """Hold so many calls for a while; so many others ask to be let in."""
-    refusals: list[CallRefused] = []
+    refusals: list[int] = []
+    offer = await an_offer()
     async with contextlib.AsyncExitStack() as stack:
         callers = [await stack.enter_async_context(Caller(url)) for _ in range(calls)]
         spread_secs = CYCLE_SECS if mode == "conversation" else 1.0
         tasks = [asyncio.create_task(behave(c, mode, spread_secs * i / calls)) for i, c in enumerate(callers)]
-        tasks += [asyncio.create_task(knock(url, refusals)) for _ in range(knocking)]
+        tasks += [asyncio.create_task(knock(url, offer, refusals, 2 * i / knocking)) for i in range(knocking)]
         await asyncio.sleep(spread_secs + WARM_SECS)
         if mode == "bot":
             await asyncio.gather(*(caller.bot_speaks(timeout_secs=20.0) for caller in callers))
         skipped = [len(caller.recording.packets) for caller in callers]
+        slips = [len(caller.recording.slip_secs) for caller in callers]
         loop = asyncio.get_running_loop()
         before, began = cpu_secs(pid), loop.time()
         await asyncio.sleep(secs)
@@ -141,6 +158,7 @@ async def measure(url: str, pid: int, bot: str, mode: str, calls: int, secs: flo
         for task in tasks:
             task.cancel()
         streams = [caller.recording.packets[skip:] for caller, skip in zip(callers, skipped, strict=True)]
+    slipped = [caller.recording.slip_secs[skip:] for caller, skip in zip(callers, slips, strict=True)]
     late_ms = [scoring.lateness_ms(packets) for packets in streams if packets]
     holes = sum(scoring.delivery(packets).holes for packets in streams)
     added, unanswered = answers(callers) if mode == "conversation" else ((), 0)
@@ -157,6 +175,7 @@ async def measure(url: str, pid: int, bot: str, mode: str, calls: int, secs: flo
         added_ms=added,
         unanswered=unanswered,
         refused=len(refusals),
+        callers_late_p99_ms=round(1000 * float(np.percentile(np.concatenate(slipped), 99)), 1),
     )
 
 
@@ -231,7 +250,8 @@ def told(row: Row) -> str:
     added = f"{np.percentile(row.added_ms, 50):.0f}/{np.percentile(row.added_ms, 95):.0f}" if row.added_ms else "-"
     return (
         f"{row.calls:>4} conversations: {row.core:.2f} of the core, {row.cpu_ms:.1f} ms/s each; late by p99"
-        f" {row.late_p99_ms:.0f} ms, late or missing packets {row.late}; added p50/p95 {added} ms,"
+        f" {row.late_p99_ms:.0f} ms (the callers themselves by {row.callers_late_p99_ms:.0f}), late or missing packets"
+        f" {row.late}; added p50/p95 {added} ms,"
         f" {row.unanswered} unanswered of {len(row.added_ms) + row.unanswered}; {row.rss_mb:.0f} MB,"
         f" {row.threads} threads"
     )

@@ -302,7 +302,11 @@ class Calls:
             raise too_many_offers(wait_secs)
         others = places_of_others(self._calls, caller) + self._entering
         free = self._settings.max_calls - others
-        if len(self._calls) == others and not self._room.allows(others, self._lag.percentiles(LAG_SECS)["lag_p95_ms"]):
+        if (
+            free > 0
+            and len(self._calls) == others
+            and not self._room.allows(others, self._lag.percentiles(LAG_SECS)["lag_p95_ms"])
+        ):
             free = 0
         wait = self._line.knock(caller if waits else None, free, now)
         if wait is not None:
