@@ -22,6 +22,7 @@ import uvloop
 import bot
 import settings as settings_module
 from bench.clips import read_wav
+from gateway.guesses import Guesses
 from processors.frames import INPUT_SAMPLE_RATE_HZ, OUTPUT_SAMPLE_RATE_HZ
 from processors.llm.base import Delta, Finish, Message, TextDelta, ToolSpec
 from processors.services import Services
@@ -157,6 +158,7 @@ class EmulatedServices(Services):
 
     talkative = False
     turn_model = True
+    eager: Guesses | None = None
 
     @classmethod
     async def load(cls, settings: Settings) -> "EmulatedServices":
@@ -165,6 +167,10 @@ class EmulatedServices(Services):
 
     def recogniser(self) -> Recogniser:
         return EmulatedRecogniser()
+
+    @property
+    def guesses(self) -> Guesses | None:
+        return self.eager
 
     @property
     def detect_end_of_turn(self) -> TurnDetector | None:
@@ -179,10 +185,12 @@ def main() -> None:
     parser.add_argument("--port", default="7860", help="port; default: 7860")
     parser.add_argument("--talkative", action="store_true", help="replies of 240 words, spoken for a minute and a half")
     parser.add_argument("--no-turn-model", action="store_true", help="silence and words alone tell the end of a turn")
+    parser.add_argument("--eager", action="store_true", help="replies are prepared at the first pause")
     parser.add_argument("--max-calls", default="500", help="calls that are let in; default: 500")
     options = parser.parse_args()
     EmulatedServices.talkative = options.talkative
     EmulatedServices.turn_model = not options.no_turn_model
+    EmulatedServices.eager = Guesses(lambda: 1.0, 0.0) if options.eager else None
     bot.Services = EmulatedServices
     log_to_terminal("ERROR", as_json=False)
     settings = settings_module.load(

@@ -28,7 +28,7 @@ AFTER_SOUND_SECS: Final = 4.0
 MESSAGE_SECS: Final = 0.1
 """A message about what is heard comes within this time of it."""
 
-LONGEST_WAIT_SECS: Final = 45.0
+LONGEST_WAIT_SECS: Final = 75.0
 """Whoever is told to wait waits for so long."""
 
 GREETING_SECS: Final = 2.0

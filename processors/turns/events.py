@@ -45,6 +45,16 @@ class SpeechEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class SpeechPaused:
+    """Silence in speech, too short yet to be its end, but long enough to prepare a reply."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechResumed:
+    """The pause was none."""
+
+
+@dataclass(frozen=True, slots=True)
 class Scored:
     """The sound classifier's opinion of the sound so far.
 
@@ -232,6 +242,8 @@ Event = (
     | SoundEnded
     | SpeechStarted
     | SpeechEnded
+    | SpeechPaused
+    | SpeechResumed
     | Scored
     | Words
     | TurnScored

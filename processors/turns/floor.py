@@ -68,6 +68,7 @@ class Floor:
         self._committing_id: int | None = None
         self._ask_waits = False
         self._speech_on = False
+        self._speech_pauses = False
         self._speech_started_at = 0.0
         self._speech_ended_at: float | None = None
         self._words_missed = False

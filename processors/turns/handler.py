@@ -256,6 +256,8 @@ class InterruptionHandler(InlineAudio, FrameProcessor):
             self.on_audio(frame.audio)
         change = self._gate.push(frame.speech_prob)
         if not self.machine.judges:
+            if change is not None and self.machine.params.guess and self.machine.state is State.USER_SPEAKING:
+                await self._feed(ev.SpeechPaused() if change == "stopped" else ev.SpeechResumed())
             return
         if change == "started":
             await self._feed(ev.SoundStarted())

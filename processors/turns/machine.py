@@ -28,6 +28,8 @@ from processors.turns.events import (
     SoundEnded,
     SoundWindow,
     SpeechEnded,
+    SpeechPaused,
+    SpeechResumed,
     SpeechStarted,
     Tick,
     TurnScored,
@@ -109,10 +111,13 @@ class TurnMachine(UserSpeaks, BotAnswers, OverVoice):
         match event:
             case SpeechStarted():
                 self._speech_on = True
+                self._speech_pauses = False
                 self._speech_started_at = self._now
                 self._words_missed = False
             case SpeechEnded():
                 self._end_speech()
+            case SpeechPaused() | SpeechResumed():
+                self._speech_pauses = isinstance(event, SpeechPaused)
             case TurnScored():
                 self._p_complete = event.p_complete
             case Words() if not self._belongs_to_nobody(event):

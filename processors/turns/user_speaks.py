@@ -46,7 +46,7 @@ class UserSpeaks(Floor):
             self._given_up, self._guessed = self._guessed, text
             self._do(Guess(self.turn_id if self._turn_open else self.turn_id + 1, text))
 
-    def _guess_early(self) -> None:
+    def _guess_early(self, _: Event | None = None) -> None:
         """A reply to words that are not final yet, if they may be all: they seldom change any more."""
         text = self._transcript.text()
         if text and completeness(text, self.params.endpoint.language) in (Completeness.FINISHED, Completeness.OPEN):
@@ -69,6 +69,10 @@ class UserSpeaks(Floor):
     def _gather_words(self, event: Event | None) -> None:
         assert isinstance(event, Words)
         if self._speech_on:
+            if self._speech_pauses:
+                self._guess_early()
+            elif normalised(self._transcript.text()) != normalised(self._guessed):
+                self._guess("")
             if event.final:
                 self._set(Timer.ENDLESS_SPEECH, self.params.lost_end_secs)
             elif Timer.ENDLESS_SPEECH in self._timers:

@@ -144,6 +144,15 @@ REFERENCES: dict[str, tuple[Scene, Params, TurnParams]] = {
         Params(reply_ms=8000),
         TurnParams(),
     ),
+    "a pause in speech": (
+        [
+            *speech(0, 2400, "what is my balance"),
+            (1000, ev.Words("what is my balance", 0, False)),
+            (1130, ev.SpeechPaused()),
+        ],
+        Params(),
+        TurnParams(guess=True),
+    ),
     "nobody is there": ([(0, ev.ClientReady())], Params(), TurnParams(idle_secs=2.0, idle_prompts=1)),
     "the line closes": ([(0, ev.LineCloses())], Params(), TurnParams()),
     "the line closes while the bot speaks": ([*QUESTION, (3000, ev.LineCloses())], Params(), TurnParams()),

@@ -298,6 +298,29 @@ def test_unfinished_words_are_not_guessed_at_before_they_are_final(text: str) ->
     assert [guess.text for _, guess in world.actions(ev.Guess)] in ([], [f"{text} go"])
 
 
+def test_a_reply_is_prepared_in_a_pause_that_is_too_short_to_be_an_end() -> None:
+    words = "what is my balance"
+    scene = [*speech(0, 1200, words, final_ms=1300), (1100, ev.Words(words, 0, False)), (1130, ev.SpeechPaused())]
+    world = World(Params(), TurnParams(guess=True)).run(scene, 8000)
+    assert [(at, guess.text) for at, guess in world.actions(ev.Guess)] == [(1130, words)]
+    assert len(world.actions(ev.AskReply)) == 1
+
+
+def test_words_that_come_in_a_pause_are_guessed_at_and_given_up_when_others_follow() -> None:
+    scene = [
+        *speech(0, 2400, "what is my balance and my limit", final_ms=2500),
+        (1130, ev.SpeechPaused()),
+        (1160, ev.Words("what is my balance", 0, False)),
+        (1300, ev.SpeechResumed()),
+        (1400, ev.Words("what is my balance", 0, False)),
+        (1800, ev.Words("what is my balance and my", 0, False)),
+    ]
+    world = World(Params(), TurnParams(guess=True)).run(scene, 8000)
+    guessed = [(at, guess.text) for at, guess in world.actions(ev.Guess)]
+    assert guessed[:2] == [(1160, "what is my balance"), (1800, "")]
+    assert [text for _, text in guessed[2:]] in ([], ["what is my balance and my limit"])
+
+
 def test_words_that_go_on_give_the_prepared_reply_up() -> None:
     scene = [*speech(0, 1200, "my name is"), *speech(1900, 2600, "ann smith", segment=1)]
     world = World(Params(), TurnParams(guess=True)).run(scene, 9000)
