@@ -38,6 +38,7 @@ BARS: Final = {"idle": 0.15, "user": 0.15, "bot": 0.25}
 WARM_SECS: Final = 4.0
 CYCLE_SECS: Final = 9.0
 SPEECH: Final = ROOT / "tests" / "data" / "go_forward_ten_meters.wav"
+STOP: Final = ROOT / "tests" / "data" / "stop.wav"
 LATE_MS: Final = 60.0
 SERVICES_MS: Final = 733.0
 """What the emulated services take of an answer: transcript 150, first word 300, five more 83, first audio 200 ms."""
@@ -62,6 +63,8 @@ class Row:
         added_ms: From the end of what was said to the answer, less what the services take; each answer.
         unanswered: What got no answer.
         refused: How often others were told that the house is full.
+        stop_ms: From the first sound of an interruption to the silence of the bot; each.
+        unstopped: Interruptions that did not stop it.
         callers_late_p99_ms: How late the callers themselves were, and so what they measured.
     """
 
@@ -77,6 +80,8 @@ class Row:
     added_ms: tuple[float, ...] = ()
     unanswered: int = 0
     refused: int = 0
+    stop_ms: tuple[float, ...] = ()
+    unstopped: int = 0
     callers_late_p99_ms: float = 0.0
 
 
@@ -90,6 +95,11 @@ def monologue(secs: float) -> Clip:
 def sentence() -> Clip:
     """Something to be answered."""
     return clip_from_samples("sentence", np.concatenate([load_wav(SPEECH), silence(0.2)]))
+
+
+def interruption() -> Clip:
+    """Something that is said over the bot, and stops it."""
+    return clip_from_samples(STOP.stem, np.concatenate([load_wav(STOP), silence(0.2)]))
 
 
 async def behave(caller: Caller, mode: str, delay_secs: float) -> None:
@@ -110,6 +120,14 @@ async def behave(caller: Caller, mode: str, delay_secs: float) -> None:
                 with contextlib.suppress(CallFailed):
                     await caller.until(lambda: caller.bot_is_speaking, what="an answer", timeout_secs=5.0)
                     await caller.bot_is_silent(for_secs=0.8, timeout_secs=20.0)
+        case "barge-in":
+            while True:
+                await caller.say(sentence())
+                with contextlib.suppress(CallFailed):
+                    await caller.bot_speaks(timeout_secs=5.0)
+                    await asyncio.sleep(1.0)
+                    await caller.say(interruption())
+                    await caller.bot_is_silent(for_secs=1.0, timeout_secs=20.0)
         case _:
             await asyncio.Event().wait()
 
@@ -142,7 +160,7 @@ async def measure(url: str, pid: int, bot: str, mode: str, calls: int, secs: flo
     offer = await an_offer()
     async with contextlib.AsyncExitStack() as stack:
         callers = [await stack.enter_async_context(Caller(url)) for _ in range(calls)]
-        spread_secs = CYCLE_SECS if mode == "conversation" else 1.0
+        spread_secs = CYCLE_SECS if mode in ("conversation", "barge-in") else 1.0
         tasks = [asyncio.create_task(behave(c, mode, spread_secs * i / calls)) for i, c in enumerate(callers)]
         tasks += [asyncio.create_task(knock(url, offer, refusals, 2 * i / knocking)) for i in range(knocking)]
         await asyncio.sleep(spread_secs + WARM_SECS)
@@ -162,6 +180,7 @@ async def measure(url: str, pid: int, bot: str, mode: str, calls: int, secs: flo
     late_ms = [scoring.lateness_ms(packets) for packets in streams if packets]
     holes = sum(scoring.delivery(packets).holes for packets in streams)
     added, unanswered = answers(callers) if mode == "conversation" else ((), 0)
+    stops, unstopped = barge_ins(callers) if mode == "barge-in" else ((), 0)
     return Row(
         bot=bot,
         mode=mode,
@@ -175,6 +194,8 @@ async def measure(url: str, pid: int, bot: str, mode: str, calls: int, secs: flo
         added_ms=added,
         unanswered=unanswered,
         refused=len(refusals),
+        stop_ms=stops,
+        unstopped=unstopped,
         callers_late_p99_ms=round(1000 * float(np.percentile(np.concatenate(slipped), 99)), 1),
     )
 
@@ -197,13 +218,32 @@ def answers(callers: Sequence[Caller]) -> tuple[tuple[float, ...], int]:
     return tuple(added), missing
 
 
+def barge_ins(callers: Sequence[Caller]) -> tuple[tuple[float, ...], int]:
+    """How soon each interruption was followed by silence, and how many were not; the last may still go on."""
+    stops: list[float] = []
+    missing = 0
+    for caller in callers:
+        sound = caller.recording.sound()
+        for said in [one for one in caller.recording.said if one.name == STOP.stem][:-1]:
+            try:
+                stop_ms = scoring.barge_in_stop_ms(said, sound)
+            except scoring.NotMeasurable:
+                continue
+            if stop_ms is None or stop_ms > 2_000:
+                missing += 1
+            else:
+                stops.append(round(stop_ms, 1))
+    return tuple(stops), missing
+
+
 @asynccontextmanager
 async def bot_on_core(
     name: str, mode: str, options: argparse.Namespace, max_calls: int = 500
 ) -> AsyncIterator[tuple[str, int]]:
     """Start a bot, on a core of its own."""
     if name == "parley":
-        more = f"--max-calls {max_calls}" + (" --talkative" if mode == "bot" else "")
+        modes = {"bot": " --talkative", "barge-in": " --talkative --pause"}
+        more = f"--max-calls {max_calls}{modes.get(mode, '')}"
         started = baseline_bot("-m bench.emulated_services", f"{options.args} {more}".split())
     else:
         more = options.baseline_talkative if mode == "bot" else ""
@@ -232,16 +272,31 @@ async def compare(options: argparse.Namespace) -> list[Row]:
     return rows
 
 
+async def interrupt(options: argparse.Namespace) -> list[Row]:
+    """Callers who speak over the bot, more and more of them, on one core; the voice pauses at once."""
+    rows: list[Row] = []
+    for calls in options.barge_in:
+        async with bot_on_core("parley", "barge-in", options) as (url, pid):
+            rows.append(await measure(url, pid, "parley", "barge-in", calls, options.secs))
+        row = rows[-1]
+        stops = f"{np.percentile(row.stop_ms, 50):.0f}/{np.percentile(row.stop_ms, 95):.0f}" if row.stop_ms else "-"
+        print(
+            f"{calls:>4} callers who interrupt: silence after p50/p95 {stops} ms of {len(row.stop_ms)}, {row.unstopped}"
+            f" not stopped; {row.core:.2f} of the core, late by p99 {row.late_p99_ms:.0f} ms",
+            flush=True,
+        )
+    return rows
+
+
 async def fill(options: argparse.Namespace) -> list[Row]:
     """Conversations, more and more of them, on one core."""
     rows: list[Row] = []
     for calls in options.capacity:
-        async with bot_on_core("parley", "conversation", options, calls) as (url, pid):
-            rows.append(await measure(url, pid, "parley", "conversation", calls, options.secs))
-            print(told(rows[-1]), flush=True)
-            if options.knock:
-                rows.append(await measure(url, pid, "parley", "conversation", calls, options.secs, calls))
-                print(f"     and {calls} others knock, refused {rows[-1].refused} times: {told(rows[-1])}", flush=True)
+        for knocking in (0, calls) if options.knock else (0,):
+            async with bot_on_core("parley", "conversation", options, calls) as (url, pid):
+                rows.append(await measure(url, pid, "parley", "conversation", calls, options.secs, knocking))
+            others = f"     while {calls} others knock, refused {rows[-1].refused} times: " if knocking else ""
+            print(others + told(rows[-1]), flush=True)
     return rows
 
 
@@ -303,7 +358,7 @@ async def run(options: argparse.Namespace) -> list[Row]:
     if options.rounds:
         rows += await compare(options)
         print(table(rows, "parley", options.baseline.stem if options.baseline else None, options.calls), flush=True)
-    return rows + await fill(options)
+    return rows + await fill(options) + await interrupt(options)
 
 
 def main() -> None:
@@ -317,6 +372,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="rounds of the comparison; default: 3; 0: none")
     parser.add_argument("--secs", type=float, default=10.0, help="how long each is measured; default: 10")
     parser.add_argument("--capacity", type=int, nargs="*", default=[], help="numbers of conversations on one core")
+    parser.add_argument("--barge-in", type=int, nargs="*", default=[], help="numbers of callers who interrupt")
     parser.add_argument("--knock", action="store_true", help="and with as many others who ask to be let in")
     parser.add_argument("--core", type=int, default=0, help="the bot's core; default: 0")
     parser.add_argument("--json", type=Path, help="write all measurements here")

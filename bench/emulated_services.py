@@ -186,6 +186,7 @@ def main() -> None:
     parser.add_argument("--talkative", action="store_true", help="replies of 240 words, spoken for a minute and a half")
     parser.add_argument("--no-turn-model", action="store_true", help="silence and words alone tell the end of a turn")
     parser.add_argument("--eager", action="store_true", help="replies are prepared at the first pause")
+    parser.add_argument("--pause", action="store_true", help="the voice pauses at the first moment of a sound over it")
     parser.add_argument("--max-calls", default="500", help="calls that are let in; default: 500")
     options = parser.parse_args()
     EmulatedServices.talkative = options.talkative
@@ -201,6 +202,7 @@ def main() -> None:
         bank_file=":memory:",
         idle_secs="0",
         max_loop_lag_ms="0",
+        interruption_mode="pause" if options.pause else "duck",
     )
     uvloop.run(bot.serve(settings))
 
