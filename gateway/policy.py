@@ -63,6 +63,7 @@ class PolicyParams:
         scarce_secs: By how much at most.
         handicap_secs: How much further back a call stands for each reply it got within ``handicap_window_secs``.
         handicap_cap_secs: Never further back than this: so nobody starves.
+        head_start_secs: How much further in front the rest of a reply stands, which waits for a tool's result.
         tell_step: A call is told again when its wait has changed by more than this share.
         completion_tokens: How long a reply is taken to be before any has been seen.
         circuit: When models are left alone.
@@ -77,6 +78,7 @@ class PolicyParams:
     handicap_secs: float = 0.5
     handicap_window_secs: float = 30.0
     handicap_cap_secs: float = 3.0
+    head_start_secs: float = 30.0
     tell_step: float = 0.5
     completion_tokens: float = 80.0
     circuit: CircuitParams = CircuitParams()
@@ -155,6 +157,7 @@ class _Ticket:
     call: str
     chars: int
     arrived: float
+    since: float
     deadline: float
     failed_by: set[str] = field(default_factory=set)
     attempts: int = 0
@@ -200,16 +203,18 @@ class Policy:
 
     # --- events --------------------------------------------------------------------------
 
-    def submit(self, call: str, chars: int, now: float) -> int:
+    def submit(self, call: str, chars: int, now: float, *, goes_on: bool = False) -> int:
         """A call wants a reply; returns the ticket's number.
 
         Args:
             call: Who asks.
             chars: Length of the prompt, tools included.
             now: Seconds.
+            goes_on: Whether it is the rest of a reply, whose first request has waited in the line already.
         """
         self._last_number += 1
-        ticket = _Ticket(self._last_number, call, chars, now, now + self.params.max_wait_secs)
+        since = now - self.params.head_start_secs if goes_on else now
+        ticket = _Ticket(self._last_number, call, chars, now, since, now + self.params.max_wait_secs)
         self._line[ticket.number] = ticket
         return ticket.number
 
@@ -371,7 +376,7 @@ class Policy:
         while served and served[0] < now - self.params.handicap_window_secs:
             served.popleft()
         handicap = min(self.params.handicap_cap_secs, self.params.handicap_secs * len(served or ()))
-        return ticket.deadline + handicap, ticket.number
+        return ticket.since + handicap, ticket.number
 
     def _best(self, ticket: _Ticket, now: float) -> _Model | None:
         if ticket.attempts >= self.params.max_attempts:

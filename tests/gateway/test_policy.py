@@ -158,6 +158,18 @@ def test_nobody_waits_twice_as_long_as_the_median():
     assert max(in_line) <= 2 * statistics.median(in_line) + 2
 
 
+def test_the_rest_of_a_reply_does_not_stand_in_line_again():
+    limits = {"rpm": 30, "rpd": 100_000, "tpm": 1_000_000, "tpd": 100_000_000}
+    town = Town({"a": limits}, known={"a": {Quota.REQUESTS_PER_MINUTE: 30.0}})
+    for number in range(45):  # 30 at once, and then one each 2 s
+        town.wants(0.0, f"call {number}")
+    town.wants(4.0, "with a tool's result", goes_on=True)
+    town.run(60)
+    (rest,) = [wish for wish in town.wishes if wish.call == "with a tool's result"]
+    assert rest.sent[0][0] - rest.at < 3
+    assert all(wish.answered_at is not None for wish in town.wishes)
+
+
 def test_a_call_that_asks_all_the_time_does_not_hold_the_others_up():
     limits = {"a": {**WIDE, "rpm": 30}}
     town = Town(limits, known={"a": {Quota.REQUESTS_PER_MINUTE: 30.0}}, params=PolicyParams(max_wait_secs=300))

@@ -58,8 +58,8 @@ class Town:
     def at(self, when, act, *args):
         heapq.heappush(self._events, (when, next(self._count), act, args))
 
-    def wants(self, when, call, chars=2800):
-        self.at(when, self._wants, call, chars)
+    def wants(self, when, call, chars=2800, *, goes_on=False):
+        self.at(when, self._wants, call, chars, goes_on)
 
     def run(self, until):
         wake = None
@@ -85,10 +85,10 @@ class Town:
                         wish.refused = decision
             wake = self.policy.next_wake(self.now)
 
-    def _wants(self, call, chars):
+    def _wants(self, call, chars, goes_on):
         wish = Wish(call, self.now, chars)
         self.wishes.append(wish)
-        self.numbers[self.policy.submit(call, chars, self.now)] = wish
+        self.numbers[self.policy.submit(call, chars, self.now, goes_on=goes_on)] = wish
 
     def _send(self, number, model, wish):
         self.requests += 1
