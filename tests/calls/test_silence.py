@@ -40,7 +40,9 @@ async def test_silence_noise_and_music_get_no_answer(bot: RealBot) -> None:
         call(bot, [clip("music")], AFTER_SECS),
     )
     for caller in callers:
-        assert len(caller.recording.packets) > 150, "the bot's line was dead, so its silence says nothing"
+        packets = caller.recording.packets
+        covered_secs = ((packets[-1].timestamp - packets[0].timestamp) & 0xFFFF_FFFF) / 48_000
+        assert covered_secs > 3, "the bot's line was dead, so its silence says nothing"
         assert len(caller.recording.sound().loud_secs) == 0
         assert [said["text"] for said in told(caller, "user-transcription") if said["text"]] == []
         assert told(caller, "time-to-answer") == []
