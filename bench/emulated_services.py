@@ -103,7 +103,7 @@ class EmulatedModel:
         length = 6
         while len(self._tokens) < words:
             length = min(length, words - len(self._tokens))
-            self._tokens += ["word "] * (length - 1) + ["done. "]
+            self._tokens += ["Sure ", *["word "] * (length - 2), "done. "][-length:]
             length = 10
 
     async def warm(self, system_prompt: str, tools: Sequence[ToolSpec] = ()) -> None:
