@@ -66,6 +66,8 @@ class PolicyParams:
         head_start_secs: How much further in front the rest of a reply stands, which waits for a tool's result.
         tell_step: A call is told again when its wait has changed by more than this share.
         completion_tokens: How long a reply is taken to be before any has been seen.
+        estimate_margin: A request is sent when so much more than its estimated share of tokens is left: estimates err,
+            and a refusal costs more than the wait.
         circuit: When models are left alone.
     """
 
@@ -81,6 +83,7 @@ class PolicyParams:
     head_start_secs: float = 30.0
     tell_step: float = 0.5
     completion_tokens: float = 80.0
+    estimate_margin: float = 0.12
     circuit: CircuitParams = CircuitParams()
 
 
@@ -400,7 +403,7 @@ class Policy:
 
     def _wait_secs(self, model: _Model, ticket: _Ticket, ahead: int, now: float) -> float:
         """Seconds until this model could take the ticket, after so many like it."""
-        tokens = sum(self._tokens(model, ticket))
+        tokens = sum(self._tokens(model, ticket)) * (1 + self.params.estimate_margin)
         wait_secs = model.budget.wait_secs(tokens * (ahead + 1), now, requests=ahead + 1)
         return max(wait_secs, model.circuit.wait_secs(now), model.taken_back_until - now)
 
