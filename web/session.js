@@ -312,7 +312,7 @@ export class Session {
 
   #textArrived(text) {
     const event = rtvi.parse(text);
-    if (event === null) return;
+    if (event === null || this.#call === null) return; // the bot's last words may come after the goodbye
     if (event.type === "signalling:peerLeft") this.#call.peerLeft();
     else if (event.type === "signalling:renegotiate") this.#call.renegotiate();
     else if (event.type === "call-moved") this.#call.moved();
