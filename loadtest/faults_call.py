@@ -28,6 +28,7 @@ from loadtest.faults_voices import voices_at_once_ms
 from loadtest.in_process import InProcessCall, calling
 from observe import vendors as observed
 from observe.listener import Listener
+from processors.languages.catalogue import language
 from processors.services import Services
 from processors.tts.chain import PROBE
 from processors.tts.spoken_form import spoken
@@ -50,7 +51,11 @@ CELL_SECS: Final = 150.0
 EARLY_SECS: Final = 0.3
 """What a turn brings may come a little before the last sample of its clip has passed."""
 
-SORRY: Final = frozenset(phrase_text(phrase, "en", "") for phrase in (Phrase.APOLOGY, Phrase.REPEAT))
+SORRY: Final = frozenset(
+    phrase_text(phrase, "en", "", secs)
+    for phrase in (Phrase.APOLOGY, Phrase.REPEAT, Phrase.BUSY, Phrase.IN_LINE, Phrase.FULL, Phrase.QUOTA)
+    for secs in language("en").sentences.waits
+)
 COVERS: Final = frozenset(phrase_text(phrase, "en", "") for phrase in (Phrase.MOMENT, Phrase.STILL))
 
 PROFILE: Final = Profile.model_validate(
@@ -226,8 +231,14 @@ class FaultyCall:
         return any(entry.fault for entry in self._world.log.entries())
 
     async def _recovers(self) -> bool:
-        """Whether the vendor answers again, or another one where the vendor is to be left alone."""
-        enough = (Outcome.VENDOR,) if self._cell.fault.returns else (Outcome.VENDOR, Outcome.NEXT)
+        """Whether the vendor answers again, or another one where the vendor is to be left alone.
+
+        Behind the language model there is no other one here: while it is to be left alone, each turn is told so.
+        """
+        enough = (Outcome.VENDOR,)
+        if not self._cell.fault.returns:
+            told = (Outcome.TOLD,) if self._cell.provider.role is Role.LLM else ()
+            enough = (Outcome.VENDOR, Outcome.NEXT, *told)
         until = self._call.now + RETURN_SECS
         while True:
             seen = await self._ask("book_a_room")

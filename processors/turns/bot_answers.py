@@ -96,6 +96,9 @@ class BotAnswers(Floor):
 
     def _say_filler(self, _: Event | None) -> None:
         wait_secs = self._line_secs()
+        if self._fillers_said >= 2 and self._stands_in_line():
+            # One short wait follows the other: there will be more of them.
+            wait_secs = max(wait_secs, self.params.line_again_secs)
         if wait_secs >= self.params.line_told_secs:
             phrase = Phrase.IN_LINE if self._line_told else Phrase.BUSY
             self._line_told = True
@@ -106,6 +109,11 @@ class BotAnswers(Floor):
         self._filler = Reply(self._new_reply_id(), phrase)
         self._do(Say(self._filler.reply_id, phrase, wait_secs))
         self._set(Timer.FILLER, self.params.filler_secs)
+
+    def _stands_in_line(self) -> bool:
+        """Whether the reply waits for a language model, or did so a moment ago."""
+        line_until = self._reply.line_until if self._reply is not None else None
+        return line_until is not None and self._now < line_until + self.params.overdue_secs
 
     def _line_secs(self) -> float:
         """How much longer the reply waits in line; 0 if it does not."""
@@ -226,6 +234,7 @@ class BotAnswers(Floor):
     def _note_stall(self, event: Event | None) -> None:
         assert isinstance(event, PlayoutStalled)
         if event.stalled and event.reply_id == self._speaking_id:
+            self._dry_since = self._now
             self._timers[Timer.STALL] = self._stall_over()
             self._set(Timer.SIGN, self.params.dry_sign_secs)
         else:
@@ -235,7 +244,10 @@ class BotAnswers(Floor):
         """What has been said is followed by tools, or by another answer of the model: both take their time."""
         assert isinstance(event, (WaitsForTools, WaitsInLine))
         if Timer.STALL in self._timers and event.reply_id == self._speaking_id:
-            self._timers[Timer.STALL] = self._stall_over()
+            over = self._stall_over()
+            if isinstance(event, WaitsInLine):
+                over = min(over, self._dry_since + self.params.reply_secs)  # short waits may follow each other for ever
+            self._timers[Timer.STALL] = over
 
     def _stall_over(self) -> float:
         """When a reply that runs dry now is given up."""

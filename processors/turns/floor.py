@@ -61,6 +61,7 @@ class Floor:
         self._filler: Reply | None = None
         self._fillers_said = 0
         self._line_told = False
+        self._dry_since = 0.0
         self._guessed = ""
         self._given_up = ""
         self._closes = False

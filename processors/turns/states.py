@@ -97,6 +97,7 @@ class TurnParams:
         filler_secs: A reply that is not heard after this long is covered by "one moment"; again after as long.
         tools_secs: The same for a reply that waits for tools, counted from their start.
         line_told_secs: A wait in line of this length is told; a shorter one is covered as tools are.
+        line_again_secs: What is told of a wait that was short again and again.
         overdue_secs: Grace for a reply whose deadline passed while something else was heard.
         reply_secs: A reply that is not heard after this long is given up, with an apology.
         phrase_secs: A fixed sentence that is not heard after this long cannot be spoken at all.
@@ -127,6 +128,7 @@ class TurnParams:
     filler_secs: float = 2.6
     tools_secs: float = 0.7
     line_told_secs: float = 4.0
+    line_again_secs: float = 10.0
     overdue_secs: float = 1.0
     reply_secs: float = 12.0
     phrase_secs: float = 2.8

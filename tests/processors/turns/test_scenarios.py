@@ -268,6 +268,26 @@ def test_a_refusal_of_an_older_reply_changes_nothing() -> None:
     assert [phrase for _, phrase, _ in said(world)] == [Phrase.APOLOGY]
 
 
+def test_short_waits_in_line_that_follow_each_other_are_told_as_a_long_one() -> None:
+    asked_at = World().run(QUESTION, 1500).actions(ev.AskReply)[0][0]
+    scene = [*QUESTION, *((asked_at + 10 + 1000 * second, ev.WaitsInLine(1, 1.0)) for second in range(25))]
+    world = World(Params(llm_ms=26_000), TurnParams()).run(scene, 40_000)
+    phrases = [phrase for _, phrase, _ in said(world)]
+    assert phrases[:3] == [Phrase.MOMENT, Phrase.STILL, Phrase.BUSY]
+    assert set(phrases[3:]) <= {Phrase.IN_LINE}
+    assert [secs for _, phrase, secs in said(world) if phrase in (Phrase.BUSY, Phrase.IN_LINE)][0] == 10.0
+
+
+def test_a_reply_that_breaks_off_and_stands_in_line_for_ever_is_given_up_with_a_word() -> None:
+    dry = 3000
+    scene = [*QUESTION, (dry, ev.PlayoutStalled(1, True))]
+    scene += [(dry + 100 + 1000 * second, ev.WaitsInLine(1, 1.0)) for second in range(30)]
+    world = World(Params(reply_ms=60_000), TurnParams()).run(scene, 40_000)
+    ((sorry_at, phrase, _),) = said(world)
+    assert phrase is Phrase.APOLOGY
+    assert sorry_at - dry <= 1000 * TurnParams().reply_secs + 50
+
+
 # --- a reply is prepared at the first pause -----------------------------------------------------
 
 
