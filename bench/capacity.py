@@ -12,7 +12,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -30,6 +30,7 @@ from loadtest.audio import Clip, clip_from_samples, load_wav, silence
 from loadtest.bot_process import ROOT
 from loadtest.caller import Caller, CallFailed
 from loadtest.process_figures import cpu_secs, rss_mb
+from loadtest.recording import Said, Sound
 
 MODES: Final = ("idle", "user", "bot")
 BARS: Final = {"idle": 0.15, "user": 0.15, "bot": 0.25}
@@ -38,6 +39,7 @@ BARS: Final = {"idle": 0.15, "user": 0.15, "bot": 0.25}
 WARM_SECS: Final = 4.0
 CYCLE_SECS: Final = 9.0
 SPEECH: Final = ROOT / "tests" / "data" / "go_forward_ten_meters.wav"
+SENTENCE: Final = "sentence"
 STOP: Final = ROOT / "tests" / "data" / "stop.wav"
 LATE_MS: Final = 60.0
 SERVICES_MS: Final = 733.0
@@ -94,7 +96,7 @@ def monologue(secs: float) -> Clip:
 
 def sentence() -> Clip:
     """Something to be answered."""
-    return clip_from_samples("sentence", np.concatenate([load_wav(SPEECH), silence(0.2)]))
+    return clip_from_samples(SENTENCE, np.concatenate([load_wav(SPEECH), silence(0.2)]))
 
 
 def interruption() -> Clip:
@@ -157,7 +159,7 @@ async def knock(url: str, offer: dict[str, str], refusals: list[int], delay_secs
 async def measure(url: str, pid: int, bot: str, mode: str, calls: int, secs: float, knocking: int = 0) -> Row:
     """Hold so many calls for a while; so many others ask to be let in."""
     refusals: list[int] = []
-    offer = await an_offer()
+    offer = await an_offer() if knocking else {}
     async with contextlib.AsyncExitStack() as stack:
         callers = [await stack.enter_async_context(Caller(url)) for _ in range(calls)]
         spread_secs = CYCLE_SECS if mode in ("conversation", "barge-in") else 1.0
@@ -179,8 +181,10 @@ async def measure(url: str, pid: int, bot: str, mode: str, calls: int, secs: flo
     slipped = [caller.recording.slip_secs[skip:] for caller, skip in zip(callers, slips, strict=True)]
     late_ms = [scoring.lateness_ms(packets) for packets in streams if packets]
     holes = sum(scoring.delivery(packets).holes for packets in streams)
-    added, unanswered = answers(callers) if mode == "conversation" else ((), 0)
-    stops, unstopped = barge_ins(callers) if mode == "barge-in" else ((), 0)
+    nothing: tuple[tuple[float, ...], int] = ((), 0)
+    talks, interrupts = mode == "conversation", mode == "barge-in"
+    answers, unanswered = outcomes(callers, scoring.voice_to_voice_ms, 5_000, SENTENCE) if talks else nothing
+    stops, unstopped = outcomes(callers, scoring.barge_in_stop_ms, 2_000, STOP.stem) if interrupts else nothing
     return Row(
         bot=bot,
         mode=mode,
@@ -191,49 +195,40 @@ async def measure(url: str, pid: int, bot: str, mode: str, calls: int, secs: flo
         threads=threads,
         late_p99_ms=round(max(float(np.percentile(late, 99)) for late in late_ms), 1),
         late=sum(int(np.sum(late > LATE_MS)) for late in late_ms) + holes,
-        added_ms=added,
+        added_ms=tuple(round(answer_ms - SERVICES_MS, 1) for answer_ms in answers),
         unanswered=unanswered,
         refused=len(refusals),
-        stop_ms=stops,
+        stop_ms=tuple(round(stop_ms, 1) for stop_ms in stops),
         unstopped=unstopped,
         callers_late_p99_ms=round(1000 * float(np.percentile(np.concatenate(slipped), 99)), 1),
     )
 
 
-def answers(callers: Sequence[Caller]) -> tuple[tuple[float, ...], int]:
-    """Added latency of each answer, and how many did not come; the last of each call may still be awaited."""
-    added: list[float] = []
+def outcomes(
+    callers: Sequence[Caller], measured: Callable[[Said, Sound], float | None], most_ms: float, clip: str
+) -> tuple[tuple[float, ...], int]:
+    """What came of each time that the clip was said, and how often nothing did; the last of each may still go on.
+
+    Args:
+        callers: Those who said it.
+        measured: Milliseconds until it came; None: it did not.
+        most_ms: What comes later counts as nothing.
+        clip: Its name.
+    """
+    came: list[float] = []
     missing = 0
     for caller in callers:
         sound = caller.recording.sound()
-        for said in caller.recording.said[:-1]:
+        for said in [one for one in caller.recording.said if one.name == clip][:-1]:
             try:
-                answer_ms = scoring.voice_to_voice_ms(said, sound)
+                after_ms = measured(said, sound)
             except scoring.NotMeasurable:
                 continue
-            if answer_ms is None or answer_ms > 5_000:
+            if after_ms is None or after_ms > most_ms:
                 missing += 1
             else:
-                added.append(round(answer_ms - SERVICES_MS, 1))
-    return tuple(added), missing
-
-
-def barge_ins(callers: Sequence[Caller]) -> tuple[tuple[float, ...], int]:
-    """How soon each interruption was followed by silence, and how many were not; the last may still go on."""
-    stops: list[float] = []
-    missing = 0
-    for caller in callers:
-        sound = caller.recording.sound()
-        for said in [one for one in caller.recording.said if one.name == STOP.stem][:-1]:
-            try:
-                stop_ms = scoring.barge_in_stop_ms(said, sound)
-            except scoring.NotMeasurable:
-                continue
-            if stop_ms is None or stop_ms > 2_000:
-                missing += 1
-            else:
-                stops.append(round(stop_ms, 1))
-    return tuple(stops), missing
+                came.append(after_ms)
+    return tuple(came), missing
 
 
 @asynccontextmanager
@@ -279,10 +274,9 @@ async def interrupt(options: argparse.Namespace) -> list[Row]:
         async with bot_on_core("parley", "barge-in", options) as (url, pid):
             rows.append(await measure(url, pid, "parley", "barge-in", calls, options.secs))
         row = rows[-1]
-        stops = f"{np.percentile(row.stop_ms, 50):.0f}/{np.percentile(row.stop_ms, 95):.0f}" if row.stop_ms else "-"
         print(
-            f"{calls:>4} callers who interrupt: silence after p50/p95 {stops} ms of {len(row.stop_ms)}, {row.unstopped}"
-            f" not stopped; {row.core:.2f} of the core, late by p99 {row.late_p99_ms:.0f} ms",
+            f"{calls:>4} callers who interrupt: silence after p50/p95 {p50_p95(row.stop_ms)} ms of {len(row.stop_ms)},"
+            f" {row.unstopped} not stopped; {row.core:.2f} of the core, late by p99 {row.late_p99_ms:.0f} ms",
             flush=True,
         )
     return rows
@@ -300,13 +294,17 @@ async def fill(options: argparse.Namespace) -> list[Row]:
     return rows
 
 
+def p50_p95(values: Sequence[float]) -> str:
+    """Median and 95th percentile; a dash of none."""
+    return f"{np.percentile(values, 50):.0f}/{np.percentile(values, 95):.0f}" if values else "-"
+
+
 def told(row: Row) -> str:
     """One row of conversations, in words."""
-    added = f"{np.percentile(row.added_ms, 50):.0f}/{np.percentile(row.added_ms, 95):.0f}" if row.added_ms else "-"
     return (
         f"{row.calls:>4} conversations: {row.core:.2f} of the core, {row.cpu_ms:.1f} ms/s each; late by p99"
         f" {row.late_p99_ms:.0f} ms (the callers themselves by {row.callers_late_p99_ms:.0f}), late or missing packets"
-        f" {row.late}; added p50/p95 {added} ms,"
+        f" {row.late}; added p50/p95 {p50_p95(row.added_ms)} ms,"
         f" {row.unanswered} unanswered of {len(row.added_ms) + row.unanswered}; {row.rss_mb:.0f} MB,"
         f" {row.threads} threads"
     )
