@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import numpy as np
 from pipecat.frames.frames import CancelFrame, EndFrame, Frame, InterruptionFrame, StartFrame
 from pipecat.processors.frame_processor import FrameDirection
 
@@ -34,6 +33,7 @@ from processors.frames import (
 from processors.overtaking import OvertakingInterruptions
 from processors.tts.word_times import estimate
 from transports import rtvi
+from transports.pcm import mean_square
 from transports.playout import PlayoutEngine
 
 STALL_SECS: Final = 0.5
@@ -160,7 +160,7 @@ class PlayoutOutput(OvertakingInterruptions):
         if self._engine.paused or not reply.playing:
             return
         # A voice that dribbles may send a pause of its speech; to the ear that is no end of the silence.
-        if self._engine.last_content[1] and (not self._dry_samples or _rms(pcm) >= AUDIBLE_RMS):
+        if self._engine.last_content[1] and (not self._dry_samples or mean_square(pcm) >= AUDIBLE_RMS**2):
             self._dry_samples = 0
             if self._stalled:
                 self._stalled = False
@@ -399,8 +399,3 @@ class PlayoutOutput(OvertakingInterruptions):
         except TimeoutError:
             self._cancel_replies()
         await self._tell()
-
-
-def _rms(pcm: bytes) -> float:
-    samples = np.frombuffer(pcm, np.int16).astype(np.float32)
-    return float(np.sqrt(np.mean(samples * samples))) if len(samples) else 0.0

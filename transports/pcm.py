@@ -17,6 +17,12 @@ class AudioFormatError(ValueError):
     """The bytes are not the audio that they should be."""
 
 
+def mean_square(pcm: bytes) -> float:
+    """Mean of the squared samples of 16-bit PCM; 0 of none."""
+    samples = np.frombuffer(pcm, np.int16).astype(np.float32)
+    return float(np.dot(samples, samples)) / max(len(samples), 1)
+
+
 class Resampler:
     """Mono 16-bit PCM of one rate to another, as a stream.
 

@@ -66,6 +66,7 @@ from processors.turns.machine import TurnMachine
 from processors.turns.phrases import phrase_text
 from processors.turns.states import State
 from processors.vad import SpeechGate, SpeechGateParams
+from transports.pcm import mean_square
 
 SPEECH_MEMORY_SECS = 8
 """The turn detector hears the last eight seconds."""
@@ -398,6 +399,4 @@ class InterruptionHandler(InlineAudio, FrameProcessor):
 
 
 def _level_dbfs(audio: bytes) -> float:
-    samples = np.frombuffer(audio, np.int16).astype(np.float32)
-    mean_square = float(np.dot(samples, samples)) / max(len(samples), 1)
-    return 10 * math.log10(mean_square / 32768**2 + 1e-10)
+    return 10 * math.log10(mean_square(audio) / 32768**2 + 1e-10)
