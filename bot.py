@@ -138,15 +138,19 @@ async def serve(settings: Settings, front: FrontLink | None = None) -> None:
     # Before anyone is told that it runs, and may stop it.
     stopped = _stop_signals() if front is None else front.stop_orders()
     worker = {} if front is None else {"worker": front.worker}
+
+    def info() -> dict[str, object]:
+        return {**services.info(), **worker}
+
     places = _shared_places(settings)
-    app = make_app(services.server_settings, start_call, info=lambda: {**services.info(), **worker}, places=places)
+    app = make_app(services.server_settings, start_call, info=info, places=places)
     if front is not None:
         front.guard(app)
     sources = Sources(
         book,
         settings.max_calls,
         settings.dashboard_token,
-        lambda: {**services.info(), **worker},
+        info,
         gateway=lambda: {**services.gateway(), "line": app[CALLS].snapshot()},
         cost=lambda: costs.so_far(book, loop.time()),
     )

@@ -46,12 +46,13 @@ class Snapshots:
         cpu_percent = self._cpu.percent()
         latency = dict(figures.latency())
         latency["loop_lag"] = _lag_spread(lag)
+        info = self._info()
         return {
             "at": round(time.time(), 3),
             "up_secs": round(time.time() - self._began),
-            "providers": self._info().get("providers", {}),
-            "warnings": self._info().get("warnings", []),
-            "worker": self._info().get("worker"),
+            "providers": info.get("providers", {}),
+            "warnings": info.get("warnings", []),
+            "worker": info.get("worker"),
             "calls": [record.summary(now) for record in live],
             "ended": [record.summary(now) for record, _ in zip(self._states.book.ended(), range(10), strict=False)],
             "capacity": self._capacity(len(live), cpu_percent),

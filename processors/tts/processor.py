@@ -163,13 +163,18 @@ class TTSProcessor(OvertakingInterruptions):
     def _drop_ahead(self) -> None:
         ahead, self._ahead = self._ahead, None
         self._guess_cutter = PieceCutter(self._params.language)
+        self._spoken_in_vain(ahead)
+
+    def _spoken_in_vain(self, ahead: _PieceAhead | None) -> None:
         if ahead is not None:
             ahead.chunks.drop()
             self._on_unheard(ahead.text)
 
     def _take_ahead(self, reply: _Reply, first: str) -> None:
         """The reply that was guessed has come, or another one."""
-        if self._ahead is not None and self._ahead.text == first and self._ahead.chunks.error is None:
+        if self._ahead is None:
+            return
+        if self._ahead.text == first and self._ahead.chunks.error is None:
             reply.ahead, self._ahead = self._ahead, None
         self._drop_ahead()
 
@@ -199,8 +204,7 @@ class TTSProcessor(OvertakingInterruptions):
 
     def _take(self, reply: _Reply, pieces: list[str]) -> None:
         if pieces:
-            if self._ahead is not None:
-                self._take_ahead(reply, pieces[0])
+            self._take_ahead(reply, pieces[0])
             reply.pieces.extend(pieces)
             self._more.set()
 
@@ -214,9 +218,7 @@ class TTSProcessor(OvertakingInterruptions):
     async def _stop(self) -> None:
         self._incoming = None
         for reply in self._replies:
-            if reply.ahead is not None:
-                reply.ahead.chunks.drop()
-                self._on_unheard(reply.ahead.text)
+            self._spoken_in_vain(reply.ahead)
         self._replies.clear()
         speaker, self._speaker = self._speaker, None
         if speaker is not None and not speaker.done():
