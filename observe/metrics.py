@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
-from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from observe.book import CallBook
@@ -41,6 +41,7 @@ class States:
         loop_lag: The event loop's lag, as :meth:`transports.loop_lag.LoopLag.percentiles` tells it.
         gateway: What the gateway says of itself, if there is one.
         cost: Cost so far in US dollars by vendor, if it is known.
+        dropped: Datagrams that calls' sockets dropped, by why.
     """
 
     book: CallBook
@@ -48,6 +49,7 @@ class States:
     loop_lag: Callable[[], Mapping[str, float]] = dict
     gateway: GatewaySnapshot | None = None
     cost: Callable[[], Mapping[str, float]] | None = None
+    dropped: Callable[[], Mapping[str, int]] = dict
 
 
 class Metrics(Listener):
@@ -212,6 +214,12 @@ class _StateCollector(Collector):
                 lag.add_metric([share], lags[name] / 1000)
         yield lag
         yield from self._gateway()
+        dropped = CounterMetricFamily(
+            "parley_datagrams_dropped", "Datagrams that calls' sockets dropped, by why.", labels=["reason"]
+        )
+        for reason, count in self._states.dropped().items():
+            dropped.add_metric([reason], count)
+        yield dropped
         if self._states.cost is not None:
             cost = GaugeMetricFamily("parley_cost_dollars", "Cost so far, by vendor.", labels=["vendor"])
             for vendor, dollars in self._states.cost().items():

@@ -223,7 +223,7 @@ def test_importing_changes_nothing():
         "assert aioice.ice.get_host_addresses is before; processors.compat.install(); "
         "assert aioice.ice.get_host_addresses is not before"
     )
-    root = Path(compat.__file__).parent.parent
+    root = Path(compat.__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
 

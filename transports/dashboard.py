@@ -29,6 +29,7 @@ from observe.gateway import GatewaySnapshot
 from observe.metrics import CONTENT_TYPE, Metrics, States
 from observe.snapshot import Snapshots
 from observe.statistics import Statistics
+from processors.packet_gate import dropped_by_reason
 from transports.access import Access, AccessError
 from transports.event_stream import PERIOD_SECS, EventStream, TooManyWatchersError
 from transports.server import AT_CAPACITY, LOOP_LAG, NO_STANDING_CALL, PLACE, WEB_DIR, file_response
@@ -76,7 +77,9 @@ def add_dashboard(
     """
     book = sources.book
     lag = app[LOOP_LAG]
-    states = States(book, sources.max_calls, lambda: lag.percentiles(LAG_SECS), sources.gateway, sources.cost)
+    states = States(
+        book, sources.max_calls, lambda: lag.percentiles(LAG_SECS), sources.gateway, sources.cost, dropped_by_reason
+    )
     metrics, statistics = Metrics(states), Statistics()
     book.add_listener(metrics)
     book.add_listener(statistics)

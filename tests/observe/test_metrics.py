@@ -18,7 +18,7 @@ GATEWAY = {
 
 def test_events_become_counters_and_histograms():
     book = CallBook(lambda: {"tts": "elevenlabs"})
-    metrics = Metrics(States(book, 20, lambda: {"lag_p50_ms": 1.0, "lag_p99_ms": 4.0}))
+    metrics = Metrics(States(book, 20, lambda: {"lag_p50_ms": 1.0, "lag_p99_ms": 4.0}, dropped=lambda: {"stranger": 3}))
     book.add_listener(metrics)
     value = metrics.registry.get_sample_value
     record = opened(book)
@@ -48,6 +48,7 @@ def test_events_become_counters_and_histograms():
     assert value("parley_usage_total", {"role": "llm", "unit": "prompt_tokens"}) == 120
     assert value("parley_calls_refused_total", {"code": "at_capacity"}) == 1
     assert value("parley_event_loop_lag_seconds", {"quantile": "0.99"}) == 0.004
+    assert value("parley_datagrams_dropped_total", {"reason": "stranger"}) == 3
     record.over(BEGAN + 42, "the peer closed")
     assert value("parley_calls_live", {"state": "thinking"}) == 0
     assert value("parley_calls_total") == 1

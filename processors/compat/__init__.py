@@ -1,0 +1,72 @@
+"""Everything private to Pipecat, aiortc, aioice and deepgram-sdk that Parley leans on, in one place.
+
+Each private name stands in the ``FUNCTIONS`` or ``FIELDS`` of the module that uses it. :func:`install` checks that the
+installed versions have them and stops the start with one plain sentence if not, rather than letting a call fail later;
+``tests/test_compat.py`` checks also that they still *mean* the same.
+"""
+
+import inspect
+from typing import Final
+
+from processors.compat import deepgram, ice, inline_audio, media
+from processors.compat.contract import CompatError, PrivateFields, PrivateFunctions
+from processors.compat.deepgram import DeepgramSocket, deepgram_abort, deepgram_ping
+from processors.compat.inline_audio import InlineAudio
+from processors.compat.media import AudioPacket, OnPacket, SendRtp, take_audio, take_voice
+
+__all__ = [
+    "AudioPacket",
+    "CompatError",
+    "DeepgramSocket",
+    "InlineAudio",
+    "OnPacket",
+    "SendRtp",
+    "deepgram_abort",
+    "deepgram_ping",
+    "install",
+    "missing_names",
+    "take_audio",
+    "take_voice",
+]
+
+PRIVATE_NAMES: Final[PrivateFunctions] = (*inline_audio.FUNCTIONS, *media.FUNCTIONS, *ice.FUNCTIONS)
+"""Owner, name and parameters of each function that is called, or replaced, though it is private."""
+
+PRIVATE_INSTANCE_NAMES: Final[PrivateFields] = (
+    *inline_audio.FIELDS,
+    *media.FIELDS,
+    *ice.FIELDS,
+    *deepgram.FIELDS,
+)
+"""Class and private attributes of its instances that are read or set."""
+
+
+def install() -> None:
+    """Check the private names, and apply the patches that hold for the whole process; idempotent.
+
+    The patches are aioice's: see :func:`processors.compat.ice.install`.
+
+    Raises:
+        CompatError: A private name is gone or has another signature.
+    """
+    missing = missing_names()
+    if missing:
+        raise CompatError(
+            "the installed pipecat-ai, aiortc or aioice is not a version that Parley supports; changed: "
+            + ", ".join(missing)
+        )
+    ice.install()
+
+
+def missing_names() -> list[str]:
+    """Private names that are gone, or functions among them whose parameters changed."""
+    missing = []
+    for owner, name, parameters in PRIVATE_NAMES:
+        function = getattr(owner, name, None)
+        if function is None or tuple(inspect.signature(function).parameters) != parameters:
+            missing.append(f"{owner.__name__}.{name}")
+    for owner, names in PRIVATE_INSTANCE_NAMES:
+        # Instances need an event loop or a live transport; what a constructor assigns can be read from its code.
+        assigned = vars(owner)["__init__"].__code__.co_names
+        missing += [f"{owner.__name__}.{name}" for name in names if name not in assigned]
+    return missing
