@@ -40,11 +40,13 @@ from processors.turns.handler import InterruptionHandler
 from processors.turns.machine import TurnMachine
 from processors.vad import VADProcessor
 from settings import Settings, SettingsError
+from transports import exposure
 from transports.call import Call
 from transports.call_log import CallLog, log_to_terminal
 from transports.dashboard import Sources, add_dashboard
 from transports.house import first_of, keep_house
 from transports.server import CALLS, make_app
+from transports.site import app_runner
 from transports.webrtc import WebRTCCall
 from transports.worker import FrontLink
 
@@ -143,7 +145,14 @@ async def serve(settings: Settings, front: FrontLink | None = None) -> None:
         return {**services.info(), **worker}
 
     places = _shared_places(settings)
-    app = make_app(services.server_settings, start_call, info=info, places=places)
+    app = make_app(
+        services.server_settings,
+        start_call,
+        info=info,
+        places=places,
+        doors=exposure.make_doors(settings),
+        access=exposure.make_access(settings),
+    )
     if front is not None:
         front.guard(app)
     sources = Sources(
@@ -153,14 +162,16 @@ async def serve(settings: Settings, front: FrontLink | None = None) -> None:
         info,
         gateway=lambda: {**services.gateway(), "line": app[CALLS].snapshot()},
         cost=lambda: costs.so_far(book, loop.time()),
+        faces_others=exposure.faces_others(settings),
     )
     add_dashboard(app, sources)
-    runner = web.AppRunner(app, access_log=None)
+    runner = app_runner(app)
     await runner.setup()
-    site = web.TCPSite(runner, settings.host, settings.port, reuse_address=True)
     try:
-        await site.start()
+        await exposure.make_site(runner, settings).start()
         logger.info("{}", services.summary())
+        if front is None:
+            exposure.tell(settings)
         _spare_garbage_collection()
         _say_ready(settings, runner)
         await stopped.wait()
@@ -186,7 +197,8 @@ async def serve_with_workers(settings: Settings, flags: Mapping[str, object]) ->
     """
     command = [sys.executable, str(settings_module.ROOT / "bot.py"), "serve", "--worker"]
     # The front counts who asks how often: a worker sees this machine's address only.
-    own = {"HOST": "127.0.0.1", "PORT": "0", "WORKERS": "1", "OFFERS_PER_MINUTE": "0"}
+    own = {"HOST": "127.0.0.1", "PORT": "0", "WORKERS": "1", "OFFERS_PER_MINUTE": "0", "CALLS_PER_ADDRESS": "0"}
+    own |= {"TLS_CERT": "", "TLS_KEY": ""}
     env = {**os.environ, **{name.upper(): str(value) for name, value in flags.items()}, **own}
     # A language model in the worker has more than one thread, and these wait for each other on a single core.
     pin = not thinks_here(settings)
@@ -199,7 +211,7 @@ async def serve_with_workers(settings: Settings, flags: Mapping[str, object]) ->
 
 def _say_ready(settings: Settings, runner: web.AppRunner) -> None:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    print(f"Parley is ready: http://{host}:{runner.addresses[0][1]}", flush=True)
+    print(f"Parley is ready: {exposure.scheme(settings)}://{host}:{runner.addresses[0][1]}", flush=True)
 
 
 def _spare_garbage_collection() -> None:

@@ -5,6 +5,8 @@ A wrong value stops the start with one line that names the variable and what it 
 :class:`SettingsError` with that line.
 """
 
+import ipaddress
+import re
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
@@ -117,8 +119,32 @@ class Settings(BaseSettings):
         60,
         ge=0,
         le=100_000,
-        description="Calls that an address other than this machine's may ask for; 0: any number.",
+        description="Offers, for a new call or an old one, that an address other than this machine's may make; 0: any "
+        "number.",
     )
+    calls_per_address: int | None = Field(
+        None,
+        ge=0,
+        le=100_000,
+        description="Calls at once of an address other than this machine's; empty: half of all; 0: any number.",
+    )
+    http_max_connections: int = Field(
+        500, ge=1, le=100_000, description="HTTP connections at once; further ones are closed at once."
+    )
+    trusted_proxies: Annotated[list[str], NoDecode] = Field(
+        default_factory=list,
+        description="Proxies whose Forwarded or X-Forwarded-For is believed: addresses or networks, comma separated.",
+    )
+    allowed_hosts: Annotated[list[str], NoDecode] = Field(
+        default_factory=list,
+        description="Names by which browsers know the bot, beside localhost and the machine's own, comma separated.",
+    )
+    allowed_origins: Annotated[list[str], NoDecode] = Field(
+        default_factory=list,
+        description="Pages elsewhere that may call, such as https://www.example.org, comma separated; *: any page.",
+    )
+    tls_cert: Path | None = Field(None, description="PEM file of the certificate with its chain: serves HTTPS.")
+    tls_key: Path | None = Field(None, description="PEM file of its private key.")
     drain_secs: float = Field(8.0, ge=0, le=600, description="How long a stop waits for calls to come to an end.")
     connect_timeout_secs: float = Field(
         15.0, gt=0, le=120, description="Seconds until an offer that never connects is dropped."
@@ -281,15 +307,50 @@ class Settings(BaseSettings):
     log_level: LogLevel = Field(LogLevel.INFO, description="DEBUG, INFO, WARNING or ERROR.")
     log_json: bool = Field(False, description="One JSON object per log line, for machines.")
 
-    @field_validator("llm_weights", "mcp_servers", mode="before")
+    @field_validator("llm_weights", "mcp_servers", "calls_per_address", "tls_cert", "tls_key", mode="before")
     @classmethod
     def _none_if_empty(cls, value: object) -> object:
         return None if value == "" else value
 
-    @field_validator("ice_servers", "groq_models", "tools", "tools_without_question", mode="before")
+    @field_validator(
+        "ice_servers",
+        "groq_models",
+        "tools",
+        "tools_without_question",
+        "trusted_proxies",
+        "allowed_hosts",
+        "allowed_origins",
+        mode="before",
+    )
     @classmethod
     def _as_list(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: list[str]) -> list[str]:
+        for text in value:
+            try:
+                ipaddress.ip_network(text, strict=False)
+            except ValueError:
+                raise ValueError(f"{text} is neither an address nor a network") from None
+        return value
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _are_hosts(cls, value: list[str]) -> list[str]:
+        for text in value:
+            if not re.fullmatch(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+", text):
+                raise ValueError(f"{text} is no host name; leave scheme and port out")
+        return value
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _are_origins(cls, value: list[str]) -> list[str]:
+        for text in value:
+            if text != "*" and not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/?#@\s]+/?", text, re.IGNORECASE):
+                raise ValueError(f"{text} is no origin such as https://www.example.org")
+        return value
 
     @field_validator("redis_url")
     @classmethod
@@ -387,6 +448,17 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _tls_is_whole(self) -> "Settings":
+        if (self.tls_cert is None) != (self.tls_key is None):
+            name = "TLS_KEY" if self.tls_key is None else "TLS_CERT"
+            raise PydanticCustomError("missing_key", f"{name}: missing; set it to a PEM file, or neither")
+        return self
+
+    def calls_of_one_address(self, all_calls: int) -> int:
+        """How many of all calls one address may have; 0: any number."""
+        return max(1, all_calls // 2) if self.calls_per_address is None else self.calls_per_address
+
+    @model_validator(mode="after")
     def _shared_limit_has_a_place(self) -> "Settings":
         if self.max_calls_shared and not self.redis_url.get_secret_value():
             said = "REDIS_URL: missing; MAX_CALLS_SHARED is counted there: set it to redis://HOST:PORT/0"
@@ -467,7 +539,9 @@ def load(**overrides: Any) -> Settings:
         if first["type"] in ("missing_key", "wrong_language"):
             raise SettingsError(first["msg"]) from None
         name = str(first["loc"][0])
-        secret = any(word in name for word in ("key", "credential", "password", "redis_url")) or name.endswith("_token")
+        secret = any(word in name for word in ("key", "credential", "password", "redis_url")) or name.endswith(
+            ("_token", "_secret")
+        )
         given = "" if secret else f" (given: {str(first.get('input'))[:60]!r})"
         raise SettingsError(f"{name.upper()}: {first['msg'].lower()}{given}; it may be: {_allowed(name)}") from None
 

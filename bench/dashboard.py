@@ -44,6 +44,7 @@ class _Limits:
     hold_secs: float = 30.0
     max_loop_lag_ms: float = 0.0
     offers_per_minute: int = 0
+    calls_per_address: int = 0
 
 
 def gateway() -> Mapping[str, Any]:

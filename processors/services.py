@@ -76,6 +76,7 @@ class ServerLimits:
     hold_secs: float
     max_loop_lag_ms: float = 0.0
     offers_per_minute: int = 0
+    calls_per_address: int = 0
 
 
 class Services:
@@ -264,6 +265,7 @@ class Services:
             settings.hold_secs,
             settings.max_loop_lag_ms,
             settings.offers_per_minute,
+            settings.calls_of_one_address(settings.max_calls),
         )
 
     def info(self) -> dict[str, Any]:

@@ -14,6 +14,7 @@ The pages are empty without their data, so that they can ask for the token; all 
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,11 +32,14 @@ from observe.snapshot import Snapshots
 from observe.statistics import Statistics
 from processors.packet_gate import dropped_by_reason
 from transports.access import Access, AccessError
+from transports.doors import PLACE
 from transports.event_stream import PERIOD_SECS, EventStream, TooManyWatchersError
-from transports.server import AT_CAPACITY, LOOP_LAG, NO_STANDING_CALL, PLACE, WEB_DIR, file_response
+from transports.server import AT_CAPACITY, LOOP_LAG, NO_STANDING_CALL, WEB_DIR, file_response
 
 LAG_SECS: Final = 60.0
 """The event loop's lag is told of the last minute."""
+
+_COUNT: Final = re.compile(r"[0-9]{1,15}")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -51,6 +55,7 @@ class Sources:
         info: Providers and warnings.
         gateway: What the gateway says of itself; see :mod:`observe.gateway`.
         cost: Cost so far in US dollars, by vendor.
+        faces_others: See :class:`~transports.access.Access`.
     """
 
     book: CallBook
@@ -59,6 +64,7 @@ class Sources:
     info: Callable[[], Mapping[str, Any]] = dict
     gateway: GatewaySnapshot | None = None
     cost: Callable[[], Mapping[str, float]] | None = None
+    faces_others: bool = False
 
 
 def add_dashboard(
@@ -83,7 +89,7 @@ def add_dashboard(
     metrics, statistics = Metrics(states), Statistics()
     book.add_listener(metrics)
     book.add_listener(statistics)
-    access = Access(sources.token)
+    access = Access(sources.token, faces_others=sources.faces_others)
 
     def now() -> float:
         return asyncio.get_running_loop().time()
@@ -126,8 +132,8 @@ def add_dashboard(
         if record is None:
             return _error(404, "unknown_call", "there is no such call, or it is forgotten")
         after, level = request.query.get("after", "0"), request.query.get("level", "0")
-        if not (after.isdecimal() and level.isdecimal()):
-            return _error(422, "bad_field", "after and level are whole numbers")
+        if not (_COUNT.fullmatch(after) and _COUNT.fullmatch(level)):
+            return _error(422, "bad_field", "after and level are whole numbers of 15 digits at most")
         return web.json_response(record.timeline(now(), int(after), int(level)))
 
     async def for_prometheus(_: web.Request) -> web.StreamResponse:

@@ -28,12 +28,14 @@ class Ticket:
         name: What the worker calls the place that it takes up.
         caller: Whose it is.
         tried: Workers that have refused it.
+        address: Where it comes from, as limits count it.
     """
 
     worker: int
     name: str
     caller: CallerId | None = None
     tried: frozenset[int] = frozenset()
+    address: str | None = None
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,10 @@ class Limited:
     wait_secs: float
 
 
+class TooManyCalls:
+    """The address has as many calls as it may."""
+
+
 class Stopping:
     """Nobody is let in any more."""
 
@@ -62,7 +68,7 @@ class NoWorker:
     """No worker takes calls now."""
 
 
-Refusal = Wait | Limited | Stopping | NoWorker
+Refusal = Wait | Limited | TooManyCalls | Stopping | NoWorker
 
 
 @dataclass
@@ -73,11 +79,13 @@ class _Place:
         worker: Where.
         caller: Whose it is.
         answered_at: When the worker had answered its offer; None: it has not yet.
+        address: Where the call comes from, as limits count it; None: not known, or no limit holds it up.
     """
 
     worker: int
     caller: CallerId | None
     answered_at: float | None
+    address: str | None = None
 
 
 @dataclass
@@ -112,8 +120,9 @@ class Dispatcher:
     Args:
         workers: How many there are to be.
         max_calls: Calls that each takes at once.
-        offers_per_minute: Calls that one address may ask for; 0: any number.
+        offers_per_minute: Offers that one address may make; 0: any number.
         make_name: Makes names for places.
+        calls_per_address: Calls at once of one address; 0: any number.
     """
 
     def __init__(
@@ -122,6 +131,7 @@ class Dispatcher:
         max_calls: int,
         offers_per_minute: int = 0,
         make_name: Callable[[], str] = lambda: secrets.token_hex(8),
+        calls_per_address: int = 0,
     ) -> None:
         self.max_calls = max_calls
         self._make_name = make_name
@@ -130,6 +140,7 @@ class Dispatcher:
         self._peers: dict[str, _Peer] = {}
         self._line = WaitingLine()
         self._asked = AddressLimit(offers_per_minute)
+        self._calls_per_address = calls_per_address
         self._stops = False
 
     @property
@@ -199,14 +210,22 @@ class Dispatcher:
         place = self._place_of(caller)
         return place.worker if place is not None else None
 
+    def counted(self, address: str | None, now: float) -> Limited | None:
+        """Count an offer of whatever kind; None: it may pass."""
+        if address is not None and (wait_secs := self._asked.wait_secs(address, now)) > 0:
+            return Limited(wait_secs)
+        return None
+
     def offered(self, caller: CallerId | None, address: str | None, now: float) -> Ticket | TakeOver | Refusal:
-        """A first offer: a caller's own call has the word, then :meth:`admit`."""
+        """A first offer, which counts: a caller's own call has the word, then :meth:`admit`."""
+        if (limited := self.counted(address, now)) is not None:
+            return limited
         own = self._place_of(caller)
         if own is None or own.worker not in self.live(now):
             return self.admit(caller, address, now)
         if own.answered_at is None:
             # It may reach the worker before the one that is on its way: whichever comes first begins the call.
-            return self._enter(own.worker, caller)
+            return self._enter(own.worker, caller, address)
         return TakeOver(own.worker)
 
     def admit(self, caller: CallerId | None, address: str | None, now: float) -> Ticket | Refusal:
@@ -214,18 +233,18 @@ class Dispatcher:
 
         Args:
             caller: Whose it is.
-            address: Where the offer comes from; None: from this machine.
+            address: Where the offer comes from, as limits count it; None: no limit holds it up.
             now: Seconds.
         """
         if self._stops:
             return Stopping()
         if not self.live(now):
             return NoWorker()
-        if address is not None and (wait_secs := self._asked.wait_secs(address, now)) > 0:
-            return Limited(wait_secs)
+        if address is not None and 0 < self._calls_per_address <= self._calls_from(address, caller):
+            return TooManyCalls()
         loads = self._with_room(caller, now)
         wait = self._line.knock(caller, sum(self.max_calls - load for load in loads.values()), now)
-        return wait if wait is not None else self._enter(_least(loads), caller)
+        return wait if wait is not None else self._enter(_least(loads), caller, address)
 
     def elsewhere(self, ticket: Ticket, now: float) -> Ticket | Refusal:
         """A ticket's worker would not have it, or has gone: another one's, or the head of the line."""
@@ -235,7 +254,9 @@ class Dispatcher:
         if not self.live(now):
             return NoWorker()
         loads = {index: load for index, load in self._with_room(caller, now).items() if index not in tried}
-        return self._enter(_least(loads), caller, tried) if loads else self._line.put_back(caller, now)
+        if not loads:
+            return self._line.put_back(caller, now)
+        return self._enter(_least(loads), caller, ticket.address, tried)
 
     def answered(self, worker: int, pc_id: str, now: float) -> None:
         """A worker has named a peer connection."""
@@ -268,9 +289,19 @@ class Dispatcher:
                 loads[index] = load
         return loads
 
-    def _enter(self, worker: int, caller: CallerId | None, tried: frozenset[int] = frozenset()) -> Ticket:
-        ticket = Ticket(worker, self._make_name(), caller, tried)
-        self._places[ticket.name] = _Place(worker, caller, None)
+    def _calls_from(self, address: str, caller: CallerId | None) -> int:
+        """Calls of others at an address; one of the caller's own that is closing makes room."""
+        return sum(
+            1
+            for place in self._places.values()
+            if place.address == address and (caller is None or place.caller != caller)
+        )
+
+    def _enter(
+        self, worker: int, caller: CallerId | None, address: str | None, tried: frozenset[int] = frozenset()
+    ) -> Ticket:
+        ticket = Ticket(worker, self._make_name(), caller, tried, address)
+        self._places[ticket.name] = _Place(worker, caller, None, address)
         return ticket
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
-from aiohttp import hdrs, web
+from aiohttp import HttpVersion11, hdrs, web
 from multidict import CIMultiDict
 from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.exposition import generate_latest
@@ -31,7 +31,8 @@ from observe.merged import merged
 from observe.metrics import CONTENT_TYPE
 from transports.access import Access, AccessError
 from transports.bodies import Candidates, Goodbye, Offer
-from transports.dispatch import Dispatcher, Limited, NoWorker, Refusal, Stopping, TakeOver, Ticket
+from transports.dispatch import Dispatcher, Limited, NoWorker, Refusal, Stopping, TakeOver, Ticket, TooManyCalls
+from transports.doors import DoorParams, Doors, door_middleware
 from transports.sdp import OfferError
 from transports.server import (
     MAX_BODY_BYTES,
@@ -45,6 +46,7 @@ from transports.server import (
     later,
     read_body,
     stopping,
+    too_many_calls,
     too_many_offers,
     unknown_call,
 )
@@ -125,6 +127,8 @@ class Front:
             body = await read_body(request, Offer)
             caller = read_caller(body.request_data)
             if body.pc_id:
+                if (limited := self._dispatcher.counted(address_of(request), self._now())) is not None:
+                    raise _refused(limited)
                 return (await self._about_a_call(request, body.pc_id, caller)).response()
             return (await self._open(request, caller)).response()
         except (ApiError, OfferError) as error:
@@ -206,9 +210,15 @@ class Front:
         }
         return web.json_response(body, status=200 if live else 503)
 
-    async def stats(self, request: web.Request) -> web.Response:
+    async def stats(self, access: Access, request: web.Request) -> web.Response:
         """``GET /stats``: of each figure but the number of calls, the worst."""
-        told = await self._figures("/stats?reset=1" if request.query.get("reset") == "1" else "/stats")
+        try:
+            access.require(request)
+        except AccessError as error:
+            return error.response()
+        path = "/stats?reset=1" if request.query.get("reset") == "1" else "/stats"
+        texts = await asyncio.gather(*(self._tell(worker, path, request) for worker in self._live()))
+        told: list[dict[str, Any]] = [json.loads(text) for text in texts if text]
         body: dict[str, float] = {"calls": sum(each["calls"] for each in told)}
         for name in (name for each in told for name in each if name != "calls"):
             body[name] = max(each.get(name, 0) for each in told)
@@ -221,18 +231,16 @@ class Front:
         except AccessError as error:
             return error.response()
         live = self._live()
-        texts = await asyncio.gather(*(self._tell(worker, "/metrics") for worker in live))
+        texts = await asyncio.gather(*(self._tell(worker, "/metrics", request) for worker in live))
         told = {str(worker): text.decode() for worker, text in zip(live, texts, strict=True) if text}
         body = merged({**told, "front": generate_latest(self._registry).decode()})
         return web.Response(body=body.encode(), headers={hdrs.CONTENT_TYPE: CONTENT_TYPE})
 
-    async def _figures(self, path: str) -> list[dict[str, Any]]:
-        texts = await asyncio.gather(*(self._tell(worker, path) for worker in self._live()))
-        return [json.loads(text) for text in texts if text]
-
-    async def _tell(self, worker: int, path: str) -> bytes:
-        """What a worker tells the front itself; empty if it does not answer."""
+    async def _tell(self, worker: int, path: str, request: web.Request) -> bytes:
+        """What a worker tells the front itself, for a client that may know; empty if it does not answer."""
         headers = {SECRET_HEADER: self._secret, REMOTE_HEADER: "127.0.0.1"}
+        if (token := request.headers.get(hdrs.AUTHORIZATION)) is not None:
+            headers[hdrs.AUTHORIZATION] = token
         timeout = aiohttp.ClientTimeout(total=ASK_SECS)
         try:
             async with self._http.get(self._workers.url(worker) + path, headers=headers, timeout=timeout) as answer:
@@ -313,6 +321,8 @@ class Front:
         # Both always: what one of them lacks would be taken to mean this machine.
         headers[hdrs.HOST] = request.headers.get(hdrs.HOST, "")
         headers[REMOTE_HEADER] = request.remote or ""
+        if request.version < HttpVersion11:  # as a gateway does (RFC 9110, 7.6.3): else it would be taken for ours
+            headers.add(hdrs.VIA, f"{request.version.major}.{request.version.minor} front")
         headers[SECRET_HEADER] = self._secret
         headers[PLACE_HEADER] = place
         return self._http.request(
@@ -352,21 +362,30 @@ def _refused(refusal: Refusal) -> ApiError:
             return at_capacity(refusal)
         case Limited():
             return too_many_offers(refusal.wait_secs)
+        case TooManyCalls():
+            return too_many_calls()
         case Stopping():
             return stopping()
         case NoWorker():
             return _no_worker()
 
 
-def make_front_app(front: Front, access: Access, web_dir: Path = WEB_DIR) -> web.Application:
+def make_front_app(
+    front: Front, access: Access, doors: Doors | None = None, web_dir: Path = WEB_DIR
+) -> web.Application:
     """Make the web application.
 
     Args:
         front: What answers.
-        access: Who may see the metrics; for all else the workers ask.
+        access: Who may see figures and metrics; for all else the workers ask.
+        doors: Which requests are served; by default those that are meant for this machine.
         web_dir: The pages' files.
     """
-    app = web.Application(middlewares=[errors_as_json], client_max_size=MAX_BODY_BYTES)
+    door = door_middleware(doors or Doors(DoorParams()))
+    app = web.Application(middlewares=[door, errors_as_json], client_max_size=MAX_BODY_BYTES)
+
+    async def stats(request: web.Request) -> web.StreamResponse:
+        return await front.stats(access, request)
 
     async def metrics(request: web.Request) -> web.StreamResponse:
         return await front.metrics(access, request)
@@ -395,7 +414,7 @@ def make_front_app(front: Front, access: Access, web_dir: Path = WEB_DIR) -> web
     app.router.add_delete("/api/offer", front.goodbye)
     app.router.add_get("/api/info", front.to_any)
     app.router.add_get("/health", front.health)
-    app.router.add_get("/stats", front.stats)
+    app.router.add_get("/stats", stats)
     app.router.add_get("/metrics", metrics)
     app.router.add_get(f"{_ONE}/metrics", of_one)
     app.router.add_get(f"{_ONE}/", talk)

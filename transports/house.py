@@ -11,9 +11,10 @@ from aiohttp import web
 from loguru import logger
 
 from settings import LlmProvider, Settings
-from transports.access import Access
+from transports import exposure
 from transports.dispatch import Dispatcher
 from transports.front import Front, make_front_app
+from transports.site import app_runner
 from transports.worker import Greeting
 from transports.workers import Workers
 
@@ -46,7 +47,12 @@ async def keep_house(
     Raises:
         OSError: The port is taken.
     """
-    dispatcher = Dispatcher(settings.workers, settings.max_calls, settings.offers_per_minute)
+    dispatcher = Dispatcher(
+        settings.workers,
+        settings.max_calls,
+        settings.offers_per_minute,
+        calls_per_address=settings.calls_of_one_address(settings.workers * settings.max_calls),
+    )
     secret = secrets.token_urlsafe(32)
     cores = cores_for(settings.workers) if pin else []
     greetings = [
@@ -57,11 +63,13 @@ async def keep_house(
     jar = aiohttp.DummyCookieJar()
     async with aiohttp.ClientSession(connector=connector, cookie_jar=jar, auto_decompress=False) as http:
         workers = Workers(command, env, greetings, dispatcher, http)
-        app = make_front_app(Front(dispatcher, workers, http, secret), Access(settings.dashboard_token))
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=CLIENTS_LEAVE_SECS)
+        app = make_front_app(
+            Front(dispatcher, workers, http, secret), exposure.make_access(settings), exposure.make_doors(settings)
+        )
+        runner = app_runner(app, shutdown_timeout=CLIENTS_LEAVE_SECS)
         await runner.setup()
         try:
-            await web.TCPSite(runner, settings.host, settings.port, reuse_address=True).start()
+            await exposure.make_site(runner, settings).start()
             starting = asyncio.create_task(workers.start())
             await first_of(asyncio.shield(starting), stopped.wait())
             if not starting.done():
@@ -72,6 +80,7 @@ async def keep_house(
             limited = settings.llm is LlmProvider.GROQ or settings.llm_limits
             if limited and not settings.redis_url.get_secret_value():
                 logger.warning("each worker counts the vendor's limits as its own: set REDIS_URL, and they share them")
+            exposure.tell(settings)
             on_ready(runner)
             await stopped.wait()
             calls = sum(dispatcher.taken(index) for index in range(settings.workers))

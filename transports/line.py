@@ -127,5 +127,7 @@ class Line:
 
     def _connect(self, now: float) -> None:
         """Wait for a peer to connect; offers without end do not keep the line for ever."""
+        if self.state is LineState.CONNECTING and not self._has_been_up:
+            return  # further offers do not keep a line that nobody has ever spoken on
         self.state = LineState.CONNECTING
         self.deadline = min(now, self._held_until) + self._params.connect_secs

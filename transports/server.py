@@ -5,7 +5,6 @@ Every error is JSON ``{"code": a word for programs, "reason": a sentence for peo
 """
 
 import asyncio
-import ipaddress
 import math
 import mimetypes
 import secrets
@@ -14,13 +13,16 @@ from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
 from aiohttp import hdrs, web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiortc import RTCIceServer
 from loguru import logger
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 
 from gateway.admission import AddressLimit, Headroom, Wait, WaitingLine
 from gateway.shared_places import OwnPlaces, Places
+from transports.access import Access, AccessError
 from transports.bodies import Candidates, Goodbye, Offer
+from transports.doors import ADDRESS, PLACE, DoorParams, Doors, door_middleware
 from transports.loop_lag import LoopLag
 from transports.sdp import OfferError, parse_candidate
 from transports.takeover import CallerId, call_of, places_of_others, read_caller
@@ -29,6 +31,9 @@ from transports.webrtc import Answer, WebRTCCall
 Body = TypeVar("Body", bound=BaseModel)
 
 MAX_BODY_BYTES: Final = 64 * 1024
+BODY_SECS: Final = 10.0
+"""How long a request's body may take to come."""
+
 WEB_DIR: Final = Path(__file__).resolve().parent.parent / "web"
 
 LOOP_LAG: Final = web.AppKey("loop_lag", LoopLag)
@@ -37,15 +42,14 @@ LOOP_LAG: Final = web.AppKey("loop_lag", LoopLag)
 LAG_SECS: Final = 5.0
 """The lag that counts is that of so long."""
 
-PLACE: Final = web.RequestKey("place", str)
-"""Where a request says, behind a front, under which name its call takes up a place; empty: the front did not let it in,
-and only a call that stands may be taken over. Requests to a server that has no front say nothing."""
-
 AT_CAPACITY: Final = "at_capacity"
 NO_STANDING_CALL: Final = "no_standing_call"
 
 STOPPED_RETRY_SECS: Final = 10
 """When a server that stops may be there again."""
+
+BUSY_ADDRESS_RETRY_SECS: Final = 10
+"""When an address that has all the calls that it may have is to ask again."""
 
 HANG_UP_SECS: Final = 5.0
 """How long a call's pipeline may go on after the call has closed, before it is cancelled."""
@@ -104,7 +108,12 @@ class ServerSettings(Protocol):
 
     @property
     def offers_per_minute(self) -> int:
-        """Calls that one address may ask for; 0: any number."""
+        """Offers that one address may make, for a new call or an old one; 0: any number."""
+        ...
+
+    @property
+    def calls_per_address(self) -> int:
+        """Calls at once of one address; 0: any number."""
         ...
 
 
@@ -162,6 +171,7 @@ class Calls:
         self._start_call = start_call
         self._calls: dict[WebRTCCall, asyncio.Task[None] | None] = {}
         self._places_of: dict[WebRTCCall, str] = {}
+        self._address_of: dict[WebRTCCall, str | None] = {}
         self._line = WaitingLine()
         self._room = Headroom(settings.max_loop_lag_ms)
         self._asked = AddressLimit(settings.offers_per_minute)
@@ -183,13 +193,14 @@ class Calls:
         Parameters:
             sdp: The offer.
             caller: Whose it is.
-            address: Where it comes from; None: from this machine.
+            address: Where it comes from, as limits count it; None: no limit holds it up.
             place: See :data:`PLACE`.
 
         Raises:
-            ApiError: The house is full, or closing, or this address asks too often.
+            ApiError: The house is full, or closing, or this address asks too often or has too many calls.
             OfferError: The offer cannot be answered.
         """
+        self._count(address)
         if (standing := call_of(self._calls, caller)) is not None:
             try:
                 return _answered(await standing.answer(sdp, restart_pc=True, moves=True))
@@ -214,25 +225,26 @@ class Calls:
             hold_secs=self._settings.hold_secs,
         )
         self._calls[call] = None
-        self._places_of[call] = name
+        self._places_of[call], self._address_of[call] = name, address
         try:
             answer = await call.answer(sdp)
         except BaseException:
-            del self._calls[call], self._places_of[call]
+            del self._calls[call], self._places_of[call], self._address_of[call]
             await self._places.give_back(name)
             raise
         self._calls[call] = asyncio.create_task(self._run(call, name))
         return _answered(answer)
 
     async def renegotiate(
-        self, pc_id: str, sdp: str, *, restart_pc: bool, caller: CallerId | None = None
+        self, pc_id: str, sdp: str, *, restart_pc: bool, caller: CallerId | None = None, address: str | None = None
     ) -> dict[str, str]:
         """Answer a later offer of a call.
 
         Raises:
-            ApiError: There is no such call.
+            ApiError: There is no such call, or this address asks too often.
             OfferError: The offer cannot be answered.
         """
+        self._count(address)
         return _answered(await self.find_own(pc_id, caller).answer(sdp, restart_pc=restart_pc))
 
     def find_own(self, pc_id: str, caller: CallerId | None) -> WebRTCCall:
@@ -284,6 +296,16 @@ class Calls:
         """Plain values for the dashboard."""
         return {"waiting": len(self._line), "refused": self._refused}
 
+    def _count(self, address: str | None) -> None:
+        """Count an offer of whatever kind.
+
+        Raises:
+            ApiError: It is one too many.
+        """
+        now = asyncio.get_running_loop().time()
+        if address is not None and (wait_secs := self._asked.wait_secs(address, now)) > 0:
+            raise too_many_offers(wait_secs)
+
     def _admit(self, caller: CallerId | None, address: str | None, waits: bool = True) -> None:
         """Let the caller in.
 
@@ -298,8 +320,9 @@ class Calls:
         now = asyncio.get_running_loop().time()
         if self._stops:
             raise stopping()
-        if address is not None and (wait_secs := self._asked.wait_secs(address, now)) > 0:
-            raise too_many_offers(wait_secs)
+        most = self._settings.calls_per_address
+        if address is not None and most and self._calls_from(address, caller) >= most:
+            raise too_many_calls()
         others = places_of_others(self._calls, caller) + self._entering
         free = self._settings.max_calls - others
         if (
@@ -311,6 +334,11 @@ class Calls:
         wait = self._line.knock(caller if waits else None, free, now)
         if wait is not None:
             raise self._at_capacity(wait)
+
+    def _calls_from(self, address: str, caller: CallerId | None) -> int:
+        """Calls of others at an address; one of the caller's own that is closing makes room."""
+        own = {call for call in self._calls if caller is not None and call.caller == caller}
+        return sum(1 for call, known in self._address_of.items() if known == address and call not in own)
 
     def _full(self, caller: CallerId | None) -> ApiError:
         """Other processes have taken what is left."""
@@ -335,7 +363,7 @@ class Calls:
                 logger.opt(exception=error).error(f"the pipeline of call {call.pc_id} failed")
         finally:
             closed.cancel()
-            del self._calls[call], self._places_of[call]
+            del self._calls[call], self._places_of[call], self._address_of[call]
             await self._places.give_back(name)
 
 
@@ -364,18 +392,19 @@ def too_many_offers(wait_secs: float) -> ApiError:
     return later(429, "too_many_offers", "this address asks for too many calls", math.ceil(wait_secs))
 
 
+def too_many_calls() -> ApiError:
+    """An address has as many calls as it may."""
+    return later(429, "too_many_calls", "this address has too many calls at once", BUSY_ADDRESS_RETRY_SECS)
+
+
 def at_capacity(wait: Wait) -> ApiError:
     """The house is full."""
     return later(503, AT_CAPACITY, "all lines are busy", wait.retry_after_secs, {"queue_position": wait.position})
 
 
 def address_of(request: web.Request) -> str | None:
-    """The address that asks; None for this machine's own, which a proxy in front has."""
-    try:
-        address = ipaddress.ip_address(request.remote or "")
-    except ValueError:
-        return None
-    return None if address.is_loopback else str(address)
+    """The address that asks, as limits count it; None: no limit holds up what comes from this machine itself."""
+    return request.get(ADDRESS)
 
 
 def _answered(answer: Answer) -> dict[str, str]:
@@ -388,6 +417,8 @@ def make_app(
     *,
     info: Callable[[], Mapping[str, Any]] = dict,
     places: Places | None = None,
+    doors: Doors | None = None,
+    access: Access | None = None,
     web_dir: Path = WEB_DIR,
 ) -> web.Application:
     """Make the web application.
@@ -398,12 +429,16 @@ def make_app(
             the call closes first, it has a few seconds to return.
         info: What ``GET /api/info`` says: the providers in use, warnings.
         places: How many calls all processes together may have, if they share a limit.
+        doors: Which requests are served; by default those that are meant for this machine.
+        access: Who may see the process's figures; by default whoever is on this machine.
         web_dir: The page's files.
 
     Returns:
         The application; on shutdown it ends all calls.
     """
-    app = web.Application(middlewares=[errors_as_json], client_max_size=MAX_BODY_BYTES)
+    door = door_middleware(doors or Doors(DoorParams()))
+    access = access or Access(SecretStr(""))
+    app = web.Application(middlewares=[door, errors_as_json], client_max_size=MAX_BODY_BYTES)
     lag = app[LOOP_LAG] = LoopLag()
     calls = app[CALLS] = Calls(settings, start_call, lag, places)
 
@@ -411,7 +446,11 @@ def make_app(
         body = await read_body(request, Offer)
         if body.pc_id:
             answer = await calls.renegotiate(
-                body.pc_id, body.sdp, restart_pc=bool(body.restart_pc), caller=read_caller(body.request_data)
+                body.pc_id,
+                body.sdp,
+                restart_pc=bool(body.restart_pc),
+                caller=read_caller(body.request_data),
+                address=address_of(request),
             )
         else:
             answer = await calls.open(body.sdp, read_caller(body.request_data), address_of(request), request.get(PLACE))
@@ -438,6 +477,10 @@ def make_app(
         return web.json_response(dict(info()))
 
     async def stats(request: web.Request) -> web.Response:
+        try:
+            access.require(request)
+        except AccessError as error:
+            return error.response()
         body = {"calls": len(calls), **lag.percentiles()}
         if request.query.get("reset") == "1":
             lag.reset()
@@ -472,8 +515,15 @@ async def read_body(request: web.Request, model: type[Body]) -> Body:
     Raises:
         ApiError: It is none.
     """
+    if request.content_type != "application/json":
+        raise ApiError(415, "not_json", "the body must be application/json")
     try:
-        return model.model_validate_json(await request.read())
+        async with asyncio.timeout(BODY_SECS):
+            text = await request.read()
+    except TimeoutError:
+        raise ApiError(408, "too_slow", f"the body took longer than {BODY_SECS:g} s") from None
+    try:
+        return model.model_validate_json(text)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         if first["type"] == "json_invalid":
@@ -523,6 +573,10 @@ async def errors_as_json(
         return ApiError(405, "wrong_method", "this address does not take that method", headers=allow).response()
     except web.HTTPException as error:
         return ApiError(error.status, "http_error", error.reason.lower()).response()
+    except (HttpProcessingError, web.RequestPayloadError):
+        return ApiError(400, "bad_body", "the body cannot be read").response()
+    except ConnectionError:  # the client has gone
+        raise
     except Exception:  # the boundary to the network: the caller learns that, not why, it failed
         logger.exception(f"{request.method} {request.path} failed")
         return ApiError(500, "internal", "something went wrong on our side").response()

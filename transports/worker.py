@@ -21,7 +21,8 @@ from typing import BinaryIO, Final, Self
 
 from aiohttp import web
 
-from transports.server import CALLS, PLACE
+from transports.doors import PLACE
+from transports.server import CALLS
 
 SECRET_HEADER: Final = "X-Parley-Secret"
 REMOTE_HEADER: Final = "X-Parley-Remote"

@@ -133,4 +133,4 @@ def test_offers_without_end_that_never_connect_do_not_keep_it(gap_secs: float):
     while line.offered(now):
         now += gap_secs
         assert now < 60.0
-    assert 45.0 <= now <= 45.0 + gap_secs
+    assert 15.0 <= now <= 15.0 + gap_secs

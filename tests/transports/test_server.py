@@ -23,6 +23,7 @@ class Limits:
     hold_secs: float = 30.0
     max_loop_lag_ms: float = 0.0
     offers_per_minute: int = 0
+    calls_per_address: int = 0
 
 
 @asynccontextmanager
@@ -50,7 +51,8 @@ async def offer(*, audio=True, video=False) -> tuple[RTCPeerConnection, dict]:
 
 async def post(client, body, **kwargs):
     data = body if isinstance(body, bytes) else json.dumps(body)
-    answer = await client.post("/api/offer", data=data, **kwargs)
+    headers = {"Content-Type": "application/json", **kwargs.pop("headers", {})}
+    answer = await client.post("/api/offer", data=data, headers=headers, **kwargs)
     return answer.status, await answer.json()
 
 
