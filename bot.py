@@ -112,6 +112,7 @@ async def run_call(call: Call, services: Services, book: CallBook | None = None)
         await running
     finally:
         closed.cancel()
+        services.forget_call(call.pc_id)
         log.close()
 
 

@@ -66,6 +66,7 @@ class PolicyParams:
         head_start_secs: How much further in front the rest of a reply stands, which waits for a tool's result.
         tell_step: A call is told again when its wait has changed by more than this share.
         completion_tokens: How long a reply is taken to be before any has been seen.
+        key_trust_secs: A key that was taken so recently, and is refused to one call only, works for the others.
         estimate_margin: A request is sent when so much more than its estimated share of tokens is left: estimates err,
             and a refusal costs more than the wait.
         circuit: When models are left alone.
@@ -83,6 +84,7 @@ class PolicyParams:
     head_start_secs: float = 30.0
     tell_step: float = 0.5
     completion_tokens: float = 80.0
+    key_trust_secs: float = 60.0
     estimate_margin: float = 0.12
     circuit: CircuitParams = CircuitParams()
 
@@ -152,6 +154,14 @@ class _Model:
     sent: int = 0
     taken_back_until: float = 0.0
     assumed: set[Quota] = field(default_factory=set)
+    answered_at: float = -math.inf
+    key_refused_to: set[str] = field(default_factory=set)
+
+    def answers(self, sent_at: float, now: float) -> None:
+        """A request is answered, or begins to be."""
+        self.answered_at = now
+        self.key_refused_to.clear()
+        self.circuit.succeeded(now, sent_at=sent_at)
 
 
 @dataclass
@@ -246,7 +256,7 @@ class Policy:
         if ticket is None or model is None:
             return
         model.first_token_secs = _mean(model.first_token_secs, now - ticket.sent_at)
-        model.circuit.succeeded(now, sent_at=ticket.sent_at)
+        model.answers(ticket.sent_at, now)
 
     def finished(self, number: int, usage: Usage | None, now: float) -> None:
         """The answer is whole; what it cost, if the vendor says."""
@@ -254,7 +264,7 @@ class Policy:
         if ticket is None or ticket.model not in self._models:
             return
         model = self._models[ticket.model]
-        model.circuit.succeeded(now, sent_at=ticket.sent_at)
+        model.answers(ticket.sent_at, now)
         tokens: float | None = None
         if usage is not None:
             tokens = usage.prompt_tokens + usage.completion_tokens
@@ -302,7 +312,7 @@ class Policy:
             match cause:
                 case Cause.GONE:
                     del self._models[model.choice.name]
-                case Cause.REQUEST:
+                case Cause.REQUEST | Cause.KEY if cause is Cause.REQUEST or self._key_works(model, ticket, now):
                     model.circuit.left()
                     ticket.unfit.add(model.choice.name)
                 case _:
@@ -312,6 +322,15 @@ class Policy:
                     model.circuit.failed(cause, retry_after_secs, now)
         ticket.model = None
         self._line[number] = ticket
+
+    def _key_works(self, model: _Model, ticket: _Ticket, now: float) -> bool:
+        """Whether a refused key is this call's own trouble: the key has just been taken, and from nobody else refused.
+
+        A key that is really refused is refused to the next caller, too.
+        """
+        model.key_refused_to.add(ticket.call)
+        just_taken = now - model.answered_at <= self.params.key_trust_secs
+        return just_taken and len(model.key_refused_to) == 1
 
     def take_back(self, number: int, wait_secs: float, now: float) -> None:
         """A request was not sent after all: others, who share the budget, have used it for so long."""
@@ -378,6 +397,8 @@ class Policy:
         served = self._served.get(ticket.call)
         while served and served[0] < now - self.params.handicap_window_secs:
             served.popleft()
+        if served is not None and not served:
+            del self._served[ticket.call]
         handicap = min(self.params.handicap_cap_secs, self.params.handicap_secs * len(served or ()))
         return ticket.since + handicap, ticket.number
 
@@ -485,6 +506,11 @@ class Policy:
     def forget_call(self, call: str) -> None:
         """The call is over."""
         self._served.pop(call, None)
+
+    @property
+    def calls_remembered(self) -> int:
+        """Calls of which something is kept; none of those that are over."""
+        return len(self._served)
 
     def share_left(self, now: float) -> float:
         """Of the model with the most budget, the share that is left (0 to 1)."""

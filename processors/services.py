@@ -189,6 +189,11 @@ class Services:
         model = self.language_model
         return model.for_call(call_id) if isinstance(model, Gateway) else model
 
+    def forget_call(self, call_id: str) -> None:
+        """A call is over: nothing of it is kept that calls share."""
+        if isinstance(self.language_model, Gateway):
+            self.language_model.forget_call(call_id)
+
     def tool_runner(self, call_id: str, conversation: Conversation) -> ToolRunner | None:
         """The tools of one call, with a memory of their own; None if there are no tools."""
         if not self.tools:

@@ -1,12 +1,35 @@
 """The chat completions API as several vendors speak it: what a request carries, and what its stream means."""
 
+import email.utils
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from processors.llm.base import Delta, Finish, TextDelta, ToolCallDelta, ToolSpec, Usage
+from processors.llm.base import Cause, Delta, Finish, TextDelta, ToolCallDelta, ToolSpec, Usage
 
 RETRYABLE_STATUS = frozenset({408, 409, 425, 429, 499})
 """Client errors that may pass by themselves; server errors may all."""
+
+
+KEY_STATUS = frozenset({401, 403})
+"""The key is refused."""
+
+
+def retryable(status: int) -> bool:
+    """Whether the same request may work later."""
+    return status >= 500 or status in RETRYABLE_STATUS
+
+
+def cause_of(status: int) -> Cause:
+    """Whose fault an HTTP error is.
+
+    What concerns one request only (400, 413, 422, ...) must not be taken for the vendor's fault, which opens the
+    circuit breaker for all calls.
+    """
+    if status in KEY_STATUS:
+        return Cause.KEY
+    if status == 429:
+        return Cause.BUSY
+    return Cause.FAULT if retryable(status) else Cause.REQUEST
 
 
 def tool_arguments(tools: Sequence[ToolSpec]) -> dict[str, Any]:
@@ -53,3 +76,22 @@ def _usage(chunk: Any) -> Usage | None:
     details = getattr(found, "prompt_tokens_details", None)
     cached = getattr(details, "cached_tokens", None) or 0
     return Usage(found.prompt_tokens, cached, found.completion_tokens)
+
+
+def retry_after_secs(value: str | None, now: float) -> float | None:
+    """Seconds of a ``Retry-After`` header, which holds seconds or a date (RFC 9110 section 10.2.3); None without one.
+
+    Args:
+        value: The header.
+        now: Unix time.
+    """
+    if value is None:
+        return None
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - now)
+    except (TypeError, ValueError):
+        return None

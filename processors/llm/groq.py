@@ -1,7 +1,6 @@
 """Groq, through its own SDK: https://console.groq.com/docs/api-reference#chat-create."""
 
 import asyncio
-import email.utils
 import json
 import re
 import time
@@ -27,7 +26,7 @@ from processors.llm.base import (
     ToolCallDelta,
     ToolSpec,
 )
-from processors.llm.chat_completions import RETRYABLE_STATUS, deltas, tool_arguments
+from processors.llm.chat_completions import KEY_STATUS, cause_of, deltas, retry_after_secs, retryable, tool_arguments
 
 CONNECT_SECS: Final = 3.0
 READ_SECS: Final = 30.0
@@ -211,41 +210,20 @@ def _refused(error: groq.APIStatusError) -> LanguageModelError:
     inner = _error(error)
     said = str(inner.get("message") or error.message)
     status = error.status_code
-    if status in (401, 403):
+    if status in KEY_STATUS:
         message = f"Groq refuses the key: {said[:200]}; set GROQ_API_KEY"
         return LanguageModelError(message, retryable=False, cause=Cause.KEY)
     message = f"HTTP {status}: {said[:200]}"
     if inner.get("code") in GONE_CODES:
         return LanguageModelError(message, retryable=False, cause=Cause.GONE)
-    retryable = status >= 500 or status in RETRYABLE_STATUS or status == 498
-    if status in (429, 498):
-        cause = Cause.QUOTA if "per day" in said else Cause.BUSY
-    else:
-        cause = Cause.FAULT if retryable else Cause.REQUEST
+    cause = Cause.BUSY if status == 498 else cause_of(status)  # 498: the flex tier's capacity
+    if cause is Cause.BUSY and "per day" in said:
+        cause = Cause.QUOTA
     headers = error.response.headers
     return LanguageModelError(
         message,
-        retryable=retryable,
+        retryable=status == 498 or retryable(status),
         retry_after_secs=retry_after_secs(headers.get("retry-after"), time.time()),
         cause=cause,
         allowances=allowances(headers, said),
     )
-
-
-def retry_after_secs(value: str | None, now: float) -> float | None:
-    """Seconds of a ``Retry-After`` header, which holds seconds or a date (RFC 9110 section 10.2.3); None without one.
-
-    Args:
-        value: The header.
-        now: Unix time.
-    """
-    if value is None:
-        return None
-    try:
-        return max(0.0, float(value))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - now)
-    except (TypeError, ValueError):
-        return None

@@ -1,6 +1,7 @@
 """Any server that speaks OpenAI's chat completions: Ollama, llama.cpp, vLLM and others."""
 
 import contextlib
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Any
 
@@ -8,8 +9,8 @@ import openai
 from openai import AsyncOpenAI
 from pydantic import SecretStr
 
-from processors.llm.base import Delta, LanguageModelError, Message, ToolSpec
-from processors.llm.chat_completions import RETRYABLE_STATUS, deltas, tool_arguments
+from processors.llm.base import Cause, Delta, LanguageModelError, Message, ToolSpec
+from processors.llm.chat_completions import cause_of, deltas, retry_after_secs, retryable, tool_arguments
 
 CONNECT_SECS = 3.0
 """A server that does not take the connection for so long is not there."""
@@ -83,9 +84,7 @@ class OpenAICompatibleModel:
                 async for delta in deltas(chunks):
                     yield delta
         except openai.APIStatusError as error:
-            retryable = error.status_code >= 500 or error.status_code in RETRYABLE_STATUS
-            message = f"HTTP {error.status_code}: {error.message[:200]}"
-            raise LanguageModelError(message, retryable=retryable) from None
+            raise _refused(error) from None
         except openai.APITimeoutError:
             raise LanguageModelError("the server does not answer", retryable=True) from None
         except openai.APIConnectionError as error:
@@ -93,3 +92,15 @@ class OpenAICompatibleModel:
         except openai.APIError as error:
             # An error in the middle of the stream.
             raise LanguageModelError(error.message[:200], retryable=True) from None
+
+
+def _refused(error: openai.APIStatusError) -> LanguageModelError:
+    status = error.status_code
+    # 404: the model is not there yet; whoever runs the server may fetch it at any time.
+    cause = Cause.FAULT if status == 404 else cause_of(status)
+    return LanguageModelError(
+        f"HTTP {status}: {error.message[:200]}",
+        retryable=retryable(status),
+        cause=cause,
+        retry_after_secs=retry_after_secs(error.response.headers.get("retry-after"), time.time()),
+    )

@@ -44,6 +44,7 @@ async def ten_callers(*faults, **profile):
             for number, call in enumerate(calls):
                 call.pc_id = f"caller {number}"
             yield calls, world, services
+        assert services.language_model._policy.calls_remembered == 0, "their calls are over"
         await services.close()
 
 

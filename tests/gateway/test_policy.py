@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.policy import PolicyParams
-from processors.llm.base import Cause, Quota
+from gateway.policy import Choice, Policy, PolicyParams, Refuse, Send
+from processors.llm.base import Cause, Quota, Usage
 from processors.llm.groq import FREE_ACCOUNT
 from tests.gateway.vendor import Town
 
@@ -233,3 +233,80 @@ def test_limits_that_were_learned_are_kept_when_others_turn_out_higher_than_assu
     town.run(400)
     assert all(wish.answered_at is not None for wish in town.wishes)
     assert town.refusals_by_vendor == 1, "told once, and kept from then on"
+
+
+# --- what concerns one call only -------------------------------------------------------------
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["answered", "request", "key", "given up", "fault"]), st.floats(0.1, 20)),
+        min_size=1,
+        max_size=30,
+    )
+)
+@settings(max_examples=60, deadline=None)
+def test_one_callers_errors_never_close_the_door_to_others(steps):
+    """Whatever comes of one call's requests, as long as another's are answered, those of the other are sent at once."""
+    policy, now = Policy([Choice("a")]), 0.0
+    faults = 0
+
+    def asks(call):
+        number = policy.submit(call, 1000, now)
+        return number, Send(number, "a") in policy.decide(now)
+
+    for outcome, pause_secs in steps:
+        number, sent = asks("ben")
+        assert sent
+        policy.first_token(number, now)
+        policy.finished(number, Usage(250, 0, 20), now)
+        now += min(pause_secs, 10)
+        number, sent = asks("anna")
+        assert sent
+        match outcome:
+            case "answered":
+                policy.finished(number, Usage(250, 0, 20), now)
+            case "given up":
+                policy.withdraw(number, 100, now)
+            case "fault":
+                policy.failed(number, Cause.FAULT, None, (), None, now)  # answers in between: never two in a row
+                policy.withdraw(number, None, now)
+                faults += 1
+            case other:
+                policy.failed(number, Cause(other), None, (), None, now)
+                (refusal,) = policy.decide(now)
+                assert refusal == Refuse(number, Cause(other), refusal.wait_secs)
+        assert policy.snapshot(now)["models"]["a"]["circuit"] == "closed"
+
+
+def test_a_key_that_is_refused_to_a_second_call_is_refused_to_all():
+    policy = Policy([Choice("a")])
+    first = policy.submit("ben", 1000, 0.0)
+    policy.decide(0.0)
+    policy.finished(first, Usage(250, 0, 20), 1.0)
+    for call in ("anna", "carl"):
+        number = policy.submit(call, 1000, 2.0)
+        assert policy.decide(2.0) == [Send(number, "a")]
+        policy.failed(number, Cause.KEY, None, (), None, 2.0)
+        policy.decide(2.0)
+    assert policy.snapshot(2.0)["models"]["a"]["circuit"] == "open"
+    last = policy.submit("dora", 1000, 3.0)
+    (refusal,) = policy.decide(3.0)
+    assert (refusal.ticket, refusal.cause) == (last, Cause.KEY)
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.sampled_from(["served", "over"])), max_size=60))
+@settings(max_examples=60, deadline=None)
+def test_nothing_is_kept_of_calls_that_are_over(events):
+    policy, now, live = Policy([Choice("a")]), 0.0, set()
+    for call, event in events:
+        now += 1.0
+        if event == "over":
+            policy.forget_call(str(call))
+            live.discard(str(call))
+            continue
+        live.add(str(call))
+        number = policy.submit(str(call), 1000, now)
+        policy.decide(now)
+        policy.finished(number, Usage(250, 0, 20), now)
+    assert policy.calls_remembered <= len(live)

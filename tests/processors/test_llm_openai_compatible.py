@@ -158,3 +158,16 @@ async def test_warming_reads_the_prompt_and_one_token():
         body, _ = server.requests[0]
         assert body["max_tokens"] == 1
         assert body["messages"][0] == {"role": "system", "content": "Be brief."}
+
+
+@pytest.mark.parametrize(
+    ("status", "cause"),
+    [(400, "request"), (401, "key"), (403, "key"), (404, "fault"), (413, "request"), (422, "request"), (429, "busy"),
+     (500, "fault"), (503, "fault")],
+)  # fmt: skip
+async def test_an_error_says_whom_it_concerns(status, cause):
+    async with serving() as (server, model):
+        server.status = status
+        with pytest.raises(LanguageModelError) as refused:
+            _ = [delta async for delta in model.stream(PROMPT)]
+    assert refused.value.cause.value == cause
