@@ -193,6 +193,13 @@ class Settings(BaseSettings):
     endpoint_max_ms: int = Field(
         1600, ge=200, le=5000, description="Milliseconds of silence that end even an unfinished sentence."
     )
+    endpoint_sure: float = Field(
+        0.9,
+        ge=0.5,
+        le=1.01,
+        description="Probability from which the turn detector ends a turn at once although its words may go on; "
+        "above 1: never.",
+    )
     vad_start_prob: float = Field(0.5, gt=0, lt=1, description="Speech probability that counts as voice.")
     vad_stop_ms: int = Field(200, ge=64, le=2000, description="Milliseconds of silence that end speech.")
     language: str = Field(
@@ -267,8 +274,14 @@ class Settings(BaseSettings):
         0.5,
         ge=0,
         le=1.01,
-        description="Replies are prepared at the first pause while this share of the vendor's budget "
-        "is left; above 1: never.",
+        description="Replies are prepared before the turn is over (preemptive generation) while this share of the "
+        "vendor's budget is left; above 1: never.",
+    )
+    preemptive_max: int = Field(
+        3, ge=1, le=8, description="Replies that are prepared at once in a call, each for other words."
+    )
+    preemptive_tools: bool = Field(
+        True, description="A reply that is prepared may look something up; tools with an effect are never run so."
     )
     reply_cache_secs: float = Field(
         600.0,

@@ -8,6 +8,7 @@ other commits what was heard of a reply.
 import copy
 import json
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -211,6 +212,23 @@ class Conversation:
             return text
         half = (self._max_chars - 3) // 2
         return f"{text[:half]} … {text[-half:]}"
+
+
+def with_calls(messages: Sequence[Message], said: str, calls: Sequence[Any], outputs: Sequence[str]) -> list[Message]:
+    """A prompt, and the tool calls that followed it.
+
+    Args:
+        messages: The prompt.
+        said: What the reply has said before its calls.
+        calls: Each with ``name`` and ``arguments``.
+        outputs: What came of each.
+    """
+    more = copy.deepcopy(list(messages))
+    for number, (call, output) in enumerate(zip(calls, outputs, strict=True)):
+        _append_call(more, _Call(f"ahead_{number}", call.name, call.arguments or "{}", output))
+    if said.strip():
+        _append_said(more, said.strip())
+    return more
 
 
 def _append_text(messages: list[Message], role: str, text: str) -> None:

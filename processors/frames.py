@@ -131,15 +131,23 @@ class GuessTextFrame(DataFrame):
     Parameters:
         text: Further words.
         last: Whether they are the last.
+        guess_id: The reply, among those that are prepared.
     """
 
     text: str
     last: bool = False
+    guess_id: int = 0
 
 
 @dataclass
 class GuessDroppedFrame(DataFrame):
-    """The reply that :class:`GuessTextFrame` told of is not wanted."""
+    """The reply that :class:`GuessTextFrame` told of is not wanted.
+
+    Parameters:
+        guess_id: The reply.
+    """
+
+    guess_id: int = 0
 
 
 @dataclass

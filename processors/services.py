@@ -108,6 +108,7 @@ class Services:
         self.tools = list(tools)
         self._shared_by_tools = Shared(settings)
         self._tool_servers: list[McpServer] = []
+        self._own_guesses = Guesses(lambda: 1.0, settings.guess_share)
         self.verdict_policy: VerdictPolicy | None = None
         """Who decides about a sound over the bot's voice; None: the rules that the settings tune."""
         self.judge: SoundJudge | None = None if settings.interruption_mode is InterruptionMode.OFF else Judge()
@@ -180,9 +181,11 @@ class Services:
 
     @property
     def guesses(self) -> Guesses | None:
-        """Whether replies may be prepared before they are wanted; None: never, since the model has no gateway."""
+        """Whether replies may be prepared before they are wanted; None: never."""
         model = self.language_model
-        return model.guesses if isinstance(model, Gateway) and self.settings.guess_share <= 1 else None
+        if self.settings.guess_share > 1 or isinstance(model, ScriptedModel):
+            return None  # a script answers at once: there is nothing to gain
+        return model.guesses if isinstance(model, Gateway) else self._own_guesses
 
     def language_model_for(self, call_id: str) -> LanguageModel:
         """The language model as one call asks it."""
@@ -214,6 +217,7 @@ class Services:
             endpoint=EndpointParams(
                 vad_stop_ms=settings.vad_stop_ms,
                 unfinished_ms=settings.endpoint_max_ms,
+                sounds_sure=settings.endpoint_sure,
                 silence_limit_ms=settings.endpoint_max_ms + settings.vad_stop_ms,
                 language=settings.language,
             ),
@@ -242,8 +246,17 @@ class Services:
     @property
     def llm_params(self) -> LLMParams:
         """Deadlines of the language model."""
-        moment = phrase_text(Phrase.MOMENT, self.settings.language, "")
-        return LLMParams(self.settings.llm_first_token_secs, self.settings.llm_next_token_secs, moment=moment)
+        settings = self.settings
+        # What runs on this machine answers one after the other: a second reply would only take the first one's time.
+        prepared = settings.preemptive_max if isinstance(self.language_model, Gateway) else 1
+        return LLMParams(
+            settings.llm_first_token_secs,
+            settings.llm_next_token_secs,
+            moment=phrase_text(Phrase.MOMENT, settings.language, ""),
+            prepared=prepared,
+            look_ahead=settings.preemptive_tools,
+            language=settings.language,
+        )
 
     @property
     def tts_params(self) -> TTSParams:

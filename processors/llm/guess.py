@@ -1,66 +1,101 @@
 """One reply that is asked for ahead of time and held at a gate."""
 
+import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Any, Final
 
 from processors.ahead import Ahead
+from processors.context import with_calls
 from processors.llm.bare_calls import BareCallFilter
 from processors.llm.base import (
     Delta,
+    Finish,
     InLine,
     LanguageModel,
     LanguageModelError,
     Message,
     TextDelta,
+    ToolCallDelta,
     ToolSpec,
+    Usage,
     as_generator,
 )
-from processors.turns.transcript import normalised
+from processors.turns.wording import wording
 
 CHARS_PER_TOKEN: Final = 4.0
 
 OnText = Callable[[str, bool], Awaitable[None]]
 """Given words of the reply as they come, and whether they are the last."""
 
+LookUp = Callable[[Sequence[ToolCallDelta]], Awaitable[list[str] | None]]
+"""Runs calls that only look something up; None if some do more than that, or may not be run now."""
+
+
+@dataclass(frozen=True)
+class Asking:
+    """How replies are asked for ahead of time.
+
+    Attributes:
+        model: Who is asked.
+        tools: Tools that may be called.
+        on_text: Told the words, until they are wanted.
+        look_up: Runs the look-ups that the reply calls for, so that it goes on with what they found; None: none is run.
+        language: Of the caller's words.
+    """
+
+    model: LanguageModel
+    tools: Sequence[ToolSpec]
+    on_text: OnText
+    look_up: LookUp | None = None
+    language: str = "en"
+
 
 class Guess:
     """A reply to a prompt that may or may not be asked for; its stream runs in a task.
 
     Args:
-        model: Who is asked.
+        asking: How.
         messages: The prompt.
-        tools: Tools that may be called; none is run from here.
-        on_text: Told the words, until they are wanted.
     """
 
-    def __init__(
-        self, model: LanguageModel, messages: Sequence[Message], tools: Sequence[ToolSpec], on_text: OnText
-    ) -> None:
+    def __init__(self, asking: Asking, messages: Sequence[Message]) -> None:
+        self._asking = asking
         self._messages = list(messages)
-        self._tools = list(tools)
-        self._on_text = on_text
         self._wanted = False
-        self._deltas = Ahead(self._ask(model), "guess")
+        self.next: Guess | None = None
+        """The reply's second request, with what its look-ups found."""
+        self._deltas = Ahead(self._ask(), "guess")
 
     def answers(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> bool:
         """Whether it is what this prompt asks for, and worth more than asking again.
 
-        Case and punctuation of the user's words do not count: a recogniser's final result often differs in no more.
+        Case, punctuation and figures of the user's words do not count: a recogniser's final result often differs in no
+        more. Nor do the ids of tool calls, which are new each time.
         """
         return (
             self._deltas.error is None
-            and list(tools) == self._tools
-            and list(messages[:-1]) == self._messages[:-1]
-            and _as_heard(messages[-1]) == _as_heard(self._messages[-1])
+            and list(tools) == list(self._asking.tools)
+            and len(messages) == len(self._messages)
+            and all(self._as_said(a) == self._as_said(b) for a, b in zip(messages, self._messages, strict=True))
         )
 
     @property
     def tokens(self) -> float:
-        """What it has cost so far, by its length."""
-        chars = sum(len(str(message.get("content") or "")) for message in self._messages)
-        chars += sum(len(delta.text) for delta in self._deltas.items if isinstance(delta, TextDelta))
-        return chars / CHARS_PER_TOKEN
+        """What it has cost so far: as the vendor says, else by its length."""
+        after = self.next.tokens if self.next is not None else 0.0
+        usage = self.usage
+        return after + usage.prompt_tokens + usage.completion_tokens
+
+    @property
+    def usage(self) -> Usage:
+        """What this request has cost so far: as the vendor says, else by its length."""
+        told = next((d.usage for d in self._deltas.items if isinstance(d, Finish) and d.usage is not None), None)
+        if told is not None:
+            return told
+        said = sum(len(delta.text) for delta in self._deltas.items if isinstance(delta, TextDelta))
+        return Usage(round(prompt_tokens(self._messages, self._asking.tools)), 0, round(said / CHARS_PER_TOKEN))
 
     def stream(self) -> AsyncGenerator[Delta]:
         """Open the gate: what has come, and then what comes. Closing it ends the model's work."""
@@ -71,20 +106,51 @@ class Guess:
         """It is not wanted; ends the model's work."""
         self._wanted = True
         self._deltas.drop()
+        if self.next is not None:
+            self.next.drop()
 
-    async def _ask(self, model: LanguageModel) -> AsyncGenerator[Delta]:
-        bare = BareCallFilter() if self._tools else None
-        async with aclosing(as_generator(model.stream(self._messages, self._tools))) as deltas:
+    async def _ask(self) -> AsyncGenerator[Delta]:
+        asking = self._asking
+        bare = BareCallFilter() if asking.tools else None
+        said, calls = "", []
+        async with aclosing(as_generator(asking.model.stream(self._messages, asking.tools))) as deltas:
             async for delta in deltas:
                 if isinstance(delta, InLine) and not self._wanted:
                     raise LanguageModelError("who only guesses does not stand in line", retryable=True)
+                if isinstance(delta, ToolCallDelta):
+                    calls.append(delta)
                 yield delta
                 if isinstance(delta, TextDelta) and not self._wanted:
-                    await self._on_text(bare.feed(delta.text) if bare is not None else delta.text, False)
-        if not self._wanted:
-            await self._on_text(bare.finish()[0] if bare is not None else "", True)
+                    text = bare.feed(delta.text) if bare is not None else delta.text
+                    said += text
+                    await asking.on_text(text, False)
+        if self._wanted:
+            return
+        rest, found = bare.finish() if bare is not None else ("", [])
+        if not calls and not found:
+            await asking.on_text(rest, True)
+        else:
+            await self._look_up(said + ("" if calls else rest), calls + found)
+
+    async def _look_up(self, said: str, calls: list[ToolCallDelta]) -> None:
+        """The reply goes on with what its look-ups find: that is asked ahead as well."""
+        if self._asking.look_up is None:
+            return
+        outputs = await self._asking.look_up(calls)
+        if outputs is not None and not self._wanted:
+            self.next = Guess(self._asking, with_calls(self._messages, said, calls, outputs))
+
+    def _as_said(self, message: Message) -> dict[str, Any]:
+        """A message with the user's words as the ear has them, and without what is new each time."""
+        kept = {key: value for key, value in message.items() if key not in ("tool_calls", "tool_call_id")}
+        if message.get("role") == "user":
+            kept["content"] = wording(str(message.get("content") or ""), self._asking.language)
+        if message.get("tool_calls"):
+            kept["calls"] = [call["function"] for call in message["tool_calls"]]
+        return kept
 
 
-def _as_heard(message: Message) -> dict[str, Any]:
-    """A message with its words as the ear has them."""
-    return {**message, "content": normalised(str(message.get("content") or ""))}
+def prompt_tokens(messages: Sequence[Message], tools: Sequence[ToolSpec]) -> float:
+    """About how many tokens a prompt has, by its length."""
+    text = json.dumps([list(messages), [tool.schema for tool in tools]], ensure_ascii=False, default=str)
+    return len(text) / CHARS_PER_TOKEN

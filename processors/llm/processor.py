@@ -14,8 +14,6 @@ from pipecat.processors.frame_processor import FrameDirection
 from gateway.guesses import Guesses
 from processors.context import ReplyContextFrame, ReplyGuessFrame
 from processors.frames import (
-    GuessDroppedFrame,
-    GuessTextFrame,
     PlayoutStalledFrame,
     ReplyEndFrame,
     ReplyInLineFrame,
@@ -41,7 +39,8 @@ from processors.llm.base import (
     Usage,
     as_generator,
 )
-from processors.llm.guess import Guess
+from processors.llm.guess import prompt_tokens
+from processors.llm.preparations import PreparationParams, Preparations
 from processors.llm.reply import Reply, ReplyLine
 from processors.overtaking import OvertakingInterruptions
 from processors.tools.runner import ToolRunner
@@ -64,12 +63,18 @@ class LLMParams:
         next_token_secs: Seconds to wait between tokens.
         max_rounds: How often the model is asked for one reply; each round but the last may call tools.
         moment: What is said when tools go on after all that was said has been heard.
+        prepared: Replies that are prepared at once, before one of them is asked for.
+        look_ahead: Whether a reply that is prepared may look something up.
+        language: Of the caller's words.
     """
 
     first_token_secs: float = 8.0
     next_token_secs: float = 4.0
     max_rounds: int = 4
     moment: str = "One moment, please."
+    prepared: int = 1
+    look_ahead: bool = True
+    language: str = "en"
 
 
 class LLMProcessor(OvertakingInterruptions):
@@ -105,7 +110,7 @@ class LLMProcessor(OvertakingInterruptions):
         self._hang_up = hang_up
         self._on_usage = on_usage
         self._guesses = guesses
-        self._guess: Guess | None = None
+        self._preparations = self._prepared_by(guesses) if guesses is not None else None
         self._hangs_up_after: Reply | None = None
         self._hanging_up: asyncio.TimerHandle | None = None
         self._reply: Reply | None = None
@@ -122,7 +127,8 @@ class LLMProcessor(OvertakingInterruptions):
                     self._begin(frame)
                 return
             case ReplyGuessFrame():
-                await self._prepare(frame.messages)
+                if self._preparations is not None:
+                    await self._preparations.prepare(frame.messages, self._specs)
                 return
             case WordHeardFrame() | PlayoutStalledFrame() | ReplyPlayedFrame() if direction is FrameDirection.UPSTREAM:
                 await self._note_playout(frame)
@@ -142,39 +148,30 @@ class LLMProcessor(OvertakingInterruptions):
         """End the reply; let tools that change something finish."""
         await super().cleanup()
         await self._stop()
-        await self._drop_guess()
+        if self._preparations is not None:
+            await self._preparations.drop()
         self._stay_on_the_line()
         if self._tools is not None:
             await self._tools.close()
 
-    async def _prepare(self, messages: Sequence[Message]) -> None:
-        """Ask ahead of time; what was asked before is of no use."""
-        await self._drop_guess()
-        if messages and self._guesses is not None and self._guesses.allowed:
-            self._guesses.note_asked()
-            specs = self._tools.specs if self._tools is not None else []
-            self._guess = Guess(self._model, messages, specs, self._on_guessed_text)
+    def _prepared_by(self, guesses: Guesses) -> Preparations:
+        return Preparations(
+            self._model,
+            guesses,
+            self.push_frame,
+            on_usage=self._on_usage,
+            look_up=self._tools.look_up if self._tools is not None and self._params.look_ahead else None,
+            params=PreparationParams(self._params.prepared, self._params.language),
+        )
 
-    async def _on_guessed_text(self, text: str, last: bool) -> None:
-        await self.push_frame(GuessTextFrame(text, last))
-
-    async def _drop_guess(self) -> None:
-        guess, self._guess = self._guess, None
-        if guess is not None:
-            guess.drop()
-            if self._guesses is not None:
-                self._guesses.note_wasted(guess.tokens)
-            await self.push_frame(GuessDroppedFrame())
+    @property
+    def _specs(self) -> list[ToolSpec]:
+        return self._tools.specs if self._tools is not None else []
 
     async def _stream(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> AsyncIterator[Delta]:
         """What was prepared, if it is what is wanted; else ask."""
-        guess = self._guess
-        if guess is not None and self._guesses is not None and guess.answers(messages, tools):
-            self._guess = None
-            self._guesses.note_used()
-            return guess.stream()
-        await self._drop_guess()
-        return self._model.stream(messages, tools)
+        guess = await self._preparations.take(messages, tools) if self._preparations is not None else None
+        return guess.stream() if guess is not None else self._model.stream(messages, tools)
 
     def _begin(self, frame: ReplyContextFrame) -> None:
         self._stay_on_the_line()
@@ -183,6 +180,8 @@ class LLMProcessor(OvertakingInterruptions):
 
     async def _stop(self) -> None:
         if self._reply is not None:
+            if not self._reply.any_heard and self._guesses is not None and self._reply.cost_tokens:
+                self._guesses.note_unheard(self._reply.cost_tokens)
             self._reply.end()
         task, self._task, self._reply = self._task, None, None
         if task is None or task.done():
@@ -216,7 +215,7 @@ class LLMProcessor(OvertakingInterruptions):
 
     async def _generate(self, reply: Reply, messages: Sequence[Message]) -> None:
         """Ask; run the tools that are called for; ask again, until the model has nothing but words."""
-        specs = self._tools.specs if self._tools is not None else []
+        specs = self._specs
         for rounds_left in range(self._params.max_rounds - 1, -1, -1):
             calls = await self._round(reply, messages, specs if rounds_left else [])
             if not calls:
@@ -236,6 +235,7 @@ class LLMProcessor(OvertakingInterruptions):
             LanguageModelError: Too slow, broken off, or the model's own.
         """
         calls: list[ToolCallDelta] = []
+        reply.cost_tokens += prompt_tokens(messages, tools)
         bare = BareCallFilter() if self._tools is not None else None
         async with aclosing(as_generator(await self._stream(messages, tools))) as stream:
             wait_secs = self._params.first_token_secs

@@ -20,6 +20,7 @@ class Reply:
         started: Whether any of its text has been passed on.
         said: Its text so far.
         waits: Whether tools run for it, or the model has been asked again and has said nothing yet.
+        cost_tokens: About what its prompts have cost.
     """
 
     def __init__(self, reply_id: int, turn_id: int) -> None:
@@ -28,6 +29,7 @@ class Reply:
         self.started = False
         self.said = ""
         self.waits = False
+        self.cost_tokens = 0.0
         self._heard = ""
         self._rests = asyncio.Event()
         self._lines = 0
@@ -37,6 +39,11 @@ class Reply:
     def over(self) -> bool:
         """Whether nothing can be added any more."""
         return self._over
+
+    @property
+    def any_heard(self) -> bool:
+        """Whether a word of it has been heard."""
+        return bool(self._heard)
 
     @property
     def line_waits(self) -> bool:

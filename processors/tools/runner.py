@@ -19,6 +19,9 @@ from processors.llm.base import ToolCallDelta, ToolSpec
 from processors.tools.base import Arguments, Line, NoLine, Session, Tool, ToolContext, ToolError
 from processors.tools.consent import DONE_ALREADY, MUST_ASK, agrees
 
+LOOKED_UP_SECS = 10.0
+"""What was looked up for a reply that was only prepared is of use for so long."""
+
 REMEMBERED_EFFECTS = 16
 """Effects that an identical call is compared with."""
 
@@ -42,7 +45,7 @@ class _Run:
 
     @property
     def failed(self) -> bool:
-        return self.task.done() and (self.task.cancelled() or self.task.exception() is not None)
+        return _failed(self.task)
 
     def serves(self, turn_id: int) -> bool:
         """Whether an identical call asks for what this run does already, rather than for once more.
@@ -53,6 +56,26 @@ class _Run:
         if not self.task.done():
             return True
         return not self.failed and turn_id <= self.turn_id + (1 if self.cut else 0)
+
+
+class _NotYet:
+    """The line while the caller still speaks: a tool that wants to use it cannot be run ahead of its reply."""
+
+    async def say(self, text: str) -> bool:
+        raise ToolError("nothing can be said yet")
+
+    def hang_up(self) -> None:
+        raise ToolError("the call cannot end yet")
+
+
+@dataclass(frozen=True)
+class _Ahead:
+    """A look-up for a reply that may be asked for."""
+
+    tool: Tool
+    arguments: Arguments
+    began: float
+    task: asyncio.Task[str]
 
 
 @dataclass(frozen=True)
@@ -83,6 +106,7 @@ class ToolRunner:
         self._recorders: set[asyncio.Task[None]] = set()
         self._awaited: set[asyncio.Task[None]] = set()
         self._calls = 0
+        self._looked_up: deque[_Ahead] = deque(maxlen=MAX_CALLS_AT_ONCE)
 
     @property
     def specs(self) -> list[ToolSpec]:
@@ -118,6 +142,52 @@ class ToolRunner:
         finally:
             self._awaited -= recorders
 
+    async def look_up(self, calls: Sequence[ToolCallDelta]) -> list[str] | None:
+        """Run calls of a reply that may never be asked for, if all of them only look something up.
+
+        Nothing is written down. If the reply is asked for, its calls get what was found here and are not run again.
+
+        Args:
+            calls: What the model asks for.
+
+        Returns:
+            Their outputs; None if one does more than look up, or cannot be run.
+        """
+        try:
+            checked = [self._check(call) for call in calls[: MAX_CALLS_AT_ONCE + 1]]
+        except ToolError:
+            return None
+        if len(checked) > MAX_CALLS_AT_ONCE or any(tool.effect or tool.confirm for tool, _ in checked):
+            return None
+        tasks = [self._look_ahead(tool, arguments) for tool, arguments in checked]
+        try:
+            async with asyncio.timeout(max(tool.timeout_secs for tool, _ in checked)):
+                return [await asyncio.shield(task) for task in tasks]
+        except (TimeoutError, ToolError):
+            return None
+
+    def _look_ahead(self, tool: Tool, arguments: Arguments) -> asyncio.Task[str]:
+        for known in self._looked_up:
+            if known.tool is tool and known.arguments == arguments and not known.task.done():
+                return known.task
+        task = asyncio.ensure_future(_called(tool, arguments, ToolContext(self._session, uuid.uuid4().hex, _NotYet())))
+        task.set_name(f"tool {tool.name} ahead")
+        task.add_done_callback(_seen)
+        if len(self._looked_up) == self._looked_up.maxlen:
+            self._looked_up.popleft().task.cancel()
+        self._looked_up.append(_Ahead(tool, arguments, asyncio.get_running_loop().time(), task))
+        return task
+
+    def _found_ahead(self, tool: Tool, arguments: Arguments) -> asyncio.Task[str] | None:
+        """A look-up that was begun for this reply when it was prepared; it serves once."""
+        now = asyncio.get_running_loop().time()
+        for known in reversed(self._looked_up):
+            fresh = now - known.began <= LOOKED_UP_SECS
+            if known.tool is tool and known.arguments == arguments and fresh and not _failed(known.task):
+                self._looked_up.remove(known)
+                return known.task
+        return None
+
     def interrupted(self) -> None:
         """The user has cut the reply: stop what only looks something up."""
         for run in self._lookups:
@@ -128,6 +198,8 @@ class ToolRunner:
     async def close(self, grace_secs: float = 5.0) -> None:
         """The call is over: stop look-ups, let effects finish."""
         self.interrupted()
+        for known in self._looked_up:
+            known.task.cancel()
         if not self._recorders:
             return
         _, unfinished = await asyncio.wait(self._recorders, timeout=grace_secs)
@@ -206,8 +278,10 @@ class ToolRunner:
     # --- running ---------------------------------------------------------------------------
 
     def _begin(self, tool: Tool, arguments: Arguments, turn_id: int, line: Line) -> _Run:
-        context = ToolContext(self._session, uuid.uuid4().hex, line)
-        task = asyncio.ensure_future(_called(tool, arguments, context))
+        task = None if tool.effect else self._found_ahead(tool, arguments)
+        if task is None:
+            context = ToolContext(self._session, uuid.uuid4().hex, line)
+            task = asyncio.ensure_future(_called(tool, arguments, context))
         task.set_name(f"tool {tool.name}")
         run = _Run(tool, arguments, turn_id, task)
         if tool.effect:
@@ -242,6 +316,16 @@ class ToolRunner:
         if asyncio.current_task() not in self._awaited and output != CANCELLED:
             output += NOT_TOLD
         self.conversation.tool_result(call_id, output)
+
+
+def _failed(task: asyncio.Task[str]) -> bool:
+    return task.done() and (task.cancelled() or task.exception() is not None)
+
+
+def _seen(task: asyncio.Task[str]) -> None:
+    """Whoever waited may be gone: its fault is nobody's any more."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _sendable(call: ToolCallDelta) -> tuple[str, str]:

@@ -82,6 +82,14 @@ class _PieceAhead:
     chunks: Ahead[VoiceChunk]
 
 
+@dataclass(eq=False)
+class _Prepared:
+    """One reply that may be asked for: its text so far, and its first piece once that is known."""
+
+    cutter: PieceCutter
+    piece: _PieceAhead | None = None
+
+
 class TTSProcessor(OvertakingInterruptions):
     """Turns ``ReplyStartFrame, LLMTextFrame*, ReplyEndFrame`` into utterances between the same two frames.
 
@@ -101,8 +109,7 @@ class TTSProcessor(OvertakingInterruptions):
         self._voice = voice
         self._params = params or TTSParams()
         self._on_unheard = on_unheard
-        self._guess_cutter = PieceCutter(self._params.language)
-        self._ahead: _PieceAhead | None = None
+        self._prepared: dict[int, _Prepared] = {}
         self._cutter = PieceCutter(self._params.language)
         self._incoming: _Reply | None = None
         self._replies: deque[_Reply] = deque()
@@ -130,10 +137,9 @@ class TTSProcessor(OvertakingInterruptions):
                 if not self.overtaken:
                     self._say(frame)
             case GuessTextFrame():
-                if self._ahead is None:
-                    self._prepare(frame.text, frame.last)
+                self._prepare(frame)
             case GuessDroppedFrame():
-                self._drop_ahead()
+                self._drop_prepared(frame.guess_id)
             case InterruptionFrame() | CancelFrame():
                 await self._stop()
                 await self.push_frame(frame, direction)
@@ -148,22 +154,26 @@ class TTSProcessor(OvertakingInterruptions):
         """Stop speaking."""
         await super().cleanup()
         await self._stop()
-        self._drop_ahead()
+        for guess_id in list(self._prepared):
+            self._drop_prepared(guess_id)
 
     # --- speaking ahead ------------------------------------------------------------------------
 
-    def _prepare(self, text: str, last: bool) -> None:
-        pieces = self._guess_cutter.push(text)
-        if last:
-            pieces += self._guess_cutter.flush()
+    def _prepare(self, frame: GuessTextFrame) -> None:
+        prepared = self._prepared.setdefault(frame.guess_id, _Prepared(PieceCutter(self._params.language)))
+        if prepared.piece is not None:
+            return
+        pieces = prepared.cutter.push(frame.text)
+        if frame.last:
+            pieces += prepared.cutter.flush()
         said = spoken(pieces[0], self._params.language).text if pieces else ""
         if said:
-            self._ahead = _PieceAhead(pieces[0], Ahead(self._chunks(said), "tts ahead"))
+            prepared.piece = _PieceAhead(pieces[0], Ahead(self._chunks(said), "tts ahead"))
 
-    def _drop_ahead(self) -> None:
-        ahead, self._ahead = self._ahead, None
-        self._guess_cutter = PieceCutter(self._params.language)
-        self._spoken_in_vain(ahead)
+    def _drop_prepared(self, guess_id: int) -> None:
+        prepared = self._prepared.pop(guess_id, None)
+        if prepared is not None:
+            self._spoken_in_vain(prepared.piece)
 
     def _spoken_in_vain(self, ahead: _PieceAhead | None) -> None:
         if ahead is not None:
@@ -171,20 +181,18 @@ class TTSProcessor(OvertakingInterruptions):
             self._on_unheard(ahead.text)
 
     def _take_ahead(self, reply: _Reply, first: str) -> None:
-        """The reply that was guessed has come, or another one."""
-        if self._ahead is None:
-            return
-        if self._ahead.text == first and self._ahead.chunks.error is None:
-            reply.ahead, self._ahead = self._ahead, None
-        self._drop_ahead()
+        """A reply that was prepared has come, or another one."""
+        for guess_id, prepared in list(self._prepared.items()):
+            piece = prepared.piece
+            if reply.ahead is None and piece is not None and piece.text == first and piece.chunks.error is None:
+                reply.ahead, prepared.piece = piece, None
+            self._drop_prepared(guess_id)
 
     # --- text in -----------------------------------------------------------------------------
 
     def _begin(self, reply_id: int, remember: bool) -> None:
         if self._incoming is not None:
             self._complete(self._incoming, None)
-        if self._ahead is None:
-            self._guess_cutter = PieceCutter(self._params.language)  # it may have stopped in the middle of a piece
         self._incoming = _Reply(reply_id, remember)
         self._cutter = PieceCutter(self._params.language)
         self._add(self._incoming)

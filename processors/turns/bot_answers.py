@@ -23,7 +23,6 @@ from processors.turns.events import (
 )
 from processors.turns.floor import Floor, Reply
 from processors.turns.states import State, Timer
-from processors.turns.transcript import normalised
 
 FAREWELLS: Final = frozenset({Phrase.GOODBYE, Phrase.CLOSING})
 """After these the bot hangs up."""
@@ -52,7 +51,7 @@ class BotAnswers(Floor):
         self._reply = Reply(self._new_reply_id())
         self._fillers_said = 0
         self._line_told = False
-        self._guessed = self._given_up = ""
+        self._guessed = self._outspoken = ""
         self._do(AskReply(self.turn_id, self._reply.reply_id, self._asked_text))
         self._set(Timer.REPLY, self.params.reply_secs)
         self._think()
@@ -172,7 +171,7 @@ class BotAnswers(Floor):
         """Words that arrive late, or change, before the reply is heard: they extend the turn."""
         assert isinstance(event, Words)
         text = self._transcript.text()
-        if not event.final or normalised(text) == normalised(self._asked_text) or not text:
+        if not event.final or not text or self._same(text, self._asked_text):
             return
         if self._policy.is_acknowledgement(text, self._asked_text):
             return

@@ -58,6 +58,12 @@ def completeness(text: str, language: str = "en") -> Completeness:
     return Completeness.DOUBTFUL if text.rstrip().endswith((",", ":", ";")) else Completeness.OPEN
 
 
+def ends_in_figures(text: str, language: str = "en") -> bool:
+    """Whether the last word is a figure, or the name of one: more of them may follow."""
+    last = _words(text)[-1:]
+    return bool(last) and (last[0].isdigit() or last[0] in known_language(language).cues.digits)
+
+
 def _words(text: str) -> list[str]:
     lowered = text.lower().replace("’", "'")
     grouped = re.sub(r"(?<=\d)[-./](?=\d)", " ", lowered)

@@ -7,7 +7,7 @@ caller who goes on before the reply is heard extends the same turn; one that is 
 
 from dataclasses import dataclass
 
-from processors.turns.completeness import Completeness, completeness
+from processors.turns.completeness import Completeness, completeness, ends_in_figures
 
 
 @dataclass(frozen=True)
@@ -17,21 +17,25 @@ class EndpointParams:
     Attributes:
         complete_ms: When words and sound are complete.
         unclear_ms: When they disagree, or one is in doubt.
+        sure_ms: When the words are in doubt and the sound is beyond it.
         unfinished_ms: When the words want more.
         vad_stop_ms: Silence that the VAD has already waited for.
         silence_limit_ms: The longest silence within a turn, the VAD's included.
         sounds_complete: Probability from which the sound counts as complete.
         sounds_open: Probability below which it counts as going on, however complete the words are.
+        sounds_sure: Probability from which it decides where the words are in doubt; above 1: never.
         language: Language code of the words.
     """
 
     complete_ms: int = 0
     unclear_ms: int = 500
+    sure_ms: int = 100
     unfinished_ms: int = 1600
     vad_stop_ms: int = 200
     silence_limit_ms: int = 2000
     sounds_complete: float = 0.5
     sounds_open: float = 0.1
+    sounds_sure: float = 0.9
     language: str = "en"
 
 
@@ -52,7 +56,17 @@ def wait_ms(text: str, p_complete: float | None, params: EndpointParams) -> int:
         case Completeness.UNFINISHED:
             wait = params.unfinished_ms
         case Completeness.DOUBTFUL:
-            wait = params.unfinished_ms if sound < params.sounds_open else params.unclear_ms
+            wait = _in_doubt_ms(text, p_complete, params)
         case Completeness.OPEN:
             wait = params.complete_ms if sound >= params.sounds_complete else params.unclear_ms
     return max(0, min(wait, params.silence_limit_ms - params.vad_stop_ms))
+
+
+def _in_doubt_ms(text: str, p_complete: float | None, params: EndpointParams) -> int:
+    """The wait after words that may go on: the sound decides, if it is sure. Of a dictated number it knows nothing."""
+    if p_complete is None:
+        return params.unclear_ms
+    if p_complete < params.sounds_open:
+        return params.unfinished_ms
+    sure = p_complete >= params.sounds_sure and not ends_in_figures(text, params.language)
+    return params.sure_ms if sure else params.unclear_ms

@@ -14,6 +14,7 @@ from processors.turns.sound import Sound
 from processors.turns.states import State, Timer, TurnParams
 from processors.turns.transcript import Transcript
 from processors.turns.verdict.policy import VerdictPolicy
+from processors.turns.wording import same_words
 
 ROUNDING_SECS = 1e-6
 """A timer is due this much before its time: sums of seconds differ in their last digits."""
@@ -63,7 +64,7 @@ class Floor:
         self._line_told = False
         self._dry_since = 0.0
         self._guessed = ""
-        self._given_up = ""
+        self._outspoken = ""
         self._closes = False
         self._speaking_id: int | None = None
         self._committing_id: int | None = None
@@ -106,6 +107,10 @@ class Floor:
         if self._sound is not None:
             self._sound = None
             self._do(StopJudging())
+
+    def _same(self, one: str, other: str) -> bool:
+        """Whether two texts are the same words."""
+        return same_words(one, other, self.params.endpoint.language)
 
     def _adds_nothing(self) -> bool:
         """Whether the last sound was too short to add to a turn that is complete without it."""

@@ -15,7 +15,6 @@ from processors.turns.events import (
 )
 from processors.turns.floor import Floor
 from processors.turns.states import HASH, State, Timer
-from processors.turns.transcript import normalised
 
 
 class UserSpeaks(Floor):
@@ -34,22 +33,23 @@ class UserSpeaks(Floor):
         if self._ask_waits:
             self._ask_waits = False
             self._do(AnnounceUserStarted())
+        self._outspoken = self._guessed or self._outspoken
         self._guess("")
         self._clear(Timer.END_OF_TURN, Timer.TRANSCRIPT)
         self._set(Timer.ENDLESS_SPEECH, self.params.endless_speech_secs)
 
     def _guess(self, text: str) -> None:
         """Have a reply to these words prepared, or (no words) given up."""
-        words = normalised(text)
-        known = words == normalised(self._guessed) or (words and words == normalised(self._given_up))
-        if self.params.guess and not known:
-            self._given_up, self._guessed = self._guessed, text
+        if text and self._same(text, self._outspoken):
+            return  # the caller spoke on: these words are not all, only the others are not known yet
+        if self.params.guess and not self._same(text, self._guessed):
+            self._guessed = text
             self._do(Guess(self.turn_id if self._turn_open else self.turn_id + 1, text))
 
     def _guess_early(self, _: Event | None = None) -> None:
         """A reply to words that are not final yet, if they may be all: they seldom change any more."""
         text = self._transcript.text()
-        if text and completeness(text, self.params.endpoint.language) in (Completeness.FINISHED, Completeness.OPEN):
+        if text and completeness(text, self.params.endpoint.language) is not Completeness.UNFINISHED:
             self._guess(text)
 
     def _await_words(self, _: Event | None = None) -> None:
@@ -71,7 +71,7 @@ class UserSpeaks(Floor):
         if self._speech_on:
             if self._speech_pauses:
                 self._guess_early()
-            elif normalised(self._transcript.text()) != normalised(self._guessed):
+            elif not self._same(self._transcript.text(), self._guessed):
                 self._guess("")
             if event.final:
                 self._set(Timer.ENDLESS_SPEECH, self.params.lost_end_secs)

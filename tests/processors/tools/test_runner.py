@@ -6,10 +6,10 @@ import pytest
 
 from processors.context import CANCELLED, Conversation
 from processors.llm.base import ToolCallDelta
-from processors.tools.base import Session, Tool, ToolError
+from processors.tools.base import Session, Tool, ToolContext, ToolError
 from processors.tools.consent import DONE_ALREADY, MUST_ASK
 from processors.tools.declare import tool
-from processors.tools.runner import NOT_TOLD, ToolRunner
+from processors.tools.runner import LOOKED_UP_SECS, NOT_TOLD, ToolRunner
 
 ANY = {"type": "object", "properties": {}}
 
@@ -407,3 +407,84 @@ async def test_history_shows_calls_that_every_vendor_takes(virtual, name, argume
     await runner.run(1, [call(name, arguments)])
     (function,) = [m["tool_calls"][0]["function"] for m in conversation.messages() if "tool_calls" in m]
     assert (function["name"], function["arguments"]) == kept
+
+
+# --- look-ups for a reply that is only prepared
+
+
+async def test_what_was_looked_up_ahead_is_not_looked_up_again_and_leaves_no_trace_before(virtual):
+    lookup = Counter(effect=False)
+    runner, conversation = setup(lookup.tool)
+    assert await runner.look_up([call()]) == ["done 1"]
+    assert outputs(conversation) == []
+    began = virtual.time()
+    await runner.run(1, [call()])
+    assert (outputs(conversation), lookup.began) == (["done 1"], 1)
+    assert virtual.time() == pytest.approx(began, abs=0.01)
+    await runner.run(1, [call()])  # it serves once: what a second call finds may be other
+    assert lookup.began == 2
+
+
+async def test_a_lookup_that_runs_ahead_is_joined(virtual):
+    lookup = Counter(secs=2.0, effect=False)
+    runner, conversation = setup(lookup.tool)
+    ahead = asyncio.create_task(runner.look_up([call()]))
+    await asyncio.sleep(1.5)
+    began = virtual.time()
+    await runner.run(1, [call()])
+    assert (await ahead, outputs(conversation), lookup.began) == (["done 1"], ["done 1"], 1)
+    assert virtual.time() - began == pytest.approx(0.5, abs=0.01)
+
+
+async def test_what_was_looked_up_long_ago_is_looked_up_again(virtual):
+    lookup = Counter(effect=False)
+    runner, _ = setup(lookup.tool)
+    await runner.look_up([call()])
+    await asyncio.sleep(LOOKED_UP_SECS + 1)
+    await runner.run(1, [call()])
+    assert lookup.began == 2
+
+
+@pytest.mark.parametrize("calls", [["book"], ["look", "book"], ["none"]], ids=["effect", "both", "unknown"])
+async def test_only_look_ups_run_ahead(virtual, calls):
+    effect, lookup = Counter(), Counter(effect=False, name="look")
+    runner, _ = setup(effect.tool, lookup.tool)
+    assert await runner.look_up([call(name) for name in calls]) is None
+    assert effect.began == lookup.began == 0
+
+
+async def test_a_tool_that_uses_the_line_does_not_run_ahead(virtual):
+    @tool()
+    async def end_call(context: ToolContext) -> str:
+        """End the call."""
+        context.line.hang_up()
+        return "over"
+
+    hung_up = []
+    runner, conversation = setup(end_call)
+    assert await runner.look_up([call("end_call")]) is None
+
+    class Line:
+        async def say(self, text):
+            return True
+
+        def hang_up(self):
+            hung_up.append(True)
+
+    await runner.run(1, [call("end_call")], Line())
+    assert (outputs(conversation), hung_up) == (["over"], [True])
+
+
+async def test_a_lookup_that_fails_ahead_is_run_again_when_it_is_wanted(virtual):
+    tries = []
+
+    async def run(arguments, context):
+        tries.append(1)
+        if len(tries) == 1:
+            raise ToolError("not now")
+        return "done"
+
+    runner, conversation = setup(Tool("look", "…", ANY, run))
+    assert await runner.look_up([call("look")]) is None
+    await runner.run(1, [call("look")])
+    assert outputs(conversation) == ["done"]

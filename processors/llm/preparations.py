@@ -1,0 +1,134 @@
+"""Preemptive generation: the replies that are prepared in one call, to the words that may be all."""
+
+import itertools
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from pipecat.frames.frames import Frame
+
+from gateway.guesses import Guesses
+from processors.frames import GuessDroppedFrame, GuessTextFrame
+from processors.llm.base import LanguageModel, Message, ToolCallDelta, ToolSpec, Usage
+from processors.llm.guess import Asking, Guess, LookUp
+
+
+@dataclass(frozen=True)
+class PreparationParams:
+    """What may be prepared.
+
+    Attributes:
+        most: Replies that are prepared at once; a further one replaces the oldest. With 1 it is given up as soon as the
+            caller goes on; with more it is kept, since words come back: recognisers change their mind.
+        language: Of the caller's words.
+    """
+
+    most: int = 1
+    language: str = "en"
+
+
+class Preparations:
+    """The replies of one call that may be asked for, each with its own text.
+
+    Args:
+        model: Who is asked.
+        guesses: Whether it may be, and what it costs.
+        push: Passes frames on: the words of each reply, for the voice.
+        on_usage: Told what a request cost that nobody heard.
+        look_up: Runs look-ups that a reply calls for; None: none is run.
+        params: What may be prepared.
+    """
+
+    def __init__(
+        self,
+        model: LanguageModel,
+        guesses: Guesses,
+        push: Callable[[Frame], Awaitable[None]],
+        *,
+        on_usage: Callable[[Usage], None] = lambda _: None,
+        look_up: LookUp | None = None,
+        params: PreparationParams | None = None,
+    ) -> None:
+        self._model = model
+        self._guesses = guesses
+        self._push = push
+        self._on_usage = on_usage
+        self._look_up = look_up
+        self._params = params or PreparationParams()
+        self._alive: dict[int, Guess] = {}
+        self._taken: Guess | None = None
+        self._ids = itertools.count(1)
+
+    async def prepare(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> None:
+        """Ask ahead of time; no messages: the caller goes on, and what was prepared is of little use."""
+        if not messages:
+            if self._params.most == 1:
+                await self.drop()
+            return
+        known = next((each for each, guess in self._alive.items() if guess.answers(messages, tools)), None)
+        if known is not None:
+            self._alive[known] = self._alive.pop(known)  # it is the newest again
+            return
+        while len(self._alive) >= self._params.most:
+            await self._drop_one(next(iter(self._alive)))
+        if not self._guesses.allowed:
+            self._guesses.note_refused()
+            return
+        self._guesses.note_asked()
+        guess_id = next(self._ids)
+
+        async def on_text(text: str, last: bool) -> None:
+            await self._push(GuessTextFrame(text, last, guess_id))
+
+        look_up = self._ahead if self._look_up is not None else None
+        asking = Asking(self._model, tools, on_text, look_up, self._params.language)
+        self._alive[guess_id] = Guess(asking, messages)
+
+    async def take(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Guess | None:
+        """What was prepared for this prompt, if anything; all else is given up."""
+        taken, self._taken = self._taken, None
+        if taken is not None and (after := taken.next) is not None:
+            if after.answers(messages, tools):
+                self._taken = after
+                self._guesses.note_used(after.tokens)
+                return after
+            self._count(after)
+            after.drop()
+        chosen = next((each for each, guess in self._alive.items() if guess.answers(messages, tools)), None)
+        if chosen is not None:
+            self._taken = self._alive.pop(chosen)
+            usage = self._taken.usage
+            self._guesses.note_used(usage.prompt_tokens + usage.completion_tokens)
+        for other in list(self._alive):
+            await self._drop_one(other)
+        return self._taken
+
+    async def drop(self) -> None:
+        """Nothing that was prepared is wanted."""
+        taken, self._taken = self._taken, None
+        if taken is not None and taken.next is not None:
+            self._count(taken.next)
+            taken.next.drop()
+        for guess_id in list(self._alive):
+            await self._drop_one(guess_id)
+
+    async def _ahead(self, calls: Sequence[ToolCallDelta]) -> list[str] | None:
+        """Run look-ups; the request that follows is one more."""
+        assert self._look_up is not None
+        outputs = await self._look_up(calls) if self._guesses.allowed else None
+        if outputs is not None:
+            self._guesses.note_asked()
+        return outputs
+
+    async def _drop_one(self, guess_id: int) -> None:
+        guess = self._alive.pop(guess_id)
+        guess.drop()
+        each: Guess | None = guess
+        while each is not None:
+            self._count(each)
+            each = each.next
+        await self._push(GuessDroppedFrame(guess_id))
+
+    def _count(self, guess: Guess) -> None:
+        usage = guess.usage
+        self._guesses.note_wasted(usage.prompt_tokens + usage.completion_tokens)
+        self._on_usage(usage)

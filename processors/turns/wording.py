@@ -1,0 +1,31 @@
+"""Whether two texts are the same words. Pure.
+
+Recognisers write one sound in several ways: "ten" and "10", "$25" and "twenty-five dollars", with and without capitals
+and stops; interim and final results of one vendor differ in no more, most of the time. What is said is compared, word
+for word, and not what is written.
+"""
+
+from functools import lru_cache
+from typing import Final
+
+from processors.tts.spoken_form import spoken
+from processors.turns.transcript import normalised
+
+REMEMBERED: Final = 512
+"""Texts whose words are kept: one utterance is compared again and again as it grows."""
+
+
+@lru_cache(REMEMBERED)
+def wording(text: str, language: str = "en") -> tuple[str, ...]:
+    """The words of a text as they are said: lower case, without punctuation, figures in words.
+
+    Args:
+        text: The text.
+        language: Language code (``"en"``).
+    """
+    return tuple(normalised(spoken(text, language).text if any(map(str.isdigit, text)) else text))
+
+
+def same_words(one: str, other: str, language: str = "en") -> bool:
+    """Whether two texts are the same when they are said."""
+    return wording(one, language) == wording(other, language)
