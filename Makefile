@@ -1,6 +1,7 @@
 # make run      the bot, at http://127.0.0.1:7860 (make run ARGS="--port 8000 --llm scripted")
 # make test     format, lint, types and all tests but those that need the local model's weights
-# make test-llm the tests that need them
+# make test-fast the tests that take no real time, in under a minute
+# make test-llm the tests that need the local model's weights
 # make bench    voice-to-voice times, word error rate, CPU and memory of whole calls
 #
 # Needs Python 3.11 or newer and make; everything else comes from the Python package index into .venv.
@@ -10,16 +11,22 @@ ARGS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
+PARALLEL := $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test test-llm lint bench clean
+.PHONY: run test test-fast test-llm lint bench clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/installed-run
 	@$(BIN)/python bot.py serve $(ARGS)
 
+# Lanes: see tests/lanes.py. What counts on the real clock runs last and alone.
 test: lint
-	$(BIN)/python -m pytest -m "not llm" $(ARGS)
+	$(PARALLEL) -m "not realtime and not llm" $(ARGS)
+	$(BIN)/python -m pytest -m "realtime and not llm" $(ARGS)
+
+test-fast: $(VENV)/installed-test
+	$(PARALLEL) -m "not realtime and not slow and not registry and not llm" $(ARGS)
 
 test-llm: $(VENV)/installed-test
 	$(BIN)/python -m pytest -m llm $(ARGS)

@@ -8,6 +8,7 @@ import hypothesis
 import pytest
 
 from loadtest import virtual_time
+from tests.lanes import mark_folders
 
 # The sample bank of tests, and of the bots that they start, lives in memory.
 os.environ.setdefault("BANK_FILE", ":memory:")
@@ -26,6 +27,11 @@ def virtual() -> Iterator[virtual_time.VirtualTimeLoop]:
     loop = virtual_time.VirtualTimeLoop()
     yield loop
     loop.close()
+
+
+@pytest.hookimpl(tryfirst=True)  # before the command line's -m selects by marker
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    mark_folders(items)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -15,6 +15,8 @@ from processors.services import Services
 from settings import Settings
 from tests.emulators.serving import serving
 
+pytestmark = pytest.mark.slow
+
 CALLERS = 10
 QUIET_SECS = 1.5
 AGAIN_SECS = 3.0

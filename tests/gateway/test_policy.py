@@ -136,6 +136,7 @@ def test_longer_than_the_deadline_is_refused_with_the_wait():
     assert all(wish.refused.cause is Cause.BUSY and wish.refused.wait_secs > 30 for wish in refused)
 
 
+@pytest.mark.slow
 def test_fifty_callers_under_the_first_versions_limits():
     """The first version lost 25 % of these, 73 % of them to 429s."""
     town = Town(SEED, known=KNOWN, latency=0.9, params=PolicyParams(max_wait_secs=900.0))

@@ -11,6 +11,8 @@ from loadtest.faults_call import measure, watching
 from loadtest.faults_matrix import Cell, TurnState, cells
 from loadtest.faults_scoring import LIMIT_MS, VOICES_MS, Outcome, Score
 
+pytestmark = pytest.mark.slow
+
 
 def one(provider: str, fault: str, state: str) -> Cell:
     (cell,) = cells(provider, fault, state)

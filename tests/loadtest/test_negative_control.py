@@ -21,6 +21,8 @@ SCENARIO = Scenario.model_validate(
 )
 LATER_MS = 500
 
+pytestmark = pytest.mark.slow
+
 
 class WorseVoice(QuickVoice):
     """Late, and each tenth short answer is silence."""
