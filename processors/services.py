@@ -149,9 +149,8 @@ class Services:
                 warnings.append("The language model does not answer yet.")
             else:
                 logger.warning("LLM local: {}; the scripted responder answers instead", error)
-                warnings.append(
-                    "No language model: its weights could not be had, so a small scripted responder answers."
-                )
+                # The page is for callers: what to install stands in the operator's log.
+                warnings.append("No language model could be loaded, so a small scripted responder answers.")
                 await model.close()
                 model = ScriptedModel()
         services = cls(settings, prompt, model, voice, warnings, tools)

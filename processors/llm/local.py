@@ -23,6 +23,7 @@ from typing import Any
 from loguru import logger
 
 from processors.llm.base import Delta, Finish, LanguageModelError, Message, TextDelta, ToolSpec, Usage
+from processors.llm.openmp import ensure_openmp
 from processors.llm.plain_chat import offer, plain
 from processors.llm.weights import WeightsUnavailable, ensure
 
@@ -108,8 +109,8 @@ class LocalModel:
                 self._server = await loop.run_in_executor(self._streams, _load, path, self._threads)
             except WeightsUnavailable as error:
                 raise LanguageModelError(str(error), retryable=False) from None
-            except RuntimeError as error:  # all that the library tells
-                raise LanguageModelError(f"the weights cannot be loaded: {error}", retryable=False) from None
+            except (RuntimeError, ImportError, OSError) as error:  # of the library, and of what it needs
+                raise LanguageModelError(f"the model cannot be loaded: {error}", retryable=False) from None
         began = loop.time()
         prompt = [{"role": "system", "content": system_prompt}, {"role": "user", "content": "Hello"}]
         # Each slot has a cache of its own.
@@ -197,11 +198,14 @@ def _load(path: Path, threads: int) -> Any:
     """Load the weights; blocks for some seconds.
 
     Raises:
-        RuntimeError: The library cannot.
+        RuntimeError: The library cannot load them.
+        ImportError: The library itself cannot be loaded.
+        OSError: What it needs is missing; the message says what to install.
     """
     # OpenMP's threads would spin between tokens and take the cores from everybody else. Read when the library loads.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     os.environ.setdefault("GOMP_SPINCOUNT", "0")
+    ensure_openmp()
     xllamacpp: Any = importlib.import_module("xllamacpp")  # 100 MB that only this provider needs; it has no types
 
     if sys.platform == "linux":

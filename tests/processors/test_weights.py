@@ -154,7 +154,7 @@ def test_fetched_once_and_then_found_without_reading_it_again(tmp_path, hub, mon
         "weights.gguf.lock",
         "weights.gguf.verified",
     ]
-    monkeypatch.setattr(weights_module, "_sha256", lambda path: pytest.fail("read again"))
+    monkeypatch.setattr(weights_module, "sha256_of", lambda path: pytest.fail("read again"))
     assert ensure(weights=weights(hub.url), folder=tmp_path) == path
     assert hub.ranges == [None]
 
