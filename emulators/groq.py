@@ -13,13 +13,13 @@ from aiohttp import web
 from emulators.faults import Kind, Vendor
 from emulators.log import Entry
 from emulators.mischief import Broken, Mischief, Send, at_connect
+from emulators.prompt_cache import CHARS_PER_TOKEN, PromptCache, rendered
 from emulators.rates import Denial, ModelBudget
 from emulators.world import World
 from processors.llm.base import Delta, LanguageModelError, TextDelta, ToolCallDelta, ToolSpec
 from processors.llm.scripted import ScriptedModel
 
 ORGANIZATION: Final = "org_emulated"
-CHARS_PER_TOKEN: Final = 4
 MAX_BODY_BYTES: Final = 4_000_000
 
 
@@ -41,6 +41,7 @@ class _Groq:
         self._world = world
         self._responder = ScriptedModel()
         self._budgets: dict[tuple[str, str], ModelBudget] = {}
+        self._caches: dict[str, PromptCache] = {}
 
     async def complete(self, request: web.Request) -> web.StreamResponse:
         entry = self._world.log.open("groq", "chat", f"req_{uuid.uuid4().hex[:12]}")
@@ -69,14 +70,24 @@ class _Groq:
         if instead is not None:
             raise _Refused(instead)
         budget = self._admitted(request, model)
-        prompt_tokens = _tokens(json.dumps(messages))
+        prompt = rendered(messages, body.get("tools") or ())
+        prompt_tokens = _tokens(prompt)
         entry.prompt_tokens = prompt_tokens
         now = self._world.now()
         denial = budget.admit(prompt_tokens, now)
         if denial is not None:
             raise _Refused(_limited(denial, model, budget.headers(now)))
         mischief = Mischief(self._world, Vendor.GROQ, request, entry, model)
-        await self._world.first_byte(Vendor.GROQ)
+        cached = self._cached(model)
+        entry.cached_tokens = cached.cached_tokens(prompt, now) if cached is not None else 0
+        try:
+            await self._world.first_byte(Vendor.GROQ)
+        finally:
+            # Cached tokens count until the prompt has been processed (console.groq.com/docs/prompt-caching).
+            now = self._world.now()
+            budget.settle(-entry.cached_tokens, now)
+            if cached is not None:
+                cached.read(prompt, now)
         if not body.get("stream"):
             return await self._whole(entry, body, budget)
         response = web.StreamResponse(headers={"content-type": "text/event-stream", **budget.headers(now)})
@@ -89,6 +100,15 @@ class _Groq:
         finally:
             budget.settle(entry.completion_tokens, self._world.now())
         return response
+
+    def _cached(self, model: str) -> PromptCache | None:
+        """What the model has read; None: its prompts are not cached."""
+        rules = self._world.profile.groq_cache
+        if model not in rules.models:
+            return None
+        if model not in self._caches:
+            self._caches[model] = PromptCache(rules, self._world.chances.stream(f"groq cache {model}"))
+        return self._caches[model]
 
     def _admitted(self, request: web.Request, model: str) -> ModelBudget:
         """The account's budget for this model.
@@ -257,6 +277,7 @@ def _usage(entry: Entry) -> dict[str, Any]:
         "completion_time": 0.1,
         "total_tokens": entry.prompt_tokens + entry.completion_tokens,
         "total_time": 0.11,
+        "prompt_tokens_details": {"cached_tokens": entry.cached_tokens},
     }
 
 

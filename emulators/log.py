@@ -33,6 +33,7 @@ class Entry:
         audio_ms: Audio heard, or made and sent, in milliseconds.
         characters: Characters of text to be spoken.
         prompt_tokens: Tokens of the prompt.
+        cached_tokens: Those of them that were cached.
         completion_tokens: Tokens of the completion.
         status: HTTP status, or WebSocket close code.
         fault: Kind of the fault that struck it.
@@ -51,6 +52,7 @@ class Entry:
     audio_ms: float = 0.0
     characters: int = 0
     prompt_tokens: int = 0
+    cached_tokens: int = 0
     completion_tokens: int = 0
     status: int | None = None
     fault: str | None = None
@@ -121,6 +123,7 @@ class RequestLog:
                         "audio_ms",
                         "characters",
                         "prompt_tokens",
+                        "cached_tokens",
                         "completion_tokens",
                     )
                 },

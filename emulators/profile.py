@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from emulators.faults import FaultRule, Vendor
 from emulators.latency import Latency
+from emulators.prompt_cache import CacheRules
 from emulators.rates import ModelLimits
 
 SHIPPED = Path(__file__).resolve().parent / "profiles"
@@ -50,6 +51,7 @@ class Profile(_Part):
         timing: Latencies by vendor.
         groq_models: What is served, and each one's limits; all other ids are unknown.
         groq_retired: Ids that were served once: HTTP 400 ``model_decommissioned``.
+        groq_cache: How prompts are cached there.
         groq_tokens_per_sec: Speed of replies.
         day_secs: Length of a "day" of the limits, in seconds.
         deepgram_streams: Streams at once, for the account.
@@ -69,6 +71,7 @@ class Profile(_Part):
         default_factory=lambda: {"openai/gpt-oss-120b": ModelLimits(), "openai/gpt-oss-20b": ModelLimits()}
     )
     groq_retired: tuple[str, ...] = ("llama-3.3-70b-versatile", "llama-3.1-8b-instant", "llama-3.2-3b-preview")
+    groq_cache: CacheRules = CacheRules()
     groq_tokens_per_sec: float = Field(250.0, gt=0)
     day_secs: float = Field(86_400.0, gt=0)
     deepgram_streams: int = Field(50, ge=1)

@@ -7,7 +7,7 @@ says in its headers is believed where it knows more.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from processors.llm.base import Allowance, Quota
@@ -69,11 +69,20 @@ class Bucket:
 
 @dataclass
 class _Held:
-    """A request that is not over: what was charged for it, and whether the vendor has taken it."""
+    """A request that is not over.
+
+    Attributes:
+        prompt_tokens: What was charged for its prompt.
+        completion_tokens: What was charged for its answer.
+        taken: Whether the vendor has taken it.
+        counted_by_vendor: Limits of which the vendor has told since what is left: its prompt is in that, without what
+            was in the vendor's cache.
+    """
 
     prompt_tokens: float
     completion_tokens: float
     taken: bool = False
+    counted_by_vendor: set[Quota] = field(default_factory=set)
 
 
 class Budget:
@@ -111,12 +120,20 @@ class Budget:
         worst = max(waits, key=lambda quota: waits[quota], default=None)
         return worst if worst is not None and waits[worst] > 0 else None
 
-    def servable(self, tokens: float, within_secs: float, now: float) -> float:
-        """How many requests of so many tokens each can be sent within a time; infinite without limits."""
-        counts = [
-            (b.left(now) + within_secs * b.limit / b.window_secs) / max(_amount(q, 1, tokens), 1e-9)
-            for q, b in self._buckets.items()
-        ]
+    def servable(self, tokens: float, within_secs: float, now: float, *, counted: float | None = None) -> float:
+        """How many requests of so many tokens each can be sent within a time; infinite without limits.
+
+        Args:
+            tokens: What must be left for a request to be taken.
+            within_secs: The time.
+            now: Seconds.
+            counted: What of that still counts when it is over, since the vendor had the rest in its cache; None: all.
+        """
+        counts = []
+        for quota, bucket in self._buckets.items():
+            left = bucket.left(now) + within_secs * bucket.limit / bucket.window_secs
+            needed, used = (max(_amount(quota, 1, each), 1e-9) for each in (tokens, counted or tokens))
+            counts.append((left - min(needed, bucket.limit)) / used + 1)
         return max(0.0, min(counts, default=float("inf")))
 
     def share_left(self, now: float) -> float:
@@ -137,14 +154,22 @@ class Budget:
             self._held[request].taken = True
         self.learn(allowances, now)
 
-    def settle(self, request: int, tokens: float | None, now: float) -> None:
-        """It is over; ``tokens`` is what it really cost, prompt and completion, None if nobody knows."""
+    def settle(self, request: int, prompt_tokens: float | None, completion_tokens: float, now: float) -> None:
+        """It is over.
+
+        Args:
+            request: The request.
+            prompt_tokens: What the vendor counts of its prompt; None if nobody knows what it cost.
+            completion_tokens: What it counts of the answer.
+            now: Seconds.
+        """
         held = self._held.pop(request, None)
-        if held is None or tokens is None:
+        if held is None or prompt_tokens is None:
             return
         for quota, bucket in self._buckets.items():
             if quota not in REQUESTS:
-                bucket.charge(tokens - held.prompt_tokens - held.completion_tokens, now)
+                of_prompt = 0.0 if quota in held.counted_by_vendor else prompt_tokens - held.prompt_tokens
+                bucket.charge(of_prompt + completion_tokens - held.completion_tokens, now)
 
     def refund(self, request: int, now: float) -> None:
         """The vendor has not taken it: it cost nothing."""
@@ -173,6 +198,9 @@ class Budget:
             used = told.limit - told.left + self._on_the_way(told.quota)
             if used > bucket.used(now) or len(self._held) <= 1:
                 bucket.set_used(used, now)
+                for held in self._held.values():
+                    if held.taken:
+                        held.counted_by_vendor.add(told.quota)
 
     def refused(self, told: Allowance, tokens: float, after_secs: float, now: float) -> None:
         """A request was refused for this limit, until ``after_secs`` have passed.

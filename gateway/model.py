@@ -186,7 +186,8 @@ class Gateway:
     async def _answer(
         self, call_id: str, messages: Sequence[Message], tools: Sequence[ToolSpec], answer: "_Answer"
     ) -> AsyncGenerator[Delta]:
-        chars = len(json.dumps([messages, [tool.schema for tool in tools]], ensure_ascii=False, default=str))
+        described = [[tool.name, tool.description, tool.schema] for tool in tools]
+        chars = len(json.dumps([messages, described], ensure_ascii=False, default=str))
         goes_on = bool(messages) and messages[-1].get("role") == "tool"
         number = self._policy.submit(call_id, chars, self._now(), goes_on=goes_on)
         inbox = self._inboxes[number] = asyncio.Queue()

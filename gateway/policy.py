@@ -43,11 +43,13 @@ class Choice:
         name: Its id.
         limits: What is known of its limits beforehand.
         in_flight: How many requests it takes at once.
+        cached_is_free: Whether prompt tokens that the vendor had in its cache do not count against the limits.
     """
 
     name: str
     limits: Mapping[Quota, float] = field(default_factory=dict)
     in_flight: int = 64
+    cached_is_free: bool = False
 
 
 @dataclass(frozen=True)
@@ -149,6 +151,7 @@ class _Model:
     first_token_secs: float | None = None
     tokens_per_char: float = 1 / CHARS_PER_TOKEN
     completion_tokens: float = 80.0
+    counted_share: float = 1.0
     refused: int = 0
     failed: int = 0
     sent: int = 0
@@ -238,7 +241,7 @@ class Policy:
         if ticket is None or ticket.model not in self._models:
             return
         model = self._models[ticket.model]
-        model.budget.settle(number, tokens, now)
+        model.budget.settle(number, *self._used_so_far(model, ticket, tokens), now)
         model.circuit.left()
 
     def taken(self, number: int, allowances: Iterable[Allowance], now: float) -> None:
@@ -265,12 +268,14 @@ class Policy:
             return
         model = self._models[ticket.model]
         model.answers(ticket.sent_at, now)
-        tokens: float | None = None
+        prompt_tokens: float | None = None
         if usage is not None:
-            tokens = usage.prompt_tokens + usage.completion_tokens
+            free = min(usage.cached_tokens, usage.prompt_tokens) if model.choice.cached_is_free else 0
+            prompt_tokens = float(usage.prompt_tokens - free)
+            model.counted_share = _mean(model.counted_share, 1 - free / max(1, usage.prompt_tokens))
             model.tokens_per_char = _mean(model.tokens_per_char, min(1.0, usage.prompt_tokens / max(1, ticket.chars)))
             model.completion_tokens = _mean(model.completion_tokens, usage.completion_tokens)
-        model.budget.settle(number, tokens, now)
+        model.budget.settle(number, prompt_tokens, usage.completion_tokens if usage is not None else 0, now)
 
     def failed(
         self,
@@ -301,7 +306,7 @@ class Policy:
             if tokens is None:
                 model.budget.refund(number, now)
             else:
-                model.budget.settle(number, tokens, now)
+                model.budget.settle(number, *self._used_so_far(model, ticket, tokens), now)
             told = tuple(allowances)
             self._forget_assumed(model, told)
             model.budget.learn(told, now)
@@ -352,7 +357,7 @@ class Policy:
         if ticket is None or model is None:
             return None
         limits = {quota: (bucket.limit, bucket.window_secs) for quota, bucket in model.budget.buckets.items()}
-        return Charge(sum(self._tokens(model, ticket)), limits)
+        return Charge(self._counted(model, ticket), limits)
 
     # --- decisions -----------------------------------------------------------------------
 
@@ -422,6 +427,18 @@ class Policy:
     def _tokens(self, model: _Model, ticket: _Ticket) -> tuple[float, float]:
         return ticket.chars * model.tokens_per_char, model.completion_tokens
 
+    def _used_so_far(self, model: _Model, ticket: _Ticket, tokens: float | None) -> tuple[float | None, float]:
+        """What is thought to count, of prompt and answer, of a request that came to no end and so told no usage."""
+        if tokens is None:
+            return None, 0.0
+        prompt_tokens = self._tokens(model, ticket)[0]
+        return min(tokens, prompt_tokens) * model.counted_share, max(0.0, tokens - prompt_tokens)
+
+    def _counted(self, model: _Model, ticket: _Ticket) -> float:
+        """What the vendor is thought to count of a request in the end: not what it had in its cache."""
+        prompt_tokens, completion_tokens = self._tokens(model, ticket)
+        return prompt_tokens * model.counted_share + completion_tokens
+
     def _wait_secs(self, model: _Model, ticket: _Ticket, ahead: int, now: float) -> float:
         """Seconds until this model could take the ticket, after so many like it."""
         tokens = sum(self._tokens(model, ticket)) * (1 + self.params.estimate_margin)
@@ -449,7 +466,8 @@ class Policy:
         total = 0.0
         for model in models:
             if max(model.circuit.wait_secs(now), model.taken_back_until - now) <= within_secs:
-                total += model.budget.servable(sum(self._tokens(model, ticket)), within_secs, now)
+                tokens, counted = sum(self._tokens(model, ticket)), self._counted(model, ticket)
+                total += model.budget.servable(tokens, within_secs, now, counted=counted)
         return total
 
     def _cause(self, models: Sequence[_Model], ticket: _Ticket, now: float) -> Cause:

@@ -38,7 +38,7 @@ def used(calls: Sequence[CallScore], vendors: Mapping[str, Mapping[str, Any]]) -
     return Use(
         minutes=float(deepgram["audio_ms"]) / 60_000 if deepgram else minutes,
         prompt_tokens=float(groq["prompt_tokens"]) if groq else float(PROMPT_TOKENS * replies),
-        cached_tokens=0.0,
+        cached_tokens=float(groq.get("cached_tokens", 0.0)) if groq else 0.0,
         completion_tokens=float(groq["completion_tokens"]) if groq else (heard + unheard) / CHARACTERS_PER_TOKEN,
         characters=spoken or float(heard + unheard),
         characters_unheard=float(unheard),

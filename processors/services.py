@@ -341,7 +341,7 @@ def _groq(settings: Settings, name: str) -> Endpoint:
     model = GroqModel(
         settings.groq_api_key, name, base_url=settings.groq_url or None, max_tokens=settings.llm_max_tokens
     )
-    return Endpoint(Choice(name, limits), model)
+    return Endpoint(Choice(name, limits, cached_is_free=True), model)
 
 
 def _gateway(settings: Settings, endpoints: Sequence[Endpoint], *, patient: bool = False) -> Gateway:

@@ -23,7 +23,7 @@ def test_limits_refill_continuously():
     assert budget.binding(600, 0.0) is TPM
     assert budget.wait_secs(600, 0.0) == pytest.approx(6.0)  # 100 tokens a second
     assert budget.wait_secs(600, 6.0) == 0.0
-    budget.settle(1, 5400, 6.0)  # 600 fewer than thought
+    budget.settle(1, 5400, 0, 6.0)  # 600 fewer than thought
     assert budget.buckets[TPM].used(6.0) == pytest.approx(4800)
 
 
@@ -49,7 +49,7 @@ def test_that_less_is_used_is_believed_when_nothing_else_is_under_way():
     budget.hold(2, 500, 100, 0.0)
     budget.taken(1, [Allowance(TPM, 6000, 6000)], 0.0)
     assert budget.buckets[TPM].used(0.0) == 1200
-    budget.settle(1, 600, 0.0)
+    budget.settle(1, 500, 100, 0.0)
     budget.taken(2, [Allowance(TPM, 6000, 5500)], 0.0)
     assert budget.buckets[TPM].used(0.0) == 600
 
@@ -78,7 +78,7 @@ def test_whatever_is_sent_when_it_fits_never_overdraws(requests):
         now += gap
         if budget.wait_secs(prompt + completion, now) == 0:
             budget.hold(number, prompt, completion, now)
-            budget.settle(number, prompt + completion, now)
+            budget.settle(number, prompt, completion, now)
         assert all(bucket.left(now) >= -1e-3 for bucket in budget.buckets.values())
 
 

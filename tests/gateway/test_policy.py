@@ -311,3 +311,29 @@ def test_nothing_is_kept_of_calls_that_are_over(events):
         policy.decide(now)
         policy.finished(number, Usage(250, 0, 20), now)
     assert policy.calls_remembered <= len(live)
+
+
+@pytest.mark.parametrize(("free", "used"), [(True, 150), (False, 1050)])
+def test_what_the_vendor_had_in_its_cache_counts_as_the_vendor_counts_it(free, used):
+    limits = {Quota.TOKENS_PER_MINUTE: 8000.0}
+    policy = Policy([Choice("a", limits, cached_is_free=free)])
+    number = policy.submit("anna", 4000, 0.0)
+    policy.decide(0.0)
+    left = policy.snapshot(0.0)["models"]["a"]["budgets"]["tokens_per_minute"]["left"]
+    assert left == 8000 - 1080, "until it is over all of it counts"
+    policy.finished(number, Usage(1000, 900, 50), 0.0)
+    assert policy.snapshot(0.0)["models"]["a"]["budgets"]["tokens_per_minute"]["left"] == 8000 - used
+
+
+def test_a_request_that_is_given_up_counts_without_what_is_usually_cached():
+    policy = Policy([Choice("a", {Quota.TOKENS_PER_MINUTE: 8000.0}, cached_is_free=True)])
+    for _ in range(40):  # so long the share that is cached is learned
+        number = policy.submit("anna", 4000, 0.0)
+        policy.decide(0.0)
+        policy.finished(number, Usage(1000, 900, 0), 0.0)
+    before = policy.snapshot(0.0)["models"]["a"]["budgets"]["tokens_per_minute"]["left"]
+    number = policy.submit("anna", 4000, 0.0)
+    policy.decide(0.0)
+    policy.withdraw(number, 1000.0, 0.0)
+    after = policy.snapshot(0.0)["models"]["a"]["budgets"]["tokens_per_minute"]["left"]
+    assert before - after == pytest.approx(100, abs=5)
