@@ -34,9 +34,9 @@ class CacheRules(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     models: tuple[str, ...] = ("openai/gpt-oss-120b", "openai/gpt-oss-20b", "moonshotai/kimi-k2-instruct-0905")
-    min_tokens: int = Field(1024, ge=0)
-    miss_rate: float = Field(0.1, ge=0, le=1)
-    keep_secs: float = Field(7200.0, gt=0)
+    min_tokens: int = Field(default=1024, ge=0)
+    miss_rate: float = Field(default=0.1, ge=0, le=1)
+    keep_secs: float = Field(default=7200.0, gt=0)
 
 
 class PromptCache:
