@@ -25,8 +25,10 @@ from pipecat.workers.runner import WorkerRunner
 
 import settings as settings_module
 from gateway.shared_places import RedisPlaces
+from observe import secrets
 from observe.book import CallBook
 from observe.cost import CostMeter
+from observe.log_lines import log_to_terminal
 from observe.prices import PriceError, load_prices
 from observe.tracing import Tracer, TracingError
 from processors import compat
@@ -42,7 +44,7 @@ from processors.vad import VADProcessor
 from settings import Settings, SettingsError
 from transports import exposure
 from transports.call import Call
-from transports.call_log import CallLog, log_to_terminal
+from transports.call_log import CallLog
 from transports.dashboard import Sources, add_dashboard
 from transports.house import first_of, keep_house
 from transports.server import CALLS, make_app
@@ -126,7 +128,9 @@ async def serve(settings: Settings, front: FrontLink | None = None) -> None:
     compat.install()
     services = await Services.load(settings)
 
-    book = CallBook(services.providers)
+    book = CallBook(
+        services.providers, transcripts=settings.transcripts, retention_secs=60 * settings.retention_minutes
+    )
     tracer = _tracer(settings)
     if tracer is not None:
         book.add_listener(tracer)
@@ -300,7 +304,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     worker = front.greeting.index if front is not None else None
-    log_to_terminal(settings.log_level.value, as_json=settings.log_json, worker=worker)
+    secrets.register(settings.secrets)
+    log_to_terminal(
+        settings.log_level.value, as_json=settings.log_json, worker=worker, transcripts=settings.transcripts
+    )
     try:
         if command == "check":
             return uvloop.run(check(settings))

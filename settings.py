@@ -10,11 +10,13 @@ import re
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from observe.redaction import Transcripts
 from processors.languages.catalogue import find_languages, language
 from processors.turns.states import InterruptionMode
 
@@ -316,6 +318,16 @@ class Settings(BaseSettings):
         "", description="OpenTelemetry collector that traces go to, such as http://127.0.0.1:4318; empty: none."
     )
 
+    # what is kept of what people say
+    transcripts: Transcripts = Field(
+        Transcripts.REDACTED,
+        description="What log and dashboard keep of what is said: off, redacted (without numbers of cards, PINs and "
+        "the like; in the log at DEBUG only), full (also the messages of exceptions).",
+    )
+    retention_minutes: float = Field(
+        1440.0, ge=0, le=525_600, description="How long calls that have ended can still be looked at; 0: not at all."
+    )
+
     # logs
     log_level: LogLevel = Field(LogLevel.INFO, description="DEBUG, INFO, WARNING or ERROR.")
     log_json: bool = Field(False, description="One JSON object per log line, for machines.")
@@ -424,6 +436,13 @@ class Settings(BaseSettings):
         if self.language != "en":
             return TtsProvider.GTTS, "no key for a voice is set, and the local voice speaks English only"
         return TtsProvider.LOCAL, "no key for a voice is set"
+
+    @property
+    def secrets(self) -> list[str]:
+        """All keys, passwords and tokens, so that they can be kept out of logs."""
+        values = [getattr(self, name) for name in type(self).model_fields]
+        told = [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
+        return [*told, *filter(None, [urlsplit(self.redis_url.get_secret_value()).password])]
 
     def why(self, role: str) -> str:
         """Why the provider of a role (``stt``, ``llm``, ``tts``) was picked; empty if it was named."""

@@ -1,6 +1,7 @@
 """The book of calls: those that go on, the last ones that ended, and whoever wants to know."""
 
 import asyncio
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -9,6 +10,7 @@ from typing import Any, Final
 from observe.entries import Turn
 from observe.listener import Listener, Usage
 from observe.record import CallRecord
+from observe.redaction import Redactor, Transcripts
 
 KEEP_CALLS: Final = 100
 """Ended calls that can still be looked at: about 20 MB at the very most, a few in practice."""
@@ -21,10 +23,20 @@ class CallBook(Listener):
 
     Args:
         vendors: Who hears, thinks and speaks now, by role.
+        transcripts: What is kept of what is said.
+        retention_secs: How long calls that have ended are kept.
     """
 
-    def __init__(self, vendors: Callable[[], Mapping[str, str]] = dict) -> None:
+    def __init__(
+        self,
+        vendors: Callable[[], Mapping[str, str]] = dict,
+        *,
+        transcripts: Transcripts = Transcripts.REDACTED,
+        retention_secs: float = math.inf,
+    ) -> None:
         self._vendors = vendors
+        self._transcripts = transcripts
+        self._retention_secs = retention_secs
         self._live: dict[str, CallRecord] = {}
         self._ended: deque[CallRecord] = deque(maxlen=KEEP_CALLS)
         self._listeners: list[Listener] = []
@@ -53,7 +65,16 @@ class CallBook(Listener):
         """
         self._count += 1
         began_at = time.time() if now_unix is None else now_unix
-        record = CallRecord(str(self._count), name, now, began_at, self, vendors=self._vendors(), quality=quality)
+        record = CallRecord(
+            str(self._count),
+            name,
+            now,
+            began_at,
+            self,
+            vendors=self._vendors(),
+            quality=quality,
+            redactor=Redactor(self._transcripts),
+        )
         self._live[record.call_id] = record
         self.opened(record)
         return record
@@ -87,8 +108,14 @@ class CallBook(Listener):
             self._timer.cancel()
             self._timer = None
 
+    def forget(self, now: float) -> None:
+        """Forget calls that ended longer ago than they may be kept."""
+        while self._ended and now - (self._ended[0].ended or now) >= self._retention_secs:
+            self._ended.popleft()
+
     def _measure(self) -> None:
         loop = asyncio.get_running_loop()
+        self.forget(loop.time())
         for record in self._live.values():
             record.measure(loop.time())
         self._timer = loop.call_later(MEASURE_SECS, self._measure)
@@ -147,7 +174,7 @@ class CallBook(Listener):
 
     def over(self, record: CallRecord) -> None:
         """A call ended."""
-        if self._live.pop(record.call_id, None) is not None:
+        if self._live.pop(record.call_id, None) is not None and self._retention_secs > 0:
             self._ended.append(record)
         for listener in self._listeners:
             listener.over(record)

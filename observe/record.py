@@ -10,6 +10,8 @@ from typing import Any, Final
 from observe.entries import Moment, Turn
 from observe.levels import LevelMeter
 from observe.listener import Listener, Usage
+from observe.redaction import Redactor
+from observe.secrets import scrub
 from processors.frames import INPUT_SAMPLE_RATE_HZ, OUTPUT_SAMPLE_RATE_HZ
 
 KEEP_MOMENTS: Final = 800
@@ -40,6 +42,7 @@ class CallRecord:
         listener: Learns what is counted.
         vendors: Who hears, thinks and speaks, by role.
         quality: Tells how good the line is now, if it can.
+        redactor: Says what is kept of what is said.
     """
 
     def __init__(
@@ -52,7 +55,9 @@ class CallRecord:
         *,
         vendors: Mapping[str, str] | None = None,
         quality: Callable[[], Mapping[str, float]] = dict,
+        redactor: Redactor | None = None,
     ) -> None:
+        self.redactor = redactor or Redactor()
         self.call_id = call_id
         self.name = name
         self.began = began
@@ -80,6 +85,8 @@ class CallRecord:
         self._cards: dict[object, Moment] = {}
         self._segment: tuple[int, Moment | None] = (0, None)
         self._spoiled = False
+        self._said: list[str] = []
+        """The reply that is heard, word by word, while it is."""
 
     # --- what happens ----------------------------------------------------------------------
 
@@ -112,6 +119,7 @@ class CallRecord:
 
     def said_words(self, now: float, text: str, segment: int | None) -> None:
         """Final words of the caller; with a segment number, they replace earlier ones of the same number."""
+        text = self.redactor.caller(text)
         if segment is None:
             self._add(now, "words", text=text[:TEXT_CHARS], source="typed")
             return
@@ -121,6 +129,10 @@ class CallRecord:
             self._touch(known)
         elif text:
             self._segment = segment, self._add(now, "words", text=text[:TEXT_CHARS], source="voice")
+
+    def keys_pressed(self, now: float, keys: str) -> None:
+        """Keys of the caller's telephone."""
+        self._add(now, "words", text=self.redactor.keys(keys), source="typed")
 
     def asked(self, now: float, reply_id: int) -> None:
         """A turn was given to the language model."""
@@ -141,7 +153,15 @@ class CallRecord:
     def piece_began(self, now: float, utterance_id: int, text: str) -> None:
         """A clause or sentence was given to the voice."""
         vendor = self.vendors.get("tts", "tts")
-        self._begin(now, "tts", "vendor", role="tts", vendor=vendor, utterance_id=utterance_id, text=text[:TEXT_CHARS])
+        self._begin(
+            now,
+            "tts",
+            "vendor",
+            role="tts",
+            vendor=vendor,
+            utterance_id=utterance_id,
+            text=self.redactor.bot(text)[:TEXT_CHARS],
+        )
         self._listener.used(self, Usage("tts", "characters", len(text)))
 
     def first_audio(self, now: float) -> None:
@@ -168,18 +188,23 @@ class CallRecord:
 
     def playing(self, now: float, reply_id: int) -> None:
         """A reply is heard."""
+        self._said = []
         self._begin(now, "said", "said", reply_id=reply_id, words=[])
 
     def word_heard(self, now: float, text: str) -> None:
         """A word of the reply is heard."""
         moment = self._open.get("said")
         if moment is not None and len(moment.data["words"]) < MAX_WORDS:
-            moment.data["words"].append([self._ms(now), text])
+            self._said.append(text)
+            words: list[list[Any]] = moment.data["words"]
+            words.append([self._ms(now), text])
+            for entry, kept in zip(words, self.redactor.words(self._said), strict=True):
+                entry[1] = kept
             self._touch(moment)
 
     def played(self, now: float, unheard: str, *, cut: bool, error: str | None) -> None:
         """A reply is over at the ear."""
-        self._end(now, "said", unheard=unheard[:TEXT_CHARS], cut=cut, error=error)
+        self._end(now, "said", unheard=self.redactor.bot(unheard)[:TEXT_CHARS], cut=cut, error=error)
         if unheard:
             self._listener.used(self, Usage("tts", "unheard_characters", len(unheard)))
 
@@ -199,7 +224,8 @@ class CallRecord:
             error: What failed.
             heard: What was heard of it.
         """
-        turn.ended, turn.heard, turn.error = now, heard[:TEXT_CHARS], error
+        turn.text = self.redactor.caller(turn.text)
+        turn.ended, turn.heard, turn.error = now, self.redactor.bot_heard(heard)[:TEXT_CHARS], error and scrub(error)
         if error is not None:
             turn.outcome = "failed"
             self._fail(error)
@@ -217,6 +243,7 @@ class CallRecord:
 
     def turn_left(self, now: float, turn: Turn) -> None:
         """The call ends while an answer is heard."""
+        turn.text = self.redactor.caller(turn.text)
         turn.ended, turn.outcome = now, "left"
         self._keep_turn(now, turn)
 
@@ -239,6 +266,7 @@ class CallRecord:
 
     def decided(self, now: float, card: Mapping[str, Any]) -> None:
         """A decision card; a later one of the same sound tells whether the first was right."""
+        card = {**card, "text": self.redactor.caller(str(card.get("text", "")))}
         sound_id, verdict = card["sound_id"], str(card["verdict"])
         known = self._cards.get(sound_id)
         if known is None:
@@ -257,6 +285,7 @@ class CallRecord:
 
     def fault(self, now: float, fault: str) -> None:
         """A deadline had to repair something."""
+        fault = scrub(fault)
         self._add(now, "fault", what=fault[:TEXT_CHARS])
         self._listener.repaired(self, fault)
         if fault.startswith(SPOILED):
@@ -266,12 +295,12 @@ class CallRecord:
 
     def trouble(self, now: float, message: str) -> None:
         """The person on the line was told of a trouble."""
-        self._add(now, "trouble", message=message[:TEXT_CHARS])
+        self._add(now, "trouble", message=scrub(message)[:TEXT_CHARS])
 
     def vendor_failed(self, role: str, error: str) -> None:
         """A provider failed."""
         if error not in ("superseded", "interrupted"):
-            self._listener.vendor_failed(role, self.vendors.get(role, role), error)
+            self._listener.vendor_failed(role, self.vendors.get(role, role), scrub(error))
 
     def used(self, usage: Usage) -> None:
         """Something that costs was used."""
@@ -374,7 +403,7 @@ class CallRecord:
         return moment
 
     def _fail(self, cause: str) -> None:
-        cause = cause_of(cause)
+        cause = cause_of(scrub(cause))
         self.failures[cause] = self.failures.get(cause, 0) + 1
         self._listener.failed(self, cause)
 

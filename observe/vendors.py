@@ -5,6 +5,7 @@ book to say so. With no listener a report goes nowhere.
 """
 
 from observe.listener import Listener
+from observe.secrets import scrub
 
 _listeners: list[Listener] = []
 
@@ -28,4 +29,4 @@ def report_failure(role: str, vendor: str, error: str) -> None:
         error: Why, in a few words.
     """
     for listener in _listeners:
-        listener.vendor_failed(role, vendor, error)
+        listener.vendor_failed(role, vendor, scrub(error))

@@ -57,7 +57,7 @@ class CallWatch:
             VADUserStartedSpeakingFrame: lambda now, frame: record.speech_began(now - frame.start_secs),
             VADUserStoppedSpeakingFrame: lambda now, frame: record.speech_ended(now - frame.stop_secs),
             TranscriptFrame: lambda now, frame: record.said_words(now, frame.text, frame.segment),
-            UserTextFrame: lambda now, frame: record.said_words(now, frame.text, None),
+            UserTextFrame: self._on_text,
             UserTurnFrame: self._on_turn,
             DecisionCardFrame: lambda now, frame: record.decided(now, frame.card),
             CallErrorFrame: lambda now, frame: record.trouble(now, frame.message),
@@ -91,6 +91,12 @@ class CallWatch:
             node.add_event_handler("on_before_push_frame", _looking_into(table))
         interruptions.on_audio = self._record.caller_level.push
         output.on_audio = self._record.bot_level.push
+
+    def _on_text(self, now: float, frame: UserTextFrame) -> None:
+        if frame.source == "key":
+            self._record.keys_pressed(now, frame.text)
+        else:
+            self._record.said_words(now, frame.text, None)
 
     def _on_turn(self, now: float, frame: UserTurnFrame) -> None:
         self._waits_for_token = True

@@ -1,10 +1,10 @@
 """What a call leaves in the log: one line per turn with its stage times, one per decision, one at its end.
 
-The same events fill the call's record, for the dashboard and the metrics.
+The same events fill the call's record, for the dashboard and the metrics. Words stand in lines of their own, at DEBUG
+unless transcripts are kept in full.
 """
 
 import asyncio
-import sys
 
 from loguru import logger
 from pipecat.frames.frames import Frame
@@ -13,6 +13,7 @@ from pipecat.processors.frame_processor import FrameProcessor
 from observe.entries import Turn
 from observe.listener import Usage
 from observe.record import CallRecord
+from observe.redaction import Transcripts
 from observe.watch import CallWatch
 from processors.frames import DecisionCardFrame, ReplyPlayedFrame
 from processors.llm.base import Usage as TokenUsage
@@ -24,30 +25,6 @@ from transports.output import PlayoutOutput
 
 TEXT_CHARS = 80
 """Longest text in a log line."""
-
-
-def log_to_terminal(level: str, *, as_json: bool, worker: int | None = None) -> None:
-    """Send the log to stderr: for people by default, as JSON lines for machines.
-
-    Args:
-        level: The least that is told.
-        as_json: For machines.
-        worker: The process's number among several.
-    """
-    logger.remove()
-    logger.configure(extra={} if worker is None else {"worker": worker})
-    if as_json:
-        logger.add(sys.stderr, level=level, serialize=True)
-    else:
-        number = "" if worker is None else "<cyan>{extra[worker]}</cyan> "
-        line = "<green>{time:HH:mm:ss.SSS}</green> <level>{level: <7}</level> " + number + "{message}"
-        logger.add(sys.stderr, level=level, format=line, filter=_not_chatter)
-
-
-def _not_chatter(record: object) -> bool:
-    """Pipecat reports every link and task at DEBUG and its start at INFO; a person does not read that."""
-    name = record["name"] or ""  # type: ignore[index] - loguru's record is a dict
-    return not name.startswith("pipecat") or record["level"].no >= 30  # type: ignore[index]
 
 
 class CallLog:
@@ -67,6 +44,8 @@ class CallLog:
         self._faults = 0
         self._verdicts: dict[str, int] = {}
         self._regrets = 0
+        self._words = "INFO" if record.redactor.transcripts is Transcripts.FULL else "DEBUG"
+        """The level at which words are told."""
 
     def watch(
         self, interruptions: InterruptionHandler, llm: FrameProcessor, tts: FrameProcessor, output: PlayoutOutput
@@ -108,24 +87,29 @@ class CallLog:
     def _on_answer(self, times: TurnTimes) -> None:
         self._turns += 1
         answer_ms = times.answer_ms()
-        self._open_turns = {times.reply_id: _turn(times)}
+        self._open_turns = {times.reply_id: self._turn(times)}
         self._record.answered(self._open_turns[times.reply_id])
         if answer_ms is not None:
             self._call.send_message(rtvi.time_to_answer(times.turn_id, answer_ms, times.stages_ms(), times.reply_id))
 
     def _on_reply_over(self, times: TurnTimes, played: ReplyPlayedFrame) -> None:
-        turn = self._open_turns.pop(times.reply_id, None) or _turn(times)
+        turn = self._open_turns.pop(times.reply_id, None) or self._turn(times)
         self._record.turn_over(_now(), turn, cut=played.cut, error=played.error, heard=played.heard)
         stages = " ".join(f"{name}={ms}" for name, ms in times.stages_ms().items())
         end = "cut" if played.cut else "failed: " + played.error if played.error else "played"
-        logger.info(
-            "turn {} answer_ms={} {} | {!r} -> {!r} ({})",
-            times.turn_id,
-            times.answer_ms(),
-            stages,
-            times.text[:TEXT_CHARS],
-            played.heard[:TEXT_CHARS],
-            end,
+        logger.info("turn {} answer_ms={} {} ({})", times.turn_id, times.answer_ms(), stages, end)
+        said, heard = turn.text[:TEXT_CHARS], turn.heard[:TEXT_CHARS]
+        logger.log(self._words, "turn {}: {!r} -> {!r}", times.turn_id, said, heard)
+
+    def _turn(self, times: TurnTimes) -> Turn:
+        begin = times.speech_ended if times.speech_ended is not None else times.turn_ended
+        return Turn(
+            turn_id=times.turn_id,
+            reply_id=times.reply_id,
+            began=_now() if begin is None else begin,
+            text=self._record.redactor.caller(times.text),
+            stages_ms=times.stages_ms(),
+            answer_ms=times.answer_ms(),
         )
 
     def _on_frame(self, _: FrameProcessor, frame: Frame) -> None:
@@ -136,30 +120,19 @@ class CallLog:
             verdict = str(card["verdict"])
             self._verdicts[verdict] = self._verdicts.get(verdict, 0) + 1
             logger.info(
-                "sound {} {}: {} after {} ms ({}), silence {} ms, words {!r}",
+                "sound {} {}: {} after {} ms ({}), silence {} ms",
                 card["sound_id"],
                 card["mode"],
                 verdict,
                 card["verdict_ms"],
                 card["reason"],
                 card["silence_ms"],
-                str(card["text"])[:TEXT_CHARS],
             )
+            words = self._record.redactor.caller(str(card["text"]))
+            logger.log(self._words, "sound {}: words {!r}", card["sound_id"], words[:TEXT_CHARS])
         elif card["regret"]:
             self._regrets += 1
             logger.info("sound {}: the verdict {} was wrong", card["sound_id"], card["verdict"])
-
-
-def _turn(times: TurnTimes) -> Turn:
-    begin = times.speech_ended if times.speech_ended is not None else times.turn_ended
-    return Turn(
-        turn_id=times.turn_id,
-        reply_id=times.reply_id,
-        began=_now() if begin is None else begin,
-        text=times.text,
-        stages_ms=times.stages_ms(),
-        answer_ms=times.answer_ms(),
-    )
 
 
 def _now() -> float:

@@ -155,13 +155,14 @@ async def converse(playwright: Playwright, bot: RealBot, recording: Path, answer
 
 
 async def test_a_conversation_of_two_turns(playwright_driver: Playwright, tmp_path: Path) -> None:
-    async with real_bot() as bot:
+    async with real_bot(TRANSCRIPTS="full") as bot:
         transcript = await converse(playwright_driver, bot, tmp_path / "microphone.wav", 6.0)
         await bot.until_calls(0, 10)
     assert "help line" in transcript[0]["text"]
     # Asked for a booking, the help line wants the day; what was said next named none.
     assert transcript[-1]["text"].startswith("Gladly. On which day")
-    assert any("answer_ms=" in line and "Book a room" in line for line in bot.lines)
+    assert any("answer_ms=" in line for line in bot.lines)
+    assert any("Book a room" in line for line in bot.lines)
 
 
 async def test_speaking_over_the_bot(playwright_driver: Playwright, tmp_path: Path) -> None:
