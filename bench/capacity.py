@@ -24,7 +24,7 @@ import aiohttp
 import numpy as np
 from aiortc import RTCPeerConnection
 
-from bench.resources import baseline_bot
+from bench.resources import BARE_PIPECAT, add_baseline, baseline_bot, baseline_name, baseline_script
 from loadtest import scoring
 from loadtest.audio import Clip, clip_from_samples, load_wav, silence
 from loadtest.bot_process import ROOT
@@ -241,8 +241,9 @@ async def bot_on_core(
         more = f"--max-calls {max_calls}{modes.get(mode, '')}"
         started = baseline_bot("-m bench.emulated_services", f"{options.args} {more}".split())
     else:
-        more = options.baseline_talkative if mode == "bot" else ""
-        started = baseline_bot(options.baseline, f"{options.baseline_args} {more}".split())
+        talkative = options.baseline_talkative or ("--talkative" if options.baseline == BARE_PIPECAT else "")
+        more = talkative if mode == "bot" else ""
+        started = baseline_bot(baseline_script(options.baseline), f"{options.baseline_args} {more}".split())
     os.sched_setaffinity(0, {options.core})  # the bot inherits it
     async with contextlib.AsyncExitStack() as stack:
         try:
@@ -255,7 +256,7 @@ async def bot_on_core(
 async def compare(options: argparse.Namespace) -> list[Row]:
     """All modes, one bot after the other, round after round."""
     rows: list[Row] = []
-    names = ["parley"] + ([options.baseline.stem] if options.baseline else [])
+    names = ["parley"] + ([baseline_name(options.baseline)] if options.baseline else [])
     for _ in range(options.rounds):
         for name in names:
             async with bot_on_core(name, "idle", options) as (url, pid):
@@ -355,14 +356,17 @@ async def run(options: argparse.Namespace) -> list[Row]:
     rows: list[Row] = []
     if options.rounds:
         rows += await compare(options)
-        print(table(rows, "parley", options.baseline.stem if options.baseline else None, options.calls), flush=True)
+        print(
+            table(rows, "parley", baseline_name(options.baseline) if options.baseline else None, options.calls),
+            flush=True,
+        )
     return rows + await fill(options) + await interrupt(options)
 
 
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.capacity", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--baseline", type=Path, help="script of another bot to measure beside ours")
+    add_baseline(parser)
     parser.add_argument("--baseline-args", default="", help="arguments for it")
     parser.add_argument("--baseline-talkative", default="", help="further ones, with which it talks all the time")
     parser.add_argument("--args", default="", help="arguments for ours; see bench.emulated_services")

@@ -23,6 +23,7 @@ import bot
 import settings as settings_module
 from bench.clips import read_wav
 from gateway.guesses import Guesses
+from observe.log_lines import log_to_terminal
 from processors.frames import INPUT_SAMPLE_RATE_HZ, OUTPUT_SAMPLE_RATE_HZ
 from processors.llm.base import Delta, Finish, Message, TextDelta, ToolSpec
 from processors.services import Services
@@ -30,7 +31,6 @@ from processors.stt.base import Emit, OnError, Recogniser, Transcript
 from processors.tts.base import VoiceChunk
 from processors.turns.handler import TurnDetector
 from settings import Settings
-from transports.call_log import log_to_terminal
 
 SPEECH: Final = Path(__file__).resolve().parents[1] / "tests" / "data" / "go_forward_ten_meters.wav"
 
@@ -93,18 +93,24 @@ class EmulatedRecogniser:
             self._telling = asyncio.ensure_future(self._emit(transcript))  # type: ignore[arg-type]
 
 
+def reply_words(count: int) -> list[str]:
+    """A reply of so many words, in sentences of ten words, the first of six."""
+    found: list[str] = []
+    length = 6
+    while len(found) < count:
+        length = min(length, count - len(found))
+        found += ["Sure ", *["word "] * (length - 2), "done. "][-length:]
+        length = 10
+    return found
+
+
 class EmulatedModel:
     """Sentences of ten words, the first of six."""
 
     name = "emulated"
 
     def __init__(self, words: int) -> None:
-        self._tokens: list[str] = []
-        length = 6
-        while len(self._tokens) < words:
-            length = min(length, words - len(self._tokens))
-            self._tokens += ["Sure ", *["word "] * (length - 2), "done. "][-length:]
-            length = 10
+        self._tokens = reply_words(words)
 
     async def warm(self, system_prompt: str, tools: Sequence[ToolSpec] = ()) -> None:
         pass

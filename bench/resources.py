@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Final
 
 import aiohttp
 
@@ -126,6 +127,30 @@ async def baseline_bot(script: str | Path, arguments: list[str]) -> AsyncIterato
             await process.wait()
 
 
+BARE_PIPECAT: Final = "bare-pipecat"
+"""The name by which ``--baseline`` means ``bench.bare_pipecat``."""
+
+
+def add_baseline(parser: argparse.ArgumentParser) -> None:
+    """The argument that names the bot to set beside ours."""
+    parser.add_argument(
+        "--baseline",
+        nargs="?",
+        const=BARE_PIPECAT,
+        help="script of another bot to set beside ours; without a value: the bare Pipecat bot of bench.bare_pipecat",
+    )
+
+
+def baseline_script(name: str) -> str | Path:
+    """What :func:`baseline_bot` runs for the value of ``--baseline``."""
+    return "-m bench.bare_pipecat" if name == BARE_PIPECAT else Path(name)
+
+
+def baseline_name(name: str) -> str:
+    """What tables call the value of ``--baseline``."""
+    return Path(name).stem
+
+
 def show(name: str, loads: list[Load]) -> None:
     """Print one bot's figures."""
     print(name)
@@ -143,9 +168,9 @@ async def run(options: argparse.Namespace) -> dict[str, list[Load]]:
         found["parley"] = await measure_all(bot.url, bot.pid, options)
     show("Parley", found["parley"])
     if options.baseline is not None:
-        async with baseline_bot(options.baseline, options.baseline_args.split()) as (url, pid):
+        async with baseline_bot(baseline_script(options.baseline), options.baseline_args.split()) as (url, pid):
             found["baseline"] = await measure_all(url, pid, options)
-        show(f"baseline: {options.baseline.name}", found["baseline"])
+        show(f"baseline: {baseline_name(options.baseline)}", found["baseline"])
         for ours, theirs in zip(found["parley"], found["baseline"], strict=True):
             cpu = ours.cpu_percent_each / max(theirs.cpu_percent_each, 0.01)
             memory = ours.rss_mb / theirs.rss_mb
@@ -161,7 +186,7 @@ def main() -> None:
     parser.add_argument("--secs", type=float, default=30.0, help="how long each is measured; default: 30")
     parser.add_argument("--clip", type=Path, default=default, help="WAV that the callers say")
     parser.add_argument("--silent", action="store_true", help="the callers say nothing: what a line costs by itself")
-    parser.add_argument("--baseline", type=Path, help="script of another bot to measure beside ours")
+    add_baseline(parser)
     parser.add_argument("--baseline-args", default="", help="further arguments for it")
     parser.add_argument("--json", type=Path, help="write the figures here")
     options = parser.parse_args()
