@@ -147,6 +147,13 @@ class Settings(BaseSettings):
     )
     tls_cert: Path | None = Field(None, description="PEM file of the certificate with its chain: serves HTTPS.")
     tls_key: Path | None = Field(None, description="PEM file of its private key.")
+    messages_per_minute: int = Field(
+        600, ge=60, le=60_000, description="Messages that one call's client may send; more are answered with an error."
+    )
+    typed_turns_per_minute: int = Field(
+        30, ge=1, le=1000, description="Texts among them, each of which asks for an answer."
+    )
+    keys_per_minute: int = Field(180, ge=1, le=10_000, description="Keys of the phone pad among them.")
     drain_secs: float = Field(8.0, ge=0, le=600, description="How long a stop waits for calls to come to an end.")
     connect_timeout_secs: float = Field(
         15.0, gt=0, le=120, description="Seconds until an offer that never connects is dropped."

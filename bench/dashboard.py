@@ -13,7 +13,7 @@ import statistics
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 import aiohttp
@@ -26,6 +26,7 @@ from observe.book import CallBook
 from observe.cost import CostMeter
 from observe.prices import load_prices
 from observe.statistics import KEEP_TURNS
+from transports.client_messages import MessageLimits
 from transports.dashboard import Sources, add_dashboard
 from transports.server import make_app
 from transports.webrtc import WebRTCCall
@@ -45,6 +46,7 @@ class _Limits:
     max_loop_lag_ms: float = 0.0
     offers_per_minute: int = 0
     calls_per_address: int = 0
+    message_limits: MessageLimits = field(default_factory=MessageLimits)
 
 
 def gateway() -> Mapping[str, Any]:

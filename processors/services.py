@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from aiortc import RTCIceServer
@@ -55,6 +55,7 @@ from processors.turns.verdict.model import Judge
 from processors.turns.verdict.policy import VerdictParams, VerdictPolicy
 from processors.vad import SpeechGateParams
 from settings import LlmFallback, LlmProvider, Settings, SettingsError, SttProvider, TtsProvider
+from transports.client_messages import MessageLimits
 
 STREAMING_FIRST_AUDIO_SECS: Final = 1.0
 """How long a voice that streams may take to begin; it usually takes a fifth of this."""
@@ -77,6 +78,7 @@ class ServerLimits:
     max_loop_lag_ms: float = 0.0
     offers_per_minute: int = 0
     calls_per_address: int = 0
+    message_limits: MessageLimits = field(default_factory=MessageLimits)
 
 
 class Services:
@@ -283,6 +285,11 @@ class Services:
             settings.max_loop_lag_ms,
             settings.offers_per_minute,
             settings.calls_of_one_address(settings.max_calls),
+            MessageLimits(
+                messages_per_minute=settings.messages_per_minute,
+                turns_per_minute=settings.typed_turns_per_minute,
+                keys_per_minute=settings.keys_per_minute,
+            ),
         )
 
     def info(self) -> dict[str, Any]:

@@ -123,7 +123,8 @@ class Line:
 
     @property
     def _held_until(self) -> float:
-        return self._down_since + self._params.hold_secs
+        """Nobody is waited for who has never been there."""
+        return self._down_since + (self._params.hold_secs if self._has_been_up else 0.0)
 
     def _connect(self, now: float) -> None:
         """Wait for a peer to connect; offers without end do not keep the line for ever."""

@@ -9,17 +9,20 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, Protocol
 
-from aiortc import RTCDataChannel, RTCIceServer, RTCRtpSender
+from aiortc import RTCDataChannel, RTCIceCandidate, RTCIceServer, RTCRtpSender
 from loguru import logger
 from pipecat.frames.frames import Frame
 from pipecat.transports.smallwebrtc.connection import SmallWebRTCConnection
 
-from processors.compat import take_audio, take_voice
+from processors.compat import bound_messages, close_sockets, own_interfaces, take_audio, take_voice
 from processors.frames import ClientReadyFrame
 from processors.rtp import AudioPacket
-from transports import rtvi
+from processors.token_bucket import TokenBucket
+from transports.candidates import CandidateLimit, CandidatePolicy, without_refused
+from transports.client_messages import ClientMessages
 from transports.opus import OpusEncoder
-from transports.receive import SILENCE, AudioReceiver
+from transports.receive import FRAME_MS, SILENCE, AudioReceiver
+from transports.sdp import count_candidates
 from transports.voice import RTP_CLOCK_HZ, Voice
 
 CLOSE_TIMEOUT_SECS: Final = 5.0
@@ -37,6 +40,15 @@ READY_SECS: Final = 2.0
 
 LATE_READY_SECS: Final = 120.0
 """So long a peer that speaks may take to say that it is ready: a page may have to wait for a tap to be heard."""
+
+MAX_PACE: Final = 1.1
+"""Audio that comes faster than this multiple of real time is not listened to: a vendor would have to be paid for it."""
+
+BACKLOG_SECS: Final = 3.0
+"""So much may come at once nevertheless, if nothing came for as long: a line that stuttered delivers what it held."""
+
+FIRST_BACKLOG_SECS: Final = 0.5
+"""The same at the start of a call."""
 
 RTP_TICKS_PER_MS: Final = RTP_CLOCK_HZ // 1000
 
@@ -95,6 +107,7 @@ class Peer(SmallWebRTCConnection):
         ice_servers: STUN and TURN servers for our candidates.
         pull: Gives the voice; see :class:`~transports.voice.Voice`.
         encoder: What encodes it; None: one of its own.
+        messages: What reads the client's messages, and limits them.
         listener: Who is told what becomes of it.
         connect_secs: How long it may take to connect.
         silent_secs: A connected peer that sends no datagram for so long is gone.
@@ -106,6 +119,7 @@ class Peer(SmallWebRTCConnection):
         ice_servers: Sequence[RTCIceServer],
         pull: Callable[["Peer", int], bytes],
         encoder: OpusEncoder | None,
+        messages: ClientMessages,
         listener: PeerListener,
         *,
         connect_secs: float,
@@ -124,7 +138,14 @@ class Peer(SmallWebRTCConnection):
         self._listener = listener
         self._connect_secs = connect_secs
         self._silent_secs = silent_secs
+        self._messages = messages
+        self._inbox: asyncio.Queue[Frame] = asyncio.Queue()
+        self._reading: asyncio.Task[None] | None = None
+        self._candidates = CandidatePolicy(own_interfaces())
+        self._candidates_left = CandidateLimit()
+        self._withheld = False
         self._receiver = AudioReceiver()
+        self._pace = TokenBucket(MAX_PACE, BACKLOG_SECS, FIRST_BACKLOG_SECS)
         self._heard_at = 0.0
         self._filled_secs = 0.0
         self._steady = False
@@ -140,17 +161,17 @@ class Peer(SmallWebRTCConnection):
 
     async def start(self) -> None:
         """Begin to report."""
-        self.pc.once("datachannel", self._on_data_channel)
+        self.pc.on("datachannel", self._on_data_channel)
+        self._reading = asyncio.create_task(self._read_messages())
         self.add_event_handler("connected", self._on_connected)
         self.add_event_handler("failed", self._on_ended)
         self.add_event_handler("closed", self._on_ended)
-        self.add_event_handler("app-message", self._on_message)
         self._patience = asyncio.get_running_loop().call_later(self._connect_secs, self._on_time_out)
         await self.connect()  # only says that its events are wanted; the peer connects when it does
 
     async def close(self) -> None:
         """Say goodbye and free all that it holds."""
-        for pending in (self._patience, self._watching):
+        for pending in (self._patience, self._watching, self._reading):
             if pending is not None:
                 pending.cancel()
         try:
@@ -158,11 +179,36 @@ class Peer(SmallWebRTCConnection):
                 await self.disconnect()
         except TimeoutError:
             logger.warning(f"peer connection {self.pc_id} did not close within {CLOSE_TIMEOUT_SECS} s")
+            close_sockets(self.pc)
+
+    async def initialize(self, sdp: str, type: str) -> None:
+        """Take an offer, but not the candidates that nothing is sent to.
+
+        Raises:
+            OfferError: It has too many candidates.
+        """
+        self._candidates_left.take(count_candidates(sdp), self._now())
+        sdp, withheld = without_refused(sdp, self._candidates)
+        self._withheld = self._withheld or withheld
+        await super().initialize(sdp, type)
+
+    async def add_ice_candidate(self, candidate: RTCIceCandidate | None) -> None:
+        """Take a trickled candidate, unless nothing is sent there; None: no more are coming.
+
+        Raises:
+            OfferError: The peer has had too many.
+        """
+        self._candidates_left.take(candidate is not None, self._now())
+        if candidate is not None and not self._candidates.allows(candidate.ip, candidate.port):
+            self._withheld = True
+        elif candidate is not None or not self._withheld:  # else its own checks tell where it is
+            await super().add_ice_candidate(candidate)
 
     def force_transceivers_to_send_recv(self) -> None:
         """Decline all media but the one audio section (called between the offer and the answer)."""
         for transceiver in self.pc.getTransceivers():
             transceiver.direction = "sendrecv" if transceiver is self._audio else "inactive"
+        bound_messages(self.pc, lambda: self._listener.peer_gone(self, "the peer broke the rules of the data channel"))
 
     def is_connected(self) -> bool:
         """Whether the peer can be reached; decides also whether its messages are delivered or kept."""
@@ -194,22 +240,30 @@ class Peer(SmallWebRTCConnection):
 
     def _on_data_channel(self, channel: RTCDataChannel) -> None:
         self._steady = True
-        channel.once("message", self._on_first_word)
+        channel.remove_all_listeners("message")  # Pipecat's own, which reads without a limit
+        channel.on("message", self._on_message)
 
-    def _on_first_word(self, _: object) -> None:
+    def _on_message(self, message: str | bytes) -> None:
         self._ready_secs = LATE_READY_SECS
+        for frame in self._messages.read(message, self._now()):
+            self._inbox.put_nowait(frame)
 
-    async def _on_message(self, _: SmallWebRTCConnection, message: Any) -> None:
-        for frame in rtvi.parse(message):
+    async def _read_messages(self) -> None:
+        while True:
+            frame = await self._inbox.get()
             self.ready = self.ready or isinstance(frame, ClientReadyFrame)
             await self._listener.peer_sent(self, frame)
 
     def _on_packet(self, packet: AudioPacket) -> None:
-        self._heard_at = self._now()
+        now = self._heard_at = self._now()
         self._steady = True
         self._filled_secs = 0.0
+        if not self._pace.has(FRAME_MS / 1000, now):
+            self._receiver.skip()
+            return
         for pcm in self._receiver.push(packet.ssrc, packet.sequence_number, packet.payload):
-            self._listener.peer_heard(self, pcm)
+            if self._pace.take(FRAME_MS / 1000, now):
+                self._listener.peer_heard(self, pcm)
 
     async def _watch(self) -> None:
         """Tell when the peer is gone, or counts as ready; bridge gaps in its audio."""

@@ -114,6 +114,11 @@ class AudioReceiver:
         pcm = self._decode(payload, None)
         return [pcm] if len(pcm) == FRAME_BYTES and not self._pcm else self._cut(pcm)
 
+    def skip(self) -> None:
+        """A packet is left out on purpose: the stream goes on with the next one, and nothing stands in for it."""
+        self._reorder = ReorderBuffer()
+        self._pcm.clear()
+
     def flush(self) -> list[bytes]:
         """No more packets are coming for now: decode those that still wait for a missing one."""
         return self._frames(self._reorder.flush())

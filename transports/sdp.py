@@ -12,6 +12,11 @@ from aiortc.sdp import MediaDescription, SessionDescription, candidate_from_sdp
 MAX_MEDIA_SECTIONS: Final = 8
 """A browser's call has two or three; each costs us transports and sockets."""
 
+MAX_CANDIDATES: Final = 100
+"""ICE candidates of one peer connection: a browser with several networks and relays has some twenty."""
+
+CANDIDATE: Final = "a=candidate:"
+
 _OPUS: Final = "audio/opus"
 
 
@@ -33,8 +38,11 @@ def check_offer(sdp: str) -> None:
     """Check that an offer can be answered with Opus audio.
 
     Raises:
-        OfferError: It is no SDP (``bad_sdp``), has no audio (``no_audio``), or its audio is not Opus (``no_opus``).
+        OfferError: It is no SDP (``bad_sdp``), has no audio (``no_audio``), its audio is not Opus (``no_opus``), or it
+            has too many candidates (``too_many_candidates``).
     """
+    if count_candidates(sdp) > MAX_CANDIDATES:  # before they cost the time to parse them
+        raise too_many_candidates()
     try:
         media = SessionDescription.parse(sdp).media
     except Exception as error:  # a boundary: the parser meets hostile text with whatever it raises
@@ -48,6 +56,16 @@ def check_offer(sdp: str) -> None:
         raise OfferError("no_audio", "the offer has no audio")
     if not any(codec.mimeType.lower() == _OPUS for codec in audio[0].rtp.codecs):
         raise OfferError("no_opus", "the offer's audio is not Opus")
+
+
+def count_candidates(sdp: str) -> int:
+    """Candidates in a session description, whatever they are."""
+    return sdp.count(CANDIDATE)
+
+
+def too_many_candidates() -> OfferError:
+    """A peer has more candidates than any network gives it."""
+    return OfferError("too_many_candidates", f"a call has at most {MAX_CANDIDATES} ICE candidates")
 
 
 def _check_transport(section: MediaDescription) -> None:

@@ -22,6 +22,7 @@ from gateway.admission import AddressLimit, Headroom, Wait, WaitingLine
 from gateway.shared_places import OwnPlaces, Places
 from transports.access import Access, AccessError
 from transports.bodies import Candidates, Goodbye, Offer
+from transports.client_messages import MessageLimits
 from transports.doors import ADDRESS, PLACE, DoorParams, Doors, door_middleware
 from transports.loop_lag import LoopLag
 from transports.sdp import OfferError, parse_candidate
@@ -114,6 +115,11 @@ class ServerSettings(Protocol):
     @property
     def calls_per_address(self) -> int:
         """Calls at once of one address; 0: any number."""
+        ...
+
+    @property
+    def message_limits(self) -> MessageLimits:
+        """What one call's client may send over the data channel."""
         ...
 
 
@@ -223,6 +229,7 @@ class Calls:
             connect_timeout_secs=self._settings.connect_timeout_secs,
             caller=caller,
             hold_secs=self._settings.hold_secs,
+            message_limits=self._settings.message_limits,
         )
         self._calls[call] = None
         self._places_of[call], self._address_of[call] = name, address

@@ -18,6 +18,7 @@ from pipecat.frames.frames import Frame
 from processors.frames import CallHoldFrame, ClientReadyFrame, LineClosesFrame
 from transports import rtvi
 from transports.call_input import CallInput
+from transports.client_messages import ClientMessages, MessageLimits
 from transports.line import Line, LineParams, LineState
 from transports.opus import OpusEncoder
 from transports.output import PlayoutOutput
@@ -58,6 +59,7 @@ class WebRTCCall:
         caller: Whose call it is; None: nobody can come back to it.
         hold_secs: How long it waits for its caller to come back.
         encoder: What encodes the bot's voice for the first peer: 24 kHz mono.
+        message_limits: What its client may send over the data channel.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class WebRTCCall:
         caller: CallerId | None = None,
         hold_secs: float = 30.0,
         encoder: OpusEncoder | None = None,
+        message_limits: MessageLimits | None = None,
     ) -> None:
         self.connected = asyncio.Event()
         self.closed = asyncio.Event()
@@ -79,6 +82,7 @@ class WebRTCCall:
         self._connect_timeout_secs = connect_timeout_secs
         self._silent_timeout_secs = silent_timeout_secs
         self._encoder = encoder
+        self._messages = ClientMessages(message_limits or MessageLimits())
         self._input = CallInput()
         self._output = PlayoutOutput(self.send_message)
         params = LineParams(connect_timeout_secs, hold_secs if caller is not None else 0.0)
@@ -179,11 +183,13 @@ class WebRTCCall:
     async def _expect_peer(self, moves: bool) -> Peer:
         if self._coming is not None:
             self._drop(self._coming)
+        self._messages.new_client()
         encoder, self._encoder = self._encoder, None
         peer = self._coming = Peer(
             self._ice_servers,
             self._pull,
             encoder,
+            self._messages,
             self,
             connect_secs=self._connect_timeout_secs,
             silent_secs=self._silent_timeout_secs,
@@ -200,7 +206,11 @@ class WebRTCCall:
         return error
 
     async def add_candidate(self, pc_id: str, candidate: RTCIceCandidate | None) -> None:
-        """Take a trickled candidate of a peer; None says that no more are coming."""
+        """Take a trickled candidate of a peer; None says that no more are coming.
+
+        Raises:
+            OfferError: The peer has had too many.
+        """
         for peer in self._peers():
             if peer.pc_id == pc_id and self._closing is None:
                 await peer.add_ice_candidate(candidate)

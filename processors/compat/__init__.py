@@ -8,9 +8,11 @@ installed versions have them and stops the start with one plain sentence if not,
 import inspect
 from typing import Final
 
-from processors.compat import deepgram, ice, inline_audio, media
+from processors.compat import data, deepgram, ice, inline_audio, media
 from processors.compat.contract import CompatError, PrivateFields, PrivateFunctions
+from processors.compat.data import bound_messages
 from processors.compat.deepgram import DeepgramSocket, deepgram_abort, deepgram_ping
+from processors.compat.ice import close_sockets, own_interfaces
 from processors.compat.inline_audio import InlineAudio
 from processors.compat.media import AudioPacket, OnPacket, SendRtp, take_audio, take_voice
 
@@ -21,21 +23,30 @@ __all__ = [
     "InlineAudio",
     "OnPacket",
     "SendRtp",
+    "bound_messages",
+    "close_sockets",
     "deepgram_abort",
     "deepgram_ping",
     "install",
     "missing_names",
+    "own_interfaces",
     "take_audio",
     "take_voice",
 ]
 
-PRIVATE_NAMES: Final[PrivateFunctions] = (*inline_audio.FUNCTIONS, *media.FUNCTIONS, *ice.FUNCTIONS)
+PRIVATE_NAMES: Final[PrivateFunctions] = (
+    *inline_audio.FUNCTIONS,
+    *media.FUNCTIONS,
+    *ice.FUNCTIONS,
+    *data.FUNCTIONS,
+)
 """Owner, name and parameters of each function that is called, or replaced, though it is private."""
 
 PRIVATE_INSTANCE_NAMES: Final[PrivateFields] = (
     *inline_audio.FIELDS,
     *media.FIELDS,
     *ice.FIELDS,
+    *data.FIELDS,
     *deepgram.FIELDS,
 )
 """Class and private attributes of its instances that are read or set."""

@@ -3,10 +3,13 @@
 import asyncio
 import struct
 from collections.abc import Callable
+from ipaddress import IPv4Interface, IPv6Interface, ip_interface
 from typing import Any, Final, cast
 
 import aioice.ice
 import aioice.stun
+import ifaddr
+from aiortc import RTCPeerConnection
 from aiortc.rtcicetransport import RTCIceTransport
 
 from processors.compat.contract import PrivateFields, PrivateFunctions
@@ -122,10 +125,26 @@ def on_rtp(ice: RTCIceTransport, take: Callable[[bytes], Drop | None]) -> None:
     setattr(ice._connection, _ON_RTP, take)
 
 
-def close_sockets(ice: RTCIceTransport) -> None:
+def close_sockets(pc: RTCPeerConnection) -> None:
     """Close a connection's sockets at once and without a word, where its own closing does not come to an end."""
-    for protocol in ice._connection._protocols:
-        protocol.transport.close()
+    transports = [transceiver.receiver.transport for transceiver in pc.getTransceivers()]
+    if pc.sctp is not None:
+        transports.append(pc.sctp.transport)
+    for dtls in transports:
+        for protocol in dtls.transport._connection._protocols:
+            protocol.transport.close()
+
+
+def own_interfaces() -> list[IPv4Interface | IPv6Interface]:
+    """The addresses that ICE listens at, with their networks."""
+    listened = set(aioice.ice.get_host_addresses(use_ipv4=True, use_ipv6=True))
+    found = []
+    for adapter in ifaddr.get_adapters():
+        for ip in adapter.ips:
+            address = ip.ip if isinstance(ip.ip, str) else ip.ip[0]
+            if address in listened:
+                found.append(ip_interface(f"{address}/{ip.network_prefix}"))
+    return found
 
 
 def _raising_only_value_errors(

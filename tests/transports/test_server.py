@@ -11,6 +11,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from aiortc import RTCPeerConnection, RTCSessionDescription
 
 from processors import compat
+from transports.client_messages import MessageLimits
 from transports.server import CALLS, make_app
 from transports.webrtc import WebRTCCall
 
@@ -24,6 +25,7 @@ class Limits:
     max_loop_lag_ms: float = 0.0
     offers_per_minute: int = 0
     calls_per_address: int = 0
+    message_limits: MessageLimits = field(default_factory=MessageLimits)
 
 
 @asynccontextmanager
