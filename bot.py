@@ -30,6 +30,7 @@ from observe.book import CallBook
 from observe.cost import CostMeter
 from observe.log_lines import log_to_terminal
 from observe.prices import PriceError, load_prices
+from observe.process import CpuMeter
 from observe.tracing import Tracer, TracingError
 from processors import compat
 from processors.check import check
@@ -47,10 +48,13 @@ from transports.call import Call
 from transports.call_log import CallLog
 from transports.dashboard import Sources, add_dashboard
 from transports.house import first_of, keep_house
-from transports.server import CALLS, make_app
+from transports.server import CALLS, Calls, make_app
 from transports.site import app_runner
 from transports.webrtc import WebRTCCall
 from transports.worker import FrontLink
+
+CPU_SECS = 10.0
+"""What calls take of the core is measured over so long."""
 
 
 def build_pipeline(call: Call, services: Services, log: CallLog) -> Pipeline:
@@ -160,9 +164,10 @@ async def serve(settings: Settings, front: FrontLink | None = None) -> None:
     )
     if front is not None:
         front.guard(app)
+        services.processes = front.greeting.count
     sources = Sources(
         book,
-        settings.max_calls,
+        services.admission_limit,
         settings.dashboard_token,
         info,
         gateway=lambda: {**services.gateway(), "line": app[CALLS].snapshot()},
@@ -171,6 +176,7 @@ async def serve(settings: Settings, front: FrontLink | None = None) -> None:
     )
     add_dashboard(app, sources)
     runner = app_runner(app)
+    measuring = asyncio.create_task(_measure_cpu(services, app[CALLS]))
     await runner.setup()
     try:
         await exposure.make_site(runner, settings).start()
@@ -185,6 +191,7 @@ async def serve(settings: Settings, front: FrontLink | None = None) -> None:
         stopped.clear()
         await first_of(app[CALLS].drain(settings.drain_secs), stopped.wait())
     finally:
+        measuring.cancel()
         await runner.cleanup()
         if places is not None:
             await places.close()
@@ -212,6 +219,17 @@ async def serve_with_workers(settings: Settings, flags: Mapping[str, object]) ->
         _say_ready(settings, runner)
 
     return await keep_house(settings, command, env, _stop_signals(), on_ready, pin=pin)
+
+
+async def _measure_cpu(services: Services, calls: Calls) -> None:
+    """Tell what calls take of the core, again and again."""
+    if thinks_here(services.settings):
+        return  # a model's threads are not the calls'
+    meter, before = CpuMeter(), len(calls)
+    while True:
+        await asyncio.sleep(CPU_SECS)
+        services.note_cpu((before + len(calls)) / 2, meter.percent() / 100)
+        before = len(calls)
 
 
 def _say_ready(settings: Settings, runner: web.AppRunner) -> None:

@@ -9,7 +9,7 @@ import ipaddress
 import re
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_validator, model_validator
@@ -105,8 +105,10 @@ class Settings(BaseSettings):
     workers: int = Field(
         1, ge=1, le=256, description="Processes that share the port and the calls, one for each core of the machine."
     )
-    max_calls: int = Field(
-        20, ge=1, le=10_000, description="Calls at once of each worker; further callers hear 'at capacity'."
+    max_calls: Annotated[int, Field(ge=1, le=10_000)] | Literal["auto"] = Field(
+        "auto",
+        description="Calls at once of each worker; further callers wait in line. auto: what the vendors' limits and "
+        "this machine's cores carry, as measured.",
     )
     max_calls_shared: int = Field(
         0,
@@ -254,6 +256,9 @@ class Settings(BaseSettings):
     deepgram_api_key: SecretStr = Field(SecretStr(""), description="Key for Deepgram, for STT=deepgram.")
     deepgram_model: str = Field(
         "nova-3", pattern="^(nova|flux)-", description="Model there: nova-3, flux-general-en, ..."
+    )
+    deepgram_streams: int = Field(
+        50, ge=0, le=100_000, description="Streams at once that the Deepgram project may have; 0: any number."
     )
     deepgram_url: str = Field("", description="Another host that speaks its protocol, ws://HOST:PORT; empty: Deepgram.")
 

@@ -80,7 +80,7 @@ async def serve(calls: int, port: int) -> None:
     app = make_app(limits, no_call)
     info = {"providers": VENDORS, "warnings": []}
     cost = lambda: costs.so_far(book, loop.time())  # noqa: E731 - short, and used once
-    add_dashboard(app, Sources(book, limits.max_calls, info=lambda: info, gateway=gateway, cost=cost))
+    add_dashboard(app, Sources(book, lambda: limits.max_calls, info=lambda: info, gateway=gateway, cost=cost))
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port).start()

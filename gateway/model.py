@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 
 from loguru import logger
 
+from gateway.capacity import DemandMeter, Part, of_models
 from gateway.continuation import Continuation, continued
 from gateway.guesses import Guesses
 from gateway.policy import CHARS_PER_TOKEN, Choice, Decision, Policy, PolicyParams, Refuse, Send, Tell
@@ -97,6 +98,8 @@ class Gateway:
         self._inboxes: dict[int, asyncio.Queue[Decision]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._gone: set[str] = set()
+        self._calls: set[str] = set()
+        self._demand = DemandMeter()
         self._said: dict[Cause, str] = {}
         self.guesses = Guesses(lambda: self._policy.share_left(self._now()), self._params.guess_share)
 
@@ -107,7 +110,9 @@ class Gateway:
         return left[0] if left else "none"
 
     def for_call(self, call_id: str) -> LanguageModel:
-        """The gateway as one call sees it."""
+        """The gateway as one call sees it, until :meth:`forget_call`."""
+        self._note_time()
+        self._calls.add(call_id)
         return _CallModel(self, call_id)
 
     async def warm(self, system_prompt: str, tools: Sequence[ToolSpec] = ()) -> None:
@@ -144,7 +149,21 @@ class Gateway:
 
     def forget_call(self, call_id: str) -> None:
         """The call is over."""
+        self._note_time()
+        self._calls.discard(call_id)
         self._policy.forget_call(call_id)
+
+    def capacity(self, processes: int = 1) -> Part:
+        """How many calls the models carry, by what is known of their limits and of what calls ask.
+
+        Args:
+            processes: How many share the limits.
+        """
+        self._note_time()
+        return of_models(self._policy.supplies(self._now()), self._demand.per_minute, processes)
+
+    def _note_time(self) -> None:
+        self._demand.passed(len(self._calls), self._policy.waiting, self._now())
 
     def snapshot(self) -> dict[str, Any]:
         """Plain values for the dashboard; see :mod:`observe.gateway`."""
@@ -189,6 +208,9 @@ class Gateway:
         described = [[tool.name, tool.description, tool.schema] for tool in tools]
         chars = len(json.dumps([messages, described], ensure_ascii=False, default=str))
         goes_on = bool(messages) and messages[-1].get("role") == "tool"
+        self._note_time()
+        if call_id in self._calls:
+            self._demand.asked()
         number = self._policy.submit(call_id, chars, self._now(), goes_on=goes_on)
         inbox = self._inboxes[number] = asyncio.Queue()
         try:
@@ -206,6 +228,7 @@ class Gateway:
                             async for delta in deltas:
                                 yield delta
         finally:
+            self._note_time()
             del self._inboxes[number]
             self._policy.withdraw(number, answer.tokens(chars), self._now())
             self._decide()
@@ -295,6 +318,7 @@ class Gateway:
     # --- the policy's driver ---------------------------------------------------------------
 
     def _decide(self) -> None:
+        self._note_time()
         for decision in self._policy.decide(self._now()):
             inbox = self._inboxes.get(decision.ticket)
             if inbox is not None:

@@ -17,7 +17,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from gateway.budget import DAILY, Budget
+from gateway.budget import DAILY, REQUESTS, Budget
+from gateway.capacity import Limit, Supply, supply
 from gateway.circuit import Circuit, CircuitParams, Health
 from processors.llm.base import Allowance, Cause, Quota, Usage
 
@@ -26,6 +27,9 @@ HORIZON_SECS: Final = 3600.0
 
 LOOK_AGAIN_SECS: Final = 1.0
 """How often the wait of those further back is predicted anew."""
+
+LONG_OUTAGE_SECS: Final = 60.0
+"""A model that cannot be asked for longer than this carries nothing."""
 
 SOON_SECS: Final = 0.05
 """What is due sooner than this waits this long."""
@@ -68,6 +72,7 @@ class PolicyParams:
         head_start_secs: How much further in front the rest of a reply stands, which waits for a tool's result.
         tell_step: A call is told again when its wait has changed by more than this share.
         completion_tokens: How long a reply is taken to be before any has been seen.
+        request_tokens: What a request is taken to count, prompt and reply, before any has been seen.
         key_trust_secs: A key that was taken so recently, and is refused to one call only, works for the others.
         estimate_margin: A request is sent when so much more than its estimated share of tokens is left: estimates err,
             and a refusal costs more than the wait.
@@ -86,6 +91,7 @@ class PolicyParams:
     head_start_secs: float = 30.0
     tell_step: float = 0.5
     completion_tokens: float = 80.0
+    request_tokens: float = 800.0
     key_trust_secs: float = 60.0
     estimate_margin: float = 0.12
     circuit: CircuitParams = CircuitParams()
@@ -152,6 +158,7 @@ class _Model:
     tokens_per_char: float = 1 / CHARS_PER_TOKEN
     completion_tokens: float = 80.0
     counted_share: float = 1.0
+    counted_tokens: float | None = None
     refused: int = 0
     failed: int = 0
     sent: int = 0
@@ -273,6 +280,7 @@ class Policy:
             free = min(usage.cached_tokens, usage.prompt_tokens) if model.choice.cached_is_free else 0
             prompt_tokens = float(usage.prompt_tokens - free)
             model.counted_share = _mean(model.counted_share, 1 - free / max(1, usage.prompt_tokens))
+            model.counted_tokens = _mean(model.counted_tokens, prompt_tokens + usage.completion_tokens)
             model.tokens_per_char = _mean(model.tokens_per_char, min(1.0, usage.prompt_tokens / max(1, ticket.chars)))
             model.completion_tokens = _mean(model.completion_tokens, usage.completion_tokens)
         model.budget.settle(number, prompt_tokens, usage.completion_tokens if usage is not None else 0, now)
@@ -524,6 +532,28 @@ class Policy:
     def forget_call(self, call: str) -> None:
         """The call is over."""
         self._served.pop(call, None)
+
+    def supplies(self, now: float) -> list[Supply]:
+        """What each model can answer in a minute."""
+        return [
+            Supply(name, 0.0)
+            if model.circuit.wait_secs(now) >= LONG_OUTAGE_SECS
+            else supply(name, self._limits(model, now))
+            for name, model in self._models.items()
+        ]
+
+    def _limits(self, model: _Model, now: float) -> list[Limit]:
+        known = [each.counted_tokens for each in self._models.values() if each.counted_tokens is not None]
+        tokens = model.counted_tokens or max(known, default=self.params.request_tokens)
+        return [
+            Limit(quota, bucket.limit * 60 / bucket.window_secs, bucket.left(now), 1 if quota in REQUESTS else tokens)
+            for quota, bucket in model.budget.buckets.items()
+        ]
+
+    @property
+    def waiting(self) -> int:
+        """Tickets in the line."""
+        return len(self._line)
 
     @property
     def calls_remembered(self) -> int:

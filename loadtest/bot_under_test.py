@@ -98,13 +98,13 @@ class Watched:
 
 
 @asynccontextmanager
-async def bot_under_test(url: str | None, profile: str | None, max_calls: int) -> AsyncIterator[Watched]:
+async def bot_under_test(url: str | None, profile: str | None, max_calls: int | str) -> AsyncIterator[Watched]:
     """The bot at a URL, or one of our own, with the vendors of a profile emulated where one is named.
 
     Args:
         url: Somebody's bot; None: start one.
         profile: A profile of the emulators; None: local speech and the scripted responder.
-        max_calls: How many calls our own takes at once.
+        max_calls: How many calls our own takes at once; auto: what it works out itself.
     """
     if url is not None:
         yield Watched(url.rstrip("/"), "a bot that runs already")

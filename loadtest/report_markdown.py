@@ -83,12 +83,18 @@ def _snapshot(summary: dict[str, Any]) -> str:
         ("command", f"`{run['command']}`"),
         ("bot", f"{run['bot']['setup']}; {', '.join(f'{k} {v}' for k, v in run['bot']['providers'].items())}"),
         ("scenario", f"{run['scenario']}, seed {run['seed']}; {run['audio']}"),
-        ("calls at once", f"at most {run['bot'].get('max_calls') or 'unknown'}"),
+        ("calls at once", _at_once(summary)),
         ("phases", phases + ("; **ended early, by hand**" if run["interrupted"] else "")),
         ("machine", machine),
         ("doubts", vendors + _slip(summary)),
     ]
     return "## Snapshot\n\n" + table(("", ""), rows)
+
+
+def _at_once(summary: dict[str, Any]) -> str:
+    allowed = f"at most {summary['run']['bot'].get('max_calls') or 'unknown'}"
+    were = summary["calls"].get("at_once")  # older runs do not tell
+    return allowed if were is None else f"{allowed}; there were up to {were['most']}, in the mean {were['mean']}"
 
 
 def _slip(summary: dict[str, Any]) -> str:
@@ -136,6 +142,8 @@ def _figures(summary: dict[str, Any]) -> str:
         f"lost, {calls['holes']} holes, {calls['late']} later than 60 ms. False alarms cost "
         f"{alarms['samples_lost']['total']} samples of speech ({alarms['samples_lost']['count']} measured)."
     )
+    if summary.get("answers_per_minute") is not None:
+        audio = f"{summary['answers_per_minute']} answers a minute. " + audio
     kinds = table(
         ("kind of request", "requests", "answered", "voice to voice p50", "p95"),
         [

@@ -45,12 +45,14 @@ STAGGER_SECS: Final = 0.4
 REQUEST_SECS: Final = 45.0
 """What one request may take in all, the longest answer included; bounds the run."""
 
+AUTO: Final = "auto"
+"""The bot works out itself how many calls it takes."""
+
 SUSTAINED_CALLS: Final = 6
-"""Calls at once, unless told otherwise: what a free account of the model's vendor can answer for long. Further callers
-wait in line."""
+"""Calls at once that it will take at least then, for the time that a run may last."""
 
 BURST_CALLERS: Final = 10
-"""So few callers are all let in at once: their requests fit the account's reserve."""
+"""So few callers are all let in at once, unless told otherwise: their requests fit the account's reserve."""
 
 CALLERS_PER_PROCESS: Final = 25
 SCORING_SECS: Final = 600.0
@@ -87,7 +89,8 @@ class Run:
     def limit_secs(self) -> float:
         """How long the load may take at most."""
         options = self.options
-        rounds = -(-options.callers // options.max_calls)
+        at_once = SUSTAINED_CALLS if options.max_calls == AUTO else options.max_calls
+        rounds = -(-options.callers // at_once)
         return options.limit_secs or rounds * options.requests * REQUEST_SECS + options.callers * STAGGER_SECS + 30
 
     def bar(self) -> "tqdm.tqdm[Any]":
@@ -302,6 +305,11 @@ def _refused_rate(vendors: Mapping[str, Any]) -> float | None:
     return round(model["statuses"].get("429", 0) / model["requests"], 4)
 
 
+def _calls(text: str) -> int | str:
+    """A number of calls, or ``auto``."""
+    return text if text == AUTO else int(text)
+
+
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     command.add_argument("--url", help="a bot that runs already; default: one is started, with emulated vendors")
@@ -314,9 +322,10 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--callers", type=int, default=10, help="callers; default: 10")
     command.add_argument(
         "--max-calls",
-        type=int,
-        help="calls that the started bot takes at once, the other callers wait in line; default: "
-        f"{SUSTAINED_CALLS}, or all of up to {BURST_CALLERS} callers",
+        type=_calls,
+        metavar="NUMBER|auto",
+        help="calls that the started bot takes at once, the other callers wait in line; default: auto, or all of up to "
+        f"{BURST_CALLERS} callers",
     )
     command.add_argument("--requests", type=int, default=5, help="requests of each caller; default: 5")
     command.add_argument("--scenario", default="seed", metavar="NAME|FILE", help="what callers do; default: seed")
@@ -339,8 +348,9 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace) -> int:
     """Run the command; returns the exit code: 0 if the run completed."""
     if options.max_calls is None:
-        options.max_calls = options.callers if options.callers <= BURST_CALLERS else SUSTAINED_CALLS
-    if min(options.callers, options.requests, options.processes, options.max_calls) < 1:
+        options.max_calls = options.callers if options.callers <= BURST_CALLERS else AUTO
+    most = 1 if options.max_calls == AUTO else options.max_calls
+    if min(options.callers, options.requests, options.processes, most) < 1:
         print("error: --callers, --requests, --processes and --max-calls are at least 1", file=sys.stderr)
         return 2
     if options.virtual and (options.url or options.profile == "none"):

@@ -32,7 +32,7 @@ async def _run(run: Run) -> dict[str, Any]:
     done: list[Progress] = []
     async with emulated_house(load_profile(run.profile), {"max_calls": options.max_calls}) as house:
         with run.phase("one caller alone"):
-            references = await rehearse(run, whole_calls.Door(house.services, 1).phone)
+            references = await rehearse(run, whole_calls.Door(house.services, lambda: 1).phone)
         house.world.log.reset()
         providers = house.services.providers()
         with run.phase("load"), run.bar() as bar:
@@ -48,7 +48,7 @@ async def _run(run: Run) -> dict[str, Any]:
                 scenario.deal(options.callers, options.requests),
                 scenario,
                 material,
-                max_calls=options.max_calls,
+                max_calls=house.services.admission_limit,
                 stagger_secs=STAGGER_SECS,
                 references=references,
                 on_request=on_request,

@@ -22,6 +22,7 @@ def summarise(
         "success_rate": rate(r.success for r in requests),
         "silent_failures": sum(r.silent for r in requests),
         "told_failures": sum(r.told for r in requests if not r.success),
+        "answers_per_minute": _per_minute(requests),
         "failures": dict(Counter(r.cause for r in requests if r.cause)),
         "v2v_ms": figures(r.v2v_ms for r in requests if r.success),
         "answer_ms": figures(r.answer_ms for r in requests if r.success),
@@ -59,11 +60,32 @@ def summarise(
     }
 
 
+def _per_minute(requests: Sequence[RequestScore]) -> float | None:
+    """Answers a minute, from the first request to the end of the last."""
+    if not requests:
+        return None
+    secs = max(r.ended_secs for r in requests) - min(r.begun_secs for r in requests)
+    return round(60 * sum(r.success for r in requests) / secs, 1) if secs > 0 else None
+
+
+def _at_once(calls: Sequence[CallScore]) -> dict[str, float]:
+    """Calls at the same time: the most, and the mean while there was one."""
+    changes = sorted([(c.begun_secs, 1) for c in calls] + [(c.begun_secs + c.secs, -1) for c in calls])
+    live, most, busy, sums = 0, 0, 0.0, 0.0
+    for (at, change), (until, _) in zip(changes, [*changes[1:], (changes[-1][0], 0)] if changes else [], strict=True):
+        live += change
+        most = max(most, live)
+        busy += (until - at) * (live > 0)
+        sums += (until - at) * live
+    return {"most": most, "mean": round(sums / busy, 1) if busy else 0.0}
+
+
 def _of_calls(calls: Sequence[CallScore]) -> dict[str, Any]:
     minutes = sum(call.secs for call in calls) / 60
     waited = figures(call.waited_secs for call in calls if call.refusals)
     return {
         "count": len(calls),
+        "at_once": _at_once(calls),
         "minutes": round(minutes, 2),
         "connect_ms": figures(call.connect_ms for call in calls),
         "told_at_capacity": sum(call.refusals > 0 for call in calls),

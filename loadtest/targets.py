@@ -27,6 +27,7 @@ class Target:
 
 TARGETS: Final = (
     Target("requests answered", "success_rate", 0.995, True, "%", "96 % (10 callers), 75 % (50 callers)"),
+    Target("tool questions answered", "by_kind.tool.success_rate", 0.99, True, "%"),
     Target("silent failures", "silent_failures", 0, False, "", "all failures were silent"),
     Target("voice to voice, p50", "v2v_ms.p50", 1000, False, "ms", "1,820 ms (its stages added up)"),
     Target("voice to voice, p95", "v2v_ms.p95", 1500, False, "ms"),
@@ -85,10 +86,10 @@ def _was_measured(summary: dict[str, Any], path: str) -> bool:
 
 
 def look_up(summary: dict[str, Any], path: str) -> Any:
-    """A figure by its keys, joined by dots."""
+    """A figure by its keys, joined by dots; None where there is none, as of a kind that was not asked for."""
     found: Any = summary
     for key in path.split("."):
-        found = found.get(key)
+        found = found.get(key) if isinstance(found, dict) else None
     return found
 
 

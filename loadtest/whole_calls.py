@@ -5,9 +5,11 @@ import contextlib
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from loadtest.acts import RETRY_SECS, CallMade, Conversation, Request
+from gateway.admission import WaitingLine
+from loadtest.acts import CallMade, Conversation, Request
 from loadtest.audio import Samples
 from loadtest.caller import CallRefused
 from loadtest.in_process_phone import InProcessPhone
@@ -85,31 +87,34 @@ def references_of(requests: Iterable[Request]) -> dict[str, Samples]:
 
 
 class Door:
-    """Lets calls in until the house is full, as the server does.
+    """Lets calls in until the admission limit is reached, and keeps the line, as the server does.
 
     Args:
         services: What calls are made of.
-        max_calls: How many there may be at once.
+        max_calls: How many there may be at once, as of now.
     """
 
-    def __init__(self, services: Services, max_calls: int) -> None:
+    def __init__(self, services: Services, max_calls: Callable[[], int]) -> None:
         self._services = services
         self._max_calls = max_calls
+        self._line = WaitingLine()
         self._calls = 0
 
-    def phone(self) -> "DoorPhone":
-        """A line that is not connected yet."""
-        return DoorPhone(self, self._services)
+    def phone(self, caller: int = -1) -> "DoorPhone":
+        """A caller's line that is not connected yet."""
+        return DoorPhone(self, self._services, caller)
 
-    def enter(self) -> None:
+    def enter(self, caller: int) -> None:
         """A call begins.
 
         Raises:
-            CallRefused: The house is full.
+            CallRefused: The limit is reached, or others wait.
         """
-        if self._calls >= self._max_calls:
-            body = {"code": "at_capacity", "retry_after_secs": RETRY_SECS, "queue_position": 1}
-            raise CallRefused(503, body, RETRY_SECS)
+        wait = self._line.knock(caller, self._max_calls() - self._calls, time.monotonic())
+        if wait is not None:
+            secs = wait.retry_after_secs
+            body = {"code": "at_capacity", "retry_after_secs": secs, "queue_position": wait.position}
+            raise CallRefused(503, body, secs)
         self._calls += 1
 
     def leave(self) -> None:
@@ -120,18 +125,19 @@ class Door:
 class DoorPhone(InProcessPhone):
     """A line through the door."""
 
-    def __init__(self, door: Door, services: Services) -> None:
+    def __init__(self, door: Door, services: Services, caller: int) -> None:
         super().__init__(services)
         self._door = door
+        self._caller = caller
         self._inside = False
 
     async def connect(self) -> None:
         """Start the pipeline.
 
         Raises:
-            CallRefused: The house is full.
+            CallRefused: The limit is reached.
         """
-        self._door.enter()
+        self._door.enter(self._caller)
         self._inside = True
         await super().connect()
 
@@ -151,7 +157,7 @@ async def talk(
     scenario: Scenario,
     material: Material,
     *,
-    max_calls: int | None = None,
+    max_calls: Callable[[], int] | None = None,
     stagger_secs: float = 0.0,
     references: Mapping[str, Samples] | None = None,
     on_request: Callable[[Request], Any] = lambda request: None,
@@ -164,16 +170,16 @@ async def talk(
         kinds: What each caller does.
         scenario: How.
         material: What they say.
-        max_calls: Calls at once; the others wait in line. None: all.
+        max_calls: Calls at once, as of now; the others wait in line. None: all.
         stagger_secs: Between two callers' starts.
         references: Undisturbed answers, if known.
         on_request: Told of each request when it is over.
         limit_secs: When it ends at the latest.
     """
-    door = Door(services, max_calls or len(kinds))
+    door = Door(services, max_calls or (lambda: len(kinds)))
     epoch_secs = time.monotonic()
     conversations = [
-        Conversation(caller, list(todo), scenario, material, door.phone, on_request)
+        Conversation(caller, list(todo), scenario, material, partial(door.phone, caller), on_request)
         for caller, todo in enumerate(kinds)
     ]
 

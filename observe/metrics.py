@@ -37,7 +37,7 @@ class States:
 
     Attributes:
         book: The calls.
-        max_calls: Calls that are taken at once.
+        max_calls: Calls that are taken at once, as of now.
         loop_lag: The event loop's lag, as :meth:`transports.loop_lag.LoopLag.percentiles` tells it.
         gateway: What the gateway says of itself, if there is one.
         cost: Cost so far in US dollars by vendor, if it is known.
@@ -45,7 +45,7 @@ class States:
     """
 
     book: CallBook
-    max_calls: int
+    max_calls: Callable[[], int]
     loop_lag: Callable[[], Mapping[str, float]] = dict
     gateway: GatewaySnapshot | None = None
     cost: Callable[[], Mapping[str, float]] | None = None
@@ -202,7 +202,7 @@ class _StateCollector(Collector):
         for state in STATES:
             by_state.add_metric([state], sum(record.state == state for record in live))
         yield by_state
-        yield GaugeMetricFamily("parley_calls_max", "Calls that are taken at once.", value=self._states.max_calls)
+        yield GaugeMetricFamily("parley_calls_max", "Calls that are taken at once.", value=self._states.max_calls())
         lags = self._states.loop_lag()
         lag = GaugeMetricFamily(
             "parley_event_loop_lag_seconds",

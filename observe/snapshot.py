@@ -78,7 +78,8 @@ class Snapshots:
     def _capacity(self, live: int, cpu_percent: float) -> dict[str, Any]:
         """Lines that are free, and for how many more calls like these the core has room (None with no calls)."""
         room = int(max(0.0, FULL_CORE_PERCENT - cpu_percent) / (cpu_percent / live)) if live and cpu_percent else None
-        return {"live": live, "max": self._states.max_calls, "left": self._states.max_calls - live, "cpu_room": room}
+        most = self._states.max_calls()
+        return {"live": live, "max": most, "left": max(0, most - live), "cpu_room": room}
 
 
 def _lag_spread(lag: Mapping[str, float]) -> dict[str, float] | None:

@@ -42,6 +42,7 @@ async def check(settings: Settings) -> int:
     try:
         for warning in services.warnings:
             print(f"  WARNING  {warning}")
+        print(f"Capacity: {services.capacity().line()}")
         await _loop(services)
     except (VoiceError, RecogniserError, LanguageModelError, TimeoutError) as error:
         print(f"FAILED: {error or 'no answer in time'}")

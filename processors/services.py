@@ -2,13 +2,14 @@
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from aiortc import RTCIceServer
 from loguru import logger
 
+from gateway.capacity import CALLS_PER_CORE, Capacity, CoreMeter, Part, of_cores, of_streams
 from gateway.guesses import Guesses
 from gateway.model import Endpoint, Gateway, GatewayParams
 from gateway.policy import Choice, PolicyParams
@@ -63,6 +64,9 @@ STREAMING_FIRST_AUDIO_SECS: Final = 1.0
 FALLBACK_CORES: Final = 4
 """A machine with fewer has none to spare for a language model while it carries calls."""
 
+LOCAL_CALLS: Final = 4
+"""The local model answers one caller at a time, in about three seconds: more calls would wait for each other."""
+
 CHAIN_PATIENCE_SECS: Final = 0.1
 """A voice that gives up by itself knows what to do about it; only one that does not is given up."""
 
@@ -71,7 +75,7 @@ CHAIN_PATIENCE_SECS: Final = 0.1
 class ServerLimits:
     """What the HTTP server needs to know; see :class:`transports.server.ServerSettings`."""
 
-    max_calls: int
+    admission_limit: Callable[[], int]
     ice_servers: Sequence[str | RTCIceServer]
     connect_timeout_secs: float
     hold_secs: float
@@ -79,6 +83,11 @@ class ServerLimits:
     offers_per_minute: int = 0
     calls_per_address: int = 0
     message_limits: MessageLimits = field(default_factory=MessageLimits)
+
+    @property
+    def max_calls(self) -> int:
+        """Calls that the process takes at once, as of now."""
+        return self.admission_limit()
 
 
 class Services:
@@ -110,6 +119,9 @@ class Services:
         self.tools = list(tools)
         self._shared_by_tools = Shared(settings)
         self._tool_servers: list[McpServer] = []
+        self._core = CoreMeter()
+        self.processes = 1
+        """How many processes share the vendors' limits."""
         self._own_guesses = Guesses(lambda: 1.0, settings.guess_share)
         self.verdict_policy: VerdictPolicy | None = None
         """Who decides about a sound over the bot's voice; None: the rules that the settings tune."""
@@ -278,19 +290,40 @@ class Services:
             for url in settings.ice_servers
         ]
         return ServerLimits(
-            settings.max_calls,
+            self.admission_limit,
             servers,
             settings.connect_timeout_secs,
             settings.hold_secs,
             settings.max_loop_lag_ms,
             settings.offers_per_minute,
-            settings.calls_of_one_address(settings.max_calls),
+            settings.calls_of_one_address(fixed_calls(settings)),
             MessageLimits(
                 messages_per_minute=settings.messages_per_minute,
                 turns_per_minute=settings.typed_turns_per_minute,
                 keys_per_minute=settings.keys_per_minute,
             ),
         )
+
+    def admission_limit(self) -> int:
+        """Calls that the process takes at once: the setting, or what the vendors and the core carry as of now."""
+        limit = self.settings.max_calls
+        return self.capacity().calls if limit == "auto" else limit
+
+    def capacity(self) -> Capacity:
+        """What carries how many calls."""
+        settings, processes = self.settings, self.processes
+        parts = [of_cores(self._core.calls, os.cpu_count() or 1, processes)]
+        if isinstance(self.language_model, Gateway):
+            parts.append(self.language_model.capacity(processes))
+        elif isinstance(self.language_model, LocalModel):
+            parts.append(Part("the local language model", LOCAL_CALLS, "one reply at a time", "GROQ_API_KEY"))
+        if settings.stt is SttProvider.DEEPGRAM:
+            parts.append(of_streams("Deepgram", settings.deepgram_streams, "DEEPGRAM_STREAMS", processes))
+        return Capacity(tuple(parts))
+
+    def note_cpu(self, calls: float, core_share: float) -> None:
+        """So many calls took this share of a core (1: all of it)."""
+        self._core.measured(calls, core_share)
 
     def info(self) -> dict[str, Any]:
         """What the page shows: providers in use, warnings."""
@@ -304,8 +337,9 @@ class Services:
         return {"stt": stt, "llm": self.language_model.name, "tts": self.voice.name}
 
     def gateway(self) -> dict[str, Any]:
-        """What the gateway to the language models says of itself; empty if there is none."""
-        return self.language_model.snapshot() if isinstance(self.language_model, Gateway) else {}
+        """What the gateway to the language models says of itself, if there is one, and what carries how many calls."""
+        told = self.language_model.snapshot() if isinstance(self.language_model, Gateway) else {}
+        return {**told, "capacity": self.capacity().snapshot()}
 
     def summary(self) -> str:
         """One line for the log."""
@@ -313,7 +347,8 @@ class Services:
             f"{role} {name}" + (f" ({why})" if (why := self.settings.why(role)) else "")
             for role, name in self.providers().items()
         )
-        return f"{named}; at most {self.settings.max_calls} calls"
+        set_to = "" if self.settings.max_calls != "auto" else " (MAX_CALLS=auto)"
+        return f"{named}; at most {self.admission_limit()} calls{set_to}"
 
     async def close(self) -> None:
         """Free what the providers hold."""
@@ -321,6 +356,11 @@ class Services:
         await self.voice.close()
         self._shared_by_tools.close()
         await asyncio.gather(*(server.close() for server in self._tool_servers))
+
+
+def fixed_calls(settings: Settings) -> int:
+    """Calls of one worker at most, as far as the settings tell; what is measured may be less."""
+    return CALLS_PER_CORE if settings.max_calls == "auto" else settings.max_calls
 
 
 def make_language_model(settings: Settings) -> LanguageModel:

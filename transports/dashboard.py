@@ -50,7 +50,7 @@ class Sources:
 
     Attributes:
         book: The calls.
-        max_calls: Calls that are taken at once.
+        max_calls: Calls that are taken at once, as of now.
         token: See :class:`~transports.access.Access`.
         info: Providers and warnings.
         gateway: What the gateway says of itself; see :mod:`observe.gateway`.
@@ -59,7 +59,7 @@ class Sources:
     """
 
     book: CallBook
-    max_calls: int
+    max_calls: Callable[[], int]
     token: SecretStr = SecretStr("")
     info: Callable[[], Mapping[str, Any]] = dict
     gateway: GatewaySnapshot | None = None

@@ -108,9 +108,11 @@ class _Worker:
     Attributes:
         told_at: When it last told what it holds; None: it is not there.
         refuses_until: It has refused a call.
+        max_calls: How many calls it takes, as it told last; None: it has not told.
     """
 
     told_at: float | None = None
+    max_calls: int | None = None
     refuses_until: float = field(default=float("-inf"))
 
 
@@ -119,7 +121,7 @@ class Dispatcher:
 
     Args:
         workers: How many there are to be.
-        max_calls: Calls that each takes at once.
+        max_calls: Calls that each takes at once, until it tells.
         offers_per_minute: Offers that one address may make; 0: any number.
         make_name: Makes names for places.
         calls_per_address: Calls at once of one address; 0: any number.
@@ -133,7 +135,7 @@ class Dispatcher:
         make_name: Callable[[], str] = lambda: secrets.token_hex(8),
         calls_per_address: int = 0,
     ) -> None:
-        self.max_calls = max_calls
+        self._max_calls = max_calls
         self._make_name = make_name
         self._workers = [_Worker() for _ in range(workers)]
         self._places: dict[str, _Place] = {}
@@ -147,6 +149,11 @@ class Dispatcher:
     def waiting(self) -> int:
         """Callers who wait for a place."""
         return len(self._line)
+
+    def most(self, worker: int) -> int:
+        """Calls that a worker takes at once."""
+        told = self._workers[worker].max_calls
+        return self._max_calls if told is None else told
 
     def taken(self, worker: int) -> int:
         """Places that a worker's calls take up."""
@@ -177,7 +184,14 @@ class Dispatcher:
         self._peers = {name: peer for name, peer in self._peers.items() if peer.worker != worker}
 
     def told(
-        self, worker: int, places: Collection[str], peers: Collection[str], *, asked_at: float, now: float
+        self,
+        worker: int,
+        places: Collection[str],
+        peers: Collection[str],
+        *,
+        asked_at: float,
+        now: float,
+        max_calls: int | None = None,
     ) -> None:
         """A worker told what it holds; forgets what is over.
 
@@ -187,8 +201,10 @@ class Dispatcher:
             peers: Names of their peer connections.
             asked_at: When it was asked; what it was given later it may not know yet.
             now: Seconds.
+            max_calls: How many calls it takes.
         """
         self._workers[worker].told_at = now
+        self._workers[worker].max_calls = max_calls
         for name in places:
             self._places.setdefault(name, _Place(worker, None, asked_at))
         for name in peers:
@@ -243,7 +259,7 @@ class Dispatcher:
         if address is not None and 0 < self._calls_per_address <= self._calls_from(address, caller):
             return TooManyCalls()
         loads = self._with_room(caller, now)
-        wait = self._line.knock(caller, sum(self.max_calls - load for load in loads.values()), now)
+        wait = self._line.knock(caller, sum(self.most(index) - load for index, load in loads.items()), now)
         return wait if wait is not None else self._enter(_least(loads), caller, address)
 
     def elsewhere(self, ticket: Ticket, now: float) -> Ticket | Refusal:
@@ -285,7 +301,7 @@ class Dispatcher:
         for index in self.live(now):
             there = [place for place in self._places.values() if place.worker == index]
             load = sum(1 for place in there if caller is None or place.caller != caller)
-            if load < self.max_calls and now >= self._workers[index].refuses_until:
+            if load < self.most(index) and now >= self._workers[index].refuses_until:
                 loads[index] = load
         return loads
 

@@ -200,7 +200,7 @@ class Front:
         await self._workers.look()
         live = self._live()
         calls = sum(self._dispatcher.taken(worker) for worker in live)
-        most = len(live) * self._dispatcher.max_calls
+        most = sum(self._dispatcher.most(worker) for worker in live)
         body = {
             "status": "down" if not live else "ok" if calls < most else "full",
             "calls": calls,

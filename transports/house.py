@@ -10,6 +10,7 @@ import aiohttp
 from aiohttp import web
 from loguru import logger
 
+from gateway.capacity import CALLS_PER_CORE
 from settings import LlmProvider, Settings
 from transports import exposure
 from transports.dispatch import Dispatcher
@@ -47,11 +48,12 @@ async def keep_house(
     Raises:
         OSError: The port is taken.
     """
+    max_calls = CALLS_PER_CORE if settings.max_calls == "auto" else settings.max_calls
     dispatcher = Dispatcher(
         settings.workers,
-        settings.max_calls,
+        max_calls,
         settings.offers_per_minute,
-        calls_per_address=settings.calls_of_one_address(settings.workers * settings.max_calls),
+        calls_per_address=settings.calls_of_one_address(settings.workers * max_calls),
     )
     secret = secrets.token_urlsafe(32)
     cores = cores_for(settings.workers) if pin else []

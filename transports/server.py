@@ -294,10 +294,10 @@ class Calls:
         if tasks:
             await asyncio.wait(tasks, timeout=secs)
 
-    def held(self) -> dict[str, list[str]]:
-        """Names of the places that calls take up, and of their peer connections."""
+    def held(self) -> dict[str, Any]:
+        """Names of the places that calls take up, and of their peer connections; and how many calls there may be."""
         peers = [name for call in self._calls for name in call.peer_names]
-        return {"places": list(self._places_of.values()), "peers": peers}
+        return {"places": list(self._places_of.values()), "peers": peers, "max_calls": self._settings.max_calls}
 
     def snapshot(self) -> dict[str, int]:
         """Plain values for the dashboard."""

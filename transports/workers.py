@@ -226,7 +226,9 @@ class Workers:
             return False
         if worker.url == asked:  # else it has died since
             index, now = worker.greeting.index, loop.time()
-            self._dispatcher.told(index, held["places"], held["peers"], asked_at=asked_at, now=now)
+            self._dispatcher.told(
+                index, held["places"], held["peers"], asked_at=asked_at, now=now, max_calls=held.get("max_calls")
+            )
         return True
 
 

@@ -65,7 +65,7 @@ async def watched_book(
     app = make_app(Limits(max_calls=4), no_call)
     sources = Sources(
         book,
-        4,
+        lambda: 4,
         SecretStr(token),
         info=lambda: {"providers": vendors, "warnings": [], "worker": worker},
         gateway=None if gateway is None else lambda: gateway,

@@ -30,7 +30,7 @@ def exported() -> dict[str, set[str]]:
     """Labels by name of every sample, after everything has happened once."""
     book = CallBook(lambda: {"tts": "azure"})
     lag = {f"lag_{name}_ms": 1.0 for name in ("p50", "p95", "p99", "max")}
-    metrics = Metrics(States(book, 5, lambda: lag, lambda: GATEWAY, lambda: {"azure": 0.5}))
+    metrics = Metrics(States(book, lambda: 5, lambda: lag, lambda: GATEWAY, lambda: {"azure": 0.5}))
     book.add_listener(metrics)
     record = opened(book)
     play(record, turn())

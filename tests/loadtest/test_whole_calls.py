@@ -13,7 +13,9 @@ SCENARIO = Scenario.model_validate({"mix": {"question": 1}, "think_secs": (0.1, 
 def test_callers_at_a_full_house_come_in_later_and_are_answered():
     async def scene() -> whole_calls.Scores:
         kinds = 3 * [[Kind.QUESTION]]
-        return await whole_calls.talk(quick_services(SHORT), kinds, SCENARIO, MATERIAL, max_calls=1, stagger_secs=0.4)
+        return await whole_calls.talk(
+            quick_services(SHORT), kinds, SCENARIO, MATERIAL, max_calls=lambda: 1, stagger_secs=0.4
+        )
 
     scores = virtual_time.run(scene())
     summary = summarise(scores.requests, scores.calls)

@@ -18,7 +18,9 @@ GATEWAY = {
 
 def test_events_become_counters_and_histograms():
     book = CallBook(lambda: {"tts": "elevenlabs"})
-    metrics = Metrics(States(book, 20, lambda: {"lag_p50_ms": 1.0, "lag_p99_ms": 4.0}, dropped=lambda: {"stranger": 3}))
+    metrics = Metrics(
+        States(book, lambda: 20, lambda: {"lag_p50_ms": 1.0, "lag_p99_ms": 4.0}, dropped=lambda: {"stranger": 3})
+    )
     book.add_listener(metrics)
     value = metrics.registry.get_sample_value
     record = opened(book)
@@ -57,7 +59,7 @@ def test_events_become_counters_and_histograms():
 
 
 def test_the_gateway_is_told_as_it_is():
-    metrics = Metrics(States(CallBook(), 20, gateway=lambda: GATEWAY, cost=lambda: {"groq": 0.25}))
+    metrics = Metrics(States(CallBook(), lambda: 20, gateway=lambda: GATEWAY, cost=lambda: {"groq": 0.25}))
     value = metrics.registry.get_sample_value
     assert value("parley_gateway_queue_length") == 2
     assert value("parley_gateway_cache_hits") == 7

@@ -38,7 +38,7 @@ async def dashboard(book: CallBook, **sources: Any) -> AsyncIterator[TestClient]
         await call.closed.wait()
 
     app = make_app(Limits(), wait)
-    add_dashboard(app, Sources(book, 2, **sources))
+    add_dashboard(app, Sources(book, lambda: 2, **sources))
     async with TestClient(TestServer(app)) as client:
         yield client
 

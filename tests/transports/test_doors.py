@@ -34,7 +34,7 @@ async def served(limits: Limits | None = None, peer: str = "", **params: Any) ->
         await call.closed.wait()
 
     app = make_app(limits or Limits(), wait, doors=Doors(DoorParams(**params)))
-    add_dashboard(app, Sources(CallBook(), 2))
+    add_dashboard(app, Sources(CallBook(), lambda: 2))
 
     @web.middleware
     async def from_peer(request: web.Request, handler: Any) -> web.StreamResponse:

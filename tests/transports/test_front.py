@@ -96,7 +96,7 @@ async def house(count: int = 2, *, token: str = "", max_calls: int = 2, **limits
             told.append(Limits(max_calls=max_calls))
             app = make_app(told[-1], wait, info=lambda index=index: {"worker": index})
             FrontLink(Greeting(index, count, SECRET), io.BytesIO()).guard(app)
-            sources = Sources(CallBook(), max_calls, SecretStr(token))
+            sources = Sources(CallBook(), lambda: max_calls, SecretStr(token))
             streams.append(add_dashboard(app, sources, period_secs=0.02))
             server = await stack.enter_async_context(TestServer(app))
             urls.servers.append(server)

@@ -3,8 +3,9 @@
 import { byId, style, text } from "./dom.js";
 import { capital, count, dollars, duration, known, millis, NONE, percent } from "./format.js";
 
-export function drawTiles({ capacity, latency, targets, success, interruptions, cost, process, up_secs: upSecs }) {
-  drawCapacity(capacity);
+export function drawTiles(snapshot) {
+  const { capacity, latency, targets, success, interruptions, cost, process, up_secs: upSecs, gateway } = snapshot;
+  drawCapacity(capacity, gateway?.capacity);
   drawAnswer(latency.voice_to_voice, targets);
   drawSuccess(success);
   drawVerdicts(interruptions);
@@ -16,13 +17,14 @@ export function drawTiles({ capacity, latency, targets, success, interruptions, 
   );
 }
 
-function drawCapacity({ live, max, left, cpu_room: room }) {
+function drawCapacity({ live, max, left, cpu_room: room }, capacity) {
   text(byId("calls-live"), live);
   text(byId("calls-max"), `of ${max} lines`);
   style(byId("calls-bar"), "--share", live / max);
   const free = left === 0 ? "all lines are taken" : `${left} ${left === 1 ? "line is" : "lines are"} free`;
   const core = room === null ? "" : room < left ? ` · the core has room for about ${room} more` : "";
   text(byId("calls-room"), capital(free) + core);
+  byId("calls-room").closest(".tile").title = capacity?.line ?? "";
   byId("calls-room").closest(".tile").dataset.tone = left === 0 ? "bad" : "";
 }
 
