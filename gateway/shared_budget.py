@@ -13,6 +13,7 @@ from loguru import logger
 
 from gateway.budget import REQUESTS
 from gateway.policy import Charge
+from processors.vendor_errors import kind
 
 TAKE: Final = """
 local t = redis.call('TIME')
@@ -101,7 +102,7 @@ class RedisBudget:
                 return float(await self._take(keys=keys, args=costs))
         except Exception as error:  # noqa: BLE001 - a boundary: whatever the client raises, calls go on
             self._away_until = asyncio.get_running_loop().time() + RETRY_SECS
-            logger.warning("Redis: {}; each process counts for itself meanwhile", error or type(error).__name__)
+            logger.warning("Redis: {}; each process counts for itself meanwhile", kind(error))
             return 0.0
 
     async def close(self) -> None:

@@ -11,6 +11,8 @@ from typing import Any, Final, Protocol
 import redis.asyncio
 from loguru import logger
 
+from processors.vendor_errors import kind
+
 TAKE: Final = """
 local t = redis.call('TIME')
 local now = tonumber(t[1]) + tonumber(t[2]) / 1000000
@@ -128,7 +130,7 @@ class RedisPlaces:
                 answer = await asked
         except Exception as error:  # noqa: BLE001 - a boundary: whatever the client raises, calls go on
             if not self._away:
-                logger.warning("Redis: {}; each process counts its calls for itself", error or type(error).__name__)
+                logger.warning("Redis: {}; each process counts its calls for itself", kind(error))
             self._away = True
             return None
         self._away = False

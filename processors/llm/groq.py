@@ -27,6 +27,7 @@ from processors.llm.base import (
     ToolSpec,
 )
 from processors.llm.chat_completions import KEY_STATUS, cause_of, deltas, retry_after_secs, retryable, tool_arguments
+from processors.vendor_errors import key_refused, kind, status_words
 
 CONNECT_SECS: Final = 3.0
 READ_SECS: Final = 30.0
@@ -107,7 +108,7 @@ class GroqModel:
         """Open a connection, and see that key and model are taken: the shortest request that does so.
 
         Raises:
-            LanguageModelError: They are not, in Groq's own words.
+            LanguageModelError: They are not, or nobody answers.
         """
         prompt = [{"role": "system", "content": system_prompt}, {"role": "user", "content": "Hello"}]
         try:
@@ -155,10 +156,11 @@ class GroqModel:
         except (groq.APITimeoutError, httpx.TimeoutException):
             raise LanguageModelError("Groq does not answer", retryable=True) from None
         except (groq.APIConnectionError, httpx.HTTPError) as error:
-            raise LanguageModelError(f"no connection to Groq: {error.__cause__ or error}", retryable=True) from None
-        except groq.APIError as error:
-            # An error in the middle of the stream.
-            raise LanguageModelError(error.message[:200], retryable=True) from None
+            raise LanguageModelError(
+                f"no connection to Groq ({kind(error.__cause__ or error)})", retryable=True
+            ) from None
+        except groq.APIError:
+            raise LanguageModelError("an error in the middle of Groq's stream", retryable=True) from None
         except json.JSONDecodeError:
             raise LanguageModelError("Groq's stream is damaged", retryable=True) from None
 
@@ -206,19 +208,21 @@ def _error(error: groq.APIStatusError) -> Mapping[str, Any]:
 
 
 def _refused(error: groq.APIStatusError) -> LanguageModelError:
-    """Groq's refusal in its own words, which name no key."""
+    """Groq's refusal by its cause, which is read in its words."""
     inner = _error(error)
     said = str(inner.get("message") or error.message)
     status = error.status_code
     if status in KEY_STATUS:
-        message = f"Groq refuses the key: {said[:200]}; set GROQ_API_KEY"
+        message = key_refused("Groq", "GROQ_API_KEY", status)
         return LanguageModelError(message, retryable=False, cause=Cause.KEY)
-    message = f"HTTP {status}: {said[:200]}"
+    message = status_words(status)
     if inner.get("code") in GONE_CODES:
+        message = f"HTTP {status}: the model is served no more"
         return LanguageModelError(message, retryable=False, cause=Cause.GONE)
     cause = Cause.BUSY if status == 498 else cause_of(status)  # 498: the flex tier's capacity
     if cause is Cause.BUSY and "per day" in said:
         cause = Cause.QUOTA
+        message = f"HTTP {status}: the day's quota is used up"
     headers = error.response.headers
     return LanguageModelError(
         message,

@@ -261,8 +261,8 @@ def _deltas(event: dict[str, Any]) -> list[Delta]:
     """
     if "error" in event or "code" in event:
         error = event.get("error", event)
-        message = str(error.get("message", error))[:200]
-        raise LanguageModelError(message, retryable=int(error.get("code", 500)) >= 500)
+        code = int(error.get("code", 500))
+        raise LanguageModelError(f"the local model failed ({code})", retryable=code >= 500)
     deltas: list[Delta] = []
     for choice in event.get("choices", ()):
         delta = choice.get("delta", {})

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from processors.llm.base import Cause, Delta, LanguageModelError, Message, ToolSpec
 from processors.llm.chat_completions import cause_of, deltas, retry_after_secs, retryable, tool_arguments
+from processors.vendor_errors import kind, status_words
 
 CONNECT_SECS = 3.0
 """A server that does not take the connection for so long is not there."""
@@ -88,10 +89,9 @@ class OpenAICompatibleModel:
         except openai.APITimeoutError:
             raise LanguageModelError("the server does not answer", retryable=True) from None
         except openai.APIConnectionError as error:
-            raise LanguageModelError(f"no connection: {error.__cause__ or error}", retryable=True) from None
-        except openai.APIError as error:
-            # An error in the middle of the stream.
-            raise LanguageModelError(error.message[:200], retryable=True) from None
+            raise LanguageModelError(f"no connection ({kind(error.__cause__ or error)})", retryable=True) from None
+        except openai.APIError:
+            raise LanguageModelError("an error in the middle of the stream", retryable=True) from None
 
 
 def _refused(error: openai.APIStatusError) -> LanguageModelError:
@@ -99,7 +99,7 @@ def _refused(error: openai.APIStatusError) -> LanguageModelError:
     # 404: the model is not there yet; whoever runs the server may fetch it at any time.
     cause = Cause.FAULT if status == 404 else cause_of(status)
     return LanguageModelError(
-        f"HTTP {status}: {error.message[:200]}",
+        status_words(status),
         retryable=retryable(status),
         cause=cause,
         retry_after_secs=retry_after_secs(error.response.headers.get("retry-after"), time.time()),

@@ -24,6 +24,7 @@ from processors.compat import DeepgramSocket, deepgram_abort, deepgram_ping
 from processors.frames import INPUT_SAMPLE_RATE_HZ, WINDOW_SAMPLES
 from processors.stt.base import Emit, OnError, RecognisedWord, RecogniserError, Transcript
 from processors.stt.stream import Result, SpokenStream, StreamParams
+from processors.vendor_errors import KEY_REFUSED, key_refused, kind, status_words
 
 CONNECT_SECS: Final = 3.0
 PING_SECS: Final = 0.9
@@ -47,7 +48,7 @@ NEVER_HEARS: Final = "I can't hear you, because speech recognition is not set up
 
 
 class DeepgramError(Exception):
-    """Deepgram refuses or is gone; the message holds its own words, and no key.
+    """Deepgram refuses or is gone; the message tells the cause in our words.
 
     Args:
         message: Why.
@@ -239,9 +240,10 @@ class DeepgramRecogniser:
         except ApiError as error:
             raise _refusal(error) from None
         except websockets.exceptions.ConnectionClosed as error:
-            raise DeepgramError(f"closed: {error}") from None
+            code = error.rcvd.code if error.rcvd is not None else None
+            raise DeepgramError("the connection broke off" if code is None else f"closed with code {code}") from None
         except (OSError, websockets.exceptions.WebSocketException) as error:
-            raise DeepgramError(f"no connection: {error}") from None
+            raise DeepgramError(f"no connection ({kind(error)})") from None
 
     @asynccontextmanager
     async def _socket(self) -> AsyncIterator[DeepgramSocket]:
@@ -421,23 +423,22 @@ async def probe(params: DeepgramParams) -> None:
     except ApiError as error:
         raise _refusal(error) from None
     except (OSError, websockets.exceptions.WebSocketException) as error:
-        raise DeepgramError(f"no connection: {error}") from None
+        raise DeepgramError(f"no connection ({kind(error)})") from None
 
 
 def _refusal(error: ApiError) -> DeepgramError:
     """What a refused handshake says. The SDK keeps the *request's* headers; the answer's are on the error's context."""
     status = error.status_code or 0
     answered = getattr(error.__context__, "headers", None) or {}
-    said = answered.get("dg-error") or f"HTTP {status}"
-    if status in (401, 403):
-        return DeepgramError(f"Deepgram refuses the key: {said} (HTTP {status}); set DEEPGRAM_API_KEY", permanent=True)
+    if status in KEY_REFUSED:
+        return DeepgramError(key_refused("Deepgram", "DEEPGRAM_API_KEY", status), permanent=True)
     if status == 429:
         after = answered.get("retry-after", "")
         wait_secs = float(after) if after.isdigit() else TOO_MANY_SECS
-        return DeepgramError(f"{said} (HTTP 429)", retry_after_secs=wait_secs)
+        return DeepgramError(status_words(status), retry_after_secs=wait_secs)
     if 400 <= status < 500:
-        return DeepgramError(f"Deepgram refuses the request: {said} (HTTP {status})", permanent=True)
-    return DeepgramError(f"{said} (HTTP {status})")
+        return DeepgramError(f"Deepgram does not take the settings, {status_words(status)}", permanent=True)
+    return DeepgramError(status_words(status))
 
 
 def _fault(for_caller: str, cause: DeepgramError) -> RecogniserError:

@@ -84,6 +84,6 @@ class STTProcessor(InlineAudio, FrameProcessor):
         )
 
     async def _report(self, error: RecogniserError) -> None:
-        logger.error("speech recognition: {} ({!r})", error, error.__cause__)
+        logger.error("speech recognition: {} ({})", error, type(error.__cause__).__name__)
         report_failure("stt", "recogniser", str(error))
         await self.push_frame(CallErrorFrame(str(error)))

@@ -51,7 +51,8 @@ class Mail:
         try:
             await asyncio.to_thread(self._deliver, message)
         except (smtplib.SMTPException, OSError) as error:
-            logger.warning("mail: {}", error)
+            code = getattr(error, "smtp_code", "")
+            logger.warning("mail: {} {}", type(error).__name__, code)
             raise ToolError("the mail server did not take it, so nothing was sent") from None
 
     def _deliver(self, message: EmailMessage) -> None:

@@ -164,7 +164,7 @@ class McpServer:
         return (text or "done")[:MAX_RESULT_CHARS]
 
     def _gone(self, name: str, error: Exception) -> ToolError:
-        logger.warning("MCP {}: {}: {!r}", self.name, name, error)
+        logger.warning("MCP {}: {}: {}", self.name, name, type(error).__name__)
         self._session = None
         return ToolError("the server that does this has gone; it may or may not have been done")
 
@@ -196,7 +196,7 @@ class McpServer:
                 await self._leave.wait()
         except Exception as error:
             # A boundary: transports raise what they like, often in groups.
-            logger.warning("MCP {}: {!r}", self.name, error)
+            logger.warning("MCP {}: {}", self.name, type(error).__name__)
         finally:
             self._session = None
 
@@ -266,7 +266,7 @@ async def connect(path: Path, taken: Collection[str] = ()) -> tuple[list[McpServ
     warnings: list[str] = []
     for server, answer in zip(servers, answers, strict=True):
         if isinstance(answer, BaseException):
-            logger.warning("MCP {}: {!r}", server.name, answer)
+            logger.warning("MCP {}: it does not answer ({})", server.name, type(answer).__name__)
             warnings.append(f"The tools of {server.name} cannot be used: it does not answer.")
         else:
             for tool in answer:

@@ -4,6 +4,7 @@ import asyncio
 import atexit
 import contextlib
 import importlib
+import re
 import weakref
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,7 @@ from typing import Any, Final
 from pydantic import SecretStr
 
 from processors.tts.base import VoiceError
+from processors.vendor_errors import key_refused, status_words
 
 SAMPLE_RATE_HZ: Final = 24_000
 TICKS_PER_SEC: Final = 10_000_000
@@ -24,6 +26,9 @@ STOP_SECS: Final = 3.0
 RECONNECT_SECS: Final = 0.5
 QUOTA_REST_SECS: Final = 600.0
 THROTTLED_REST_SECS: Final = 10.0
+
+_STATUS: Final = re.compile(r"\b(\d{3,4})\b")
+"""A status or close code within the SDK's words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,26 +199,28 @@ class Synthesizer:
             self._loop.call_soon_threadsafe(what)
 
     def _error(self, result: Any) -> VoiceError:
-        """Why it was cut short, in the SDK's words."""
+        """Why it was cut short, by the cause that the SDK names; its words are only read for the status in them."""
         details = result.cancellation_details
         codes = self._sdk.CancellationErrorCode
-        secret = self._key.get_secret_value()
-        said = (
-            str(details.error_details or details.error_code).split(" USP state")[0].replace(secret, "(the key)")[:200]
-        )
+        said = str(details.error_details or "")
+        number = _STATUS.search(said)
+        status = int(number[1]) if number is not None else None
         match details.error_code:
-            case codes.AuthenticationFailure if "403" in said:
+            case codes.AuthenticationFailure if status == 403:
                 # The quota is used up, or the resource is closed to this key.
-                return VoiceError(f"Azure: {said}", retry_after_secs=QUOTA_REST_SECS)
+                return VoiceError(
+                    "Azure: the quota is used up, or the key may not do this (403)", retry_after_secs=QUOTA_REST_SECS
+                )
             case codes.AuthenticationFailure:
-                said = f"Azure refuses the key: {said} Set AZURE_SPEECH_KEY and AZURE_SPEECH_REGION"
-                return VoiceError(said, retryable=False)
+                why = key_refused("Azure", "AZURE_SPEECH_KEY and AZURE_SPEECH_REGION", status)
+                return VoiceError(why, retryable=False)
             case codes.TooManyRequests:
-                return VoiceError(f"Azure: {said}", retry_after_secs=THROTTLED_REST_SECS)
+                return VoiceError(f"Azure: {status_words(429)}", retry_after_secs=THROTTLED_REST_SECS)
             case codes.BadRequest if "voice" in said.lower():
-                return VoiceError(f"Azure: {said} Set AZURE_VOICE", retryable=False)
+                return VoiceError("Azure does not take the voice; set AZURE_VOICE", retryable=False)
             case _:
-                return VoiceError(f"Azure: {said}")
+                name = str(details.error_code).rpartition(".")[2]
+                return VoiceError(f"Azure: {name}" + (f" ({status})" if status is not None else ""))
 
 
 def _boundary(event: Any) -> Boundary:

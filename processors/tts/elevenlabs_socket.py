@@ -17,6 +17,7 @@ from elevenlabs import AudioOutputMulti, CloseContext, FinalOutputMulti, SendTex
 from pydantic import SecretStr, ValidationError
 
 from processors.tts.base import VoiceError
+from processors.vendor_errors import KEY_REFUSED, key_refused, status_words
 
 MAX_CONTEXTS: Final = 5
 """The vendor closes a socket on which a sixth is opened. One whose audio nobody wants any more counts until its end."""
@@ -65,7 +66,7 @@ async def connect(url: str, key: SecretStr, *, timeout_secs: float, on_change: C
             logger=_quiet,
         )
     except websockets.InvalidStatus as refused:
-        raise _refused(refused.response.status_code, refused.response.body, refused.response.headers, key) from None
+        raise _refused(refused.response.status_code, refused.response.body, refused.response.headers) from None
     except TimeoutError:
         raise VoiceError(f"ElevenLabs: no connection within {timeout_secs:g} s") from None
     except (OSError, websockets.InvalidHandshake, EOFError) as error:
@@ -199,7 +200,7 @@ class ContextSocket:
         """Hand a message to who waits for it; raises what ends the socket."""
         data: dict[str, Any] = json.loads(raw)
         if data.get("error"):
-            raise _told(str(data["error"]), str(data.get("message") or ""), self._key)
+            raise _told(str(data["error"]))
         # The package's type for both at once would miss the end: its field has not the name that is on the wire.
         kind = FinalOutputMulti if data.get("isFinal") else AudioOutputMulti
         message = kind.model_validate({**data, "audio": data.get("audio") or ""})
@@ -226,8 +227,8 @@ class ContextSocket:
         code, reason = closed.rcvd.code, closed.rcvd.reason
         for mark, name in (("api key", "invalid_api_key"), ("quota", "quota_exceeded")):
             if mark in reason.lower():
-                return _told(name, reason, self._key)
-        return VoiceError(_safe(f"ElevenLabs: closed with {code}: {reason}", self._key))
+                return _told(name)
+        return VoiceError(f"ElevenLabs: closed with code {code}")
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.create_task(work, name="elevenlabs close")
@@ -235,39 +236,37 @@ class ContextSocket:
         task.add_done_callback(self._tasks.discard)
 
 
-def _safe(text: str, key: SecretStr) -> str:
-    """The vendor's words, short and without the key."""
-    secret = key.get_secret_value()
-    return (text.replace(secret, "(the key)") if secret else text)[:200]
-
-
-def _refused(status: int, body: bytes | bytearray | None, headers: Any, key: SecretStr) -> VoiceError:
+def _refused(status: int, body: bytes | bytearray | None, headers: Any) -> VoiceError:
     """A handshake's refusal: ``{"detail": {"status": ..., "message": ...}}``."""
     try:
         detail = json.loads(body or b"").get("detail")
     except (ValueError, AttributeError):
         detail = None
-    name, said = "", ""
-    if isinstance(detail, dict):
-        name, said = str(detail.get("status") or ""), str(detail.get("message") or "")
-    elif isinstance(detail, str):
-        said = detail
-    if not name and status in (401, 403):
+    name = str(detail.get("status") or "") if isinstance(detail, dict) else ""
+    if not name and status in KEY_REFUSED:
         name = "invalid_api_key"
     after = str(headers.get("retry-after") or "")
     after_secs = float(after) if after.replace(".", "", 1).isdigit() else None
-    return _told(name, said or f"HTTP {status}", key, after_secs)
+    return _told(name, status, after_secs)
 
 
-def _told(name: str, said: str, key: SecretStr, after_secs: float | None = None) -> VoiceError:
-    """What the vendor says is wrong, with what to set where that helps."""
-    said = _safe(said, key)
+def _told(name: str, status: int | None = None, after_secs: float | None = None) -> VoiceError:
+    """What is wrong, by the vendor's name for it, with what to set where that helps.
+
+    Args:
+        name: The vendor's name for it.
+        status: The HTTP status, if it was told by one.
+        after_secs: When to come back, if the vendor says.
+    """
     if "quota" in name:
-        return VoiceError(f"ElevenLabs: {said}", retry_after_secs=after_secs or QUOTA_REST_SECS)
+        return VoiceError("ElevenLabs: the quota is used up", retry_after_secs=after_secs or QUOTA_REST_SECS)
     if "api_key" in name or "permission" in name:
-        return VoiceError(f"ElevenLabs refuses the key: {said}; set ELEVENLABS_API_KEY", retryable=False)
+        return VoiceError(key_refused("ElevenLabs", "ELEVENLABS_API_KEY", status), retryable=False)
     if "voice" in name:
-        return VoiceError(f"ElevenLabs: {said}; set ELEVENLABS_VOICE", retryable=False)
+        return VoiceError("ElevenLabs does not take the voice; set ELEVENLABS_VOICE", retryable=False)
     if "model" in name:
-        return VoiceError(f"ElevenLabs: {said}; set ELEVENLABS_MODEL", retryable=False)
-    return VoiceError(f"ElevenLabs: {said} ({name})" if name else f"ElevenLabs: {said}", retry_after_secs=after_secs)
+        return VoiceError("ElevenLabs does not take the model; set ELEVENLABS_MODEL", retryable=False)
+    if "busy" in name or "concurrent" in name or "too_many" in name:
+        return VoiceError("ElevenLabs: too many requests at once", retry_after_secs=after_secs)
+    why = status_words(status) if status is not None else "the vendor has a fault"
+    return VoiceError(f"ElevenLabs: {why}", retry_after_secs=after_secs)

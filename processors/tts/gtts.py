@@ -22,6 +22,7 @@ from processors.tts.alignment import WordAligner
 from processors.tts.base import VoiceChunk, VoiceError
 from processors.tts.parts import cut
 from processors.tts.word_times import estimate
+from processors.vendor_errors import kind
 from transports.pcm import AudioFormatError, decode_mp3
 
 SAMPLE_RATE_HZ: Final = 24_000
@@ -128,10 +129,10 @@ class GttsVoice:
             return b"".join(_trimmed(decode_mp3(mp3, SAMPLE_RATE_HZ), rest) for mp3 in speech.stream())
         except (gTTSError, requests.RequestException) as error:
             raise _error(error) from None
-        except AudioFormatError as error:
-            raise VoiceError(f"gTTS sent no audio: {error}") from None
+        except AudioFormatError:
+            raise VoiceError("gTTS sent no audio") from None
         except (ValueError, AssertionError) as error:  # damaged base64; nothing left to say
-            raise VoiceError(f"gTTS: {str(error)[:120] or type(error).__name__}") from None
+            raise VoiceError(f"gTTS: a damaged answer ({kind(error)})") from None
 
 
 def _error(error: Exception) -> VoiceError:

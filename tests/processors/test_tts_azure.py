@@ -143,15 +143,15 @@ async def test_an_interruption_while_the_vendor_is_silent_costs_nothing():
 @pytest.mark.parametrize(
     ("faults", "profile", "says", "retryable"),
     [
-        ([], {"keys": {Vendor.AZURE: "other"}}, r"refuses the key: .*\(401\).*Set AZURE_SPEECH_KEY", False),
+        ([], {"keys": {Vendor.AZURE: "other"}}, r"refuses the key .*401.*set AZURE_SPEECH_KEY", False),
         ([fault("quota_gone")], {}, r"Azure: .*\(403\)", True),
-        ([fault("status", status=429)], {}, r"Azure: .*Too many requests \(429\)", True),
+        ([fault("status", status=429)], {}, "Azure: HTTP 429: too many requests", True),
         ([fault("status", status=503)], {}, "Azure: .*503", True),
         ([fault("reset")], {}, "Azure: ", True),
         ([fault("hang")], {}, "no audio within 1 s", True),
     ],
 )
-async def test_refusals_in_the_vendors_words(monkeypatch, faults, profile, says, retryable):
+async def test_refusals_by_their_cause(monkeypatch, faults, profile, says, retryable):
     monkeypatch.setattr("processors.tts.azure.LOAD_SECS", 0.5)
     async with speaking(*faults, load=False, **profile) as (_, voice):
         with pytest.raises(VoiceError, match=says) as refused:
