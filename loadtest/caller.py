@@ -178,6 +178,16 @@ class Caller:
                 async with asyncio.timeout(_CLOSE_TIMEOUT_SECS):
                     await pc.close()
 
+    def cut_line(self) -> None:
+        """Nothing passes either way from now on, until :meth:`mend_line`."""
+        if self._line is not None:
+            self._line.cut()
+
+    def mend_line(self) -> None:
+        """The path is back, as when a train leaves a tunnel."""
+        if self._line is not None:
+            self._line.mend()
+
     async def vanish(self) -> None:
         """Be gone without a goodbye, as when a battery dies."""
         if self._line is not None:

@@ -47,17 +47,19 @@ class Line:
         pair = self._ice._nominated[1]
         self._send = pair.protocol.transport.sendto
         self._address = pair.remote_addr
+        self._is_cut = False
         self._ssrc = sender._ssrc
         self._payload_type = transceiver._codecs[0].payloadType
         self._sequence = random.randrange(1 << 15)
         self._timestamp = random.randrange(1 << 31)
 
     def send(self, payload: bytes) -> None:
-        """Send the next 20 ms."""
+        """Send the next 20 ms; over a line that is cut they are lost."""
         self._sequence = (self._sequence + 1) & 0xFFFF
         self._timestamp = (self._timestamp + PACKET_SAMPLES) & 0xFFFF_FFFF
         header = RTP_HEADER.pack(0x80, self._payload_type, self._sequence, self._timestamp, self._ssrc)
-        self._send(self._encrypt(header + payload), self._address)
+        if not self._is_cut:
+            self._send(self._encrypt(header + payload), self._address)
 
     def skip(self, packets: int) -> None:
         """Let RTP time pass without sending."""
@@ -69,6 +71,13 @@ class Line:
             protocol.send_data = _send_no_data
             protocol.send_stun = _send_no_stun
             protocol.datagram_received = _receive_nothing
+        self._is_cut = True
+
+    def mend(self) -> None:
+        """What is sent gets through again, both ways."""
+        for protocol in self._ice._protocols:
+            del protocol.send_data, protocol.send_stun, protocol.datagram_received
+        self._is_cut = False
 
 
 async def _send_no_data(data: bytes, addr: tuple[str, int]) -> None:

@@ -12,7 +12,7 @@ Three numbers tie frames together:
 """
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from pipecat.frames.frames import (
     BotStartedSpeakingFrame,
@@ -433,6 +433,29 @@ class ReplyCommittedFrame(SystemFrame):
 @dataclass
 class LineClosesFrame(SystemFrame):
     """The call must end soon, since the server stops: the bot says so when it may, and hangs up."""
+
+
+@dataclass
+class ClientMicrophoneFrame(SystemFrame):
+    """The client says that its microphone is on, or off: what comes of it then is not listened to."""
+
+    on: bool
+
+
+@dataclass
+class ClientAnswerFrame(SystemFrame):
+    """What a client is answered that has asked for something.
+
+    Parameters:
+        message: The answer, to be sent as it is.
+    """
+
+    message: dict[str, Any]
+
+
+@dataclass
+class CallerHangsUpFrame(SystemFrame):
+    """The caller's client asks that the call end."""
 
 
 @dataclass

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from pipecat.frames.frames import Frame
 
-from processors.frames import CallErrorFrame, UserTextFrame
+from processors.frames import CallErrorFrame, ClientAnswerFrame, ClientMicrophoneFrame, UserTextFrame
 from processors.token_bucket import TokenBucket
 from transports import rtvi
 
@@ -19,7 +19,10 @@ MAX_MESSAGE_BYTES: Final = 32 * 1024
 """The longest text that may be typed, with each character escaped, and what stands around it."""
 
 PING: Final = "ping"
-"""The page's sign of life."""
+"""How a sign of life begins; Pipecat's clients add the time."""
+
+AUDIO_INDEX: Final = 0
+"""The microphone's place in the ``receiver_index`` of a ``trackStatus``; camera and screen are not received."""
 
 _TOO_LONG: Final = f"The message is too long: at most {MAX_MESSAGE_BYTES} bytes are taken."
 _NOT_JSON: Final = "The message could not be read."
@@ -86,13 +89,19 @@ class ClientMessages:
             return self._refuse(_TOO_LONG, now)
         if not self._bytes.take(size, now):
             return self._refuse(_TOO_MANY_MESSAGES, now)
-        if message == PING:
+        if isinstance(message, str) and message.startswith(PING):
             return []
         try:
             decoded: Any = json.loads(message)
         except (ValueError, RecursionError):
             return self._refuse(_NOT_JSON, now)
-        return list(self._within_limits(decoded, now))
+        if (microphone := _microphone(decoded)) is not None:
+            return [microphone]  # one that were dropped would leave the caller unheard
+        frames = list(self._within_limits(decoded, now))
+        answer = rtvi.answer(decoded)
+        if answer is not None and (answer["type"] == "server-response" or self._complaints.take(1, now)):
+            frames.append(ClientAnswerFrame(answer))
+        return frames
 
     def _within_limits(self, message: Any, now: float) -> Iterator[Frame]:
         for frame in rtvi.parse(message):
@@ -117,6 +126,18 @@ class ClientMessages:
     def _refuse(self, reason: str, now: float) -> list[Frame]:
         self.refused += 1
         return [CallErrorFrame(reason)] if self._complaints.take(1, now) else []
+
+
+def _microphone(message: Any) -> ClientMicrophoneFrame | None:
+    """Whether a signalling message of Pipecat's SmallWebRTC transport switches the microphone."""
+    match message:
+        case {
+            "type": "signalling",
+            "message": {"type": "trackStatus", "receiver_index": int(index), "enabled": bool(enabled)},
+        } if index == AUDIO_INDEX and not isinstance(index, bool):
+            return ClientMicrophoneFrame(enabled)
+        case _:
+            return None
 
 
 def _per_minute(amount: float, at_once: float) -> TokenBucket:

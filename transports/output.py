@@ -42,6 +42,9 @@ STALL_SECS: Final = 0.5
 AUDIBLE_RMS: Final = 300.0
 """Level (of 32768) from which a reply that ran dry counts as heard again: -41 dBFS."""
 
+LOOK_BACK_PULLS: Final = 250
+"""For so many pulls it is known what was played when: 5 s, more than it takes to find out that a line is gone."""
+
 END_GRACE_SECS: Final = 2.0
 """How much longer than its audio lasts the end of a call waits for a reply to be heard."""
 
@@ -114,6 +117,11 @@ class PlayoutOutput(OvertakingInterruptions):
         self._last_word_position: int | None = None
         self._dry_samples = 0
         self._stalled = False
+        self._pulled = 0
+        self._pulls: deque[tuple[int, int]] = deque(maxlen=LOOK_BACK_PULLS)
+        """Samples pulled in all, silence included, and the engine's position then."""
+        self._on_hold = False
+        self._line_is_down = False
         self._due: deque[object] = deque()
         self._due_came = asyncio.Event()
         self._telling = asyncio.Lock()
@@ -127,6 +135,8 @@ class PlayoutOutput(OvertakingInterruptions):
 
     def pull(self, samples: int) -> bytes:
         """The next samples for the track: 24 kHz 16-bit mono PCM, silence where there is nothing to say."""
+        self._pulls.append((self._pulled, self._engine.played))
+        self._pulled += samples
         pcm = self._engine.pull(samples)
         due = self._engine.take_due()
         for item in due:
@@ -138,6 +148,29 @@ class PlayoutOutput(OvertakingInterruptions):
         if self.on_audio is not None:
             self.on_audio(pcm)
         return pcm
+
+    def line_down(self, unheard_secs: float) -> None:
+        """Nothing comes through: keep back what would not be heard.
+
+        Parameters:
+            unheard_secs: How long that has been so; what was played since then is played again.
+        """
+        self._line_is_down = True
+        self._engine.hold(self._played_in_last(unheard_secs))
+
+    def line_up(self) -> None:
+        """Go on, unless the call is on hold as well; does nothing while the line is up."""
+        if self._line_is_down:
+            self._line_is_down = False
+            if not self._on_hold:
+                self._engine.end_hold()
+
+    def _played_in_last(self, secs: float) -> int:
+        """Samples of content that were played in the last so many seconds, those played again counted once."""
+        since = self._pulled - round(secs * OUTPUT_SAMPLE_RATE_HZ)
+        played = self._engine.played
+        position = next((position for pulled, position in self._pulls if pulled >= since), played)
+        return max(0, played - position)
 
     def _note(self, item: object) -> None:
         """Book what was heard at once, so that a cut in the next instant tells it right; frames follow."""
@@ -305,16 +338,11 @@ class PlayoutOutput(OvertakingInterruptions):
             self._due_came.set()
 
     def _hold(self, frame: CallHoldFrame) -> None:
-        if not frame.on:
+        self._on_hold = frame.on
+        if frame.on:
+            self._engine.hold(self._played_in_last(frame.unheard_secs))
+        elif not self._line_is_down:
             self._engine.end_hold()
-            return
-        # A reply that was heard to its end, as far as anybody knows, is not taken up again.
-        sounding = next((reply for reply in self._replies.values() if reply.playing), None)
-        unheard = 0
-        if sounding is not None:
-            spoken = self._engine.played - sounding.utterances[0].base
-            unheard = min(round(frame.unheard_secs * OUTPUT_SAMPLE_RATE_HZ), spoken)
-        self._engine.hold(unheard)
 
     def _forget(self, reply: _Reply) -> None:
         reply.over = True

@@ -14,13 +14,22 @@ from loguru import logger
 from pipecat.frames.frames import Frame
 from pipecat.transports.smallwebrtc.connection import SmallWebRTCConnection
 
-from processors.compat import bound_messages, close_sockets, own_interfaces, take_audio, take_voice
-from processors.frames import ClientReadyFrame
+from processors.compat import (
+    ask_whether_there,
+    bound_messages,
+    close_sockets,
+    own_interfaces,
+    take_audio,
+    take_voice,
+)
+from processors.frames import ClientAnswerFrame, ClientMicrophoneFrame, ClientReadyFrame
 from processors.rtp import AudioPacket
 from processors.token_bucket import TokenBucket
+from transports import rtvi
 from transports.candidates import CandidateLimit, CandidatePolicy, without_refused
 from transports.client_messages import ClientMessages
 from transports.opus import OpusEncoder
+from transports.reach import ASK_AFTER_SECS, Reach, Step
 from transports.receive import FRAME_MS, SILENCE, AudioReceiver
 from transports.sdp import count_candidates
 from transports.voice import RTP_CLOCK_HZ, Voice
@@ -50,10 +59,11 @@ BACKLOG_SECS: Final = 3.0
 FIRST_BACKLOG_SECS: Final = 0.5
 """The same at the start of a call."""
 
-RTP_TICKS_PER_MS: Final = RTP_CLOCK_HZ // 1000
+RESTART_READY_SECS: Final = 1.0
+"""So long a peer that takes another one's place may take to say that it is ready, unless it has announced that it will:
+Pipecat's clients say so once a call, not once a connection."""
 
-_SPARSE_FACTOR: Final = 4
-"""A peer with neither microphone nor data channel sends only an RTCP report now and then: it gets more time."""
+RTP_TICKS_PER_MS: Final = RTP_CLOCK_HZ // 1000
 
 _WATCH_SECS: Final = 0.5
 _NEVER_SECS: Final = 10**6
@@ -99,6 +109,14 @@ class PeerListener(Protocol):
         """20 ms of 16 kHz mono 16-bit PCM."""
         ...
 
+    def peer_unreachable(self, peer: "Peer", unheard_secs: float) -> None:
+        """Nothing comes through, at least now: so much of what was sent last has not been heard."""
+        ...
+
+    def peer_reachable(self, peer: "Peer") -> None:
+        """What is sent comes through again."""
+        ...
+
 
 class Peer(SmallWebRTCConnection):
     """A peer connection with one audio section, ours; whatever else is offered is declined.
@@ -110,8 +128,9 @@ class Peer(SmallWebRTCConnection):
         messages: What reads the client's messages, and limits them.
         listener: Who is told what becomes of it.
         connect_secs: How long it may take to connect.
-        silent_secs: A connected peer that sends no datagram for so long is gone.
+        silent_secs: A connected peer that sends no datagram for so long, and answers none, is gone.
         moves: Whether the call moves here from another page.
+        ready_secs: How long a peer that speaks may take to say that it is ready.
     """
 
     def __init__(
@@ -125,6 +144,7 @@ class Peer(SmallWebRTCConnection):
         connect_secs: float,
         silent_secs: float,
         moves: bool = False,
+        ready_secs: float = LATE_READY_SECS,
     ) -> None:
         # Its own timeout closes the connection from a task that the closing itself cancels midway,
         # and never ends; the call keeps the time instead.
@@ -132,8 +152,6 @@ class Peer(SmallWebRTCConnection):
         self.moves = moves
         self.ready = False
         self.has_connected = False
-        self.alive_at = 0.0
-        """When it last sent anything: the event loop's time, to half a second."""
         self.quality: dict[str, float] = {}
         self._listener = listener
         self._connect_secs = connect_secs
@@ -146,17 +164,20 @@ class Peer(SmallWebRTCConnection):
         self._withheld = False
         self._receiver = AudioReceiver()
         self._pace = TokenBucket(MAX_PACE, BACKLOG_SECS, FIRST_BACKLOG_SECS)
+        self._reach = Reach(self._now())
+        self._muted = False
         self._heard_at = 0.0
         self._filled_secs = 0.0
-        self._steady = False
-        self._ready_secs = READY_SECS
+        self._late_ready_secs = ready_secs
+        self._ready_secs = min(READY_SECS, ready_secs)
         self._patience: asyncio.TimerHandle | None = None
         self._watching: asyncio.Task[None] | None = None
-        self._voice = Voice(lambda samples: pull(self, samples), self._on_voice_ended, encoder)
+        self._pull = pull
+        self._voice = Voice(self._speak, self._on_voice_ended, encoder)
         self._audio = self.pc.addTransceiver("audio", direction="sendrecv")
         opus = [c for c in RTCRtpSender.getCapabilities("audio").codecs if c.mimeType == "audio/opus"]
         self._audio.setCodecPreferences(opus)
-        take_audio(self._audio.receiver, self._on_packet)
+        take_audio(self._audio.receiver, self._on_packet, self._on_datagram)
         take_voice(self._audio.sender, self._voice.begin, self._voice.end)
 
     async def start(self) -> None:
@@ -169,14 +190,21 @@ class Peer(SmallWebRTCConnection):
         self._patience = asyncio.get_running_loop().call_later(self._connect_secs, self._on_time_out)
         await self.connect()  # only says that its events are wanted; the peer connects when it does
 
-    async def close(self) -> None:
-        """Say goodbye and free all that it holds."""
+    async def close(self, *, goodbye: bool) -> None:
+        """Free all that it holds.
+
+        Parameters:
+            goodbye: Tell the client that the call is over. It does not come back then; one that is dropped while its
+                call goes on must not hear it, however late.
+        """
         for pending in (self._patience, self._watching, self._reading):
             if pending is not None:
                 pending.cancel()
+        if goodbye:
+            self.send_app_message(rtvi.peer_left())
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT_SECS):
-                await self.disconnect()
+                await self._close()
         except TimeoutError:
             logger.warning(f"peer connection {self.pc_id} did not close within {CLOSE_TIMEOUT_SECS} s")
             close_sockets(self.pc)
@@ -223,7 +251,7 @@ class Peer(SmallWebRTCConnection):
         if self.has_connected:
             return
         self.has_connected = True
-        self.alive_at = self._now()
+        self._reach.heard(self._now())
         self._watching = asyncio.create_task(self._watch())
         await self._listener.peer_connected(self)
 
@@ -238,15 +266,27 @@ class Peer(SmallWebRTCConnection):
         # aiortc ends the voice of a peer that closes before it says that the peer has closed.
         self._listener.peer_gone(self, "the peer closed" if self.said_goodbye else "the voice failed")
 
+    @property
+    def unheard_secs(self) -> float:
+        """How much of what was sent last has not been heard, as far as is known."""
+        return 0.0 if self.said_goodbye else self._reach.unheard_secs(self._now())
+
+    # --- messages ------------------------------------------------------------------------------
+
     def _on_data_channel(self, channel: RTCDataChannel) -> None:
-        self._steady = True
-        channel.remove_all_listeners("message")  # Pipecat's own, which reads without a limit
+        channel.remove_all_listeners("message")  # Pipecat's own: without a limit, and deaf after a trackStatus
         channel.on("message", self._on_message)
 
     def _on_message(self, message: str | bytes) -> None:
-        self._ready_secs = LATE_READY_SECS
+        self._ready_secs = self._late_ready_secs
         for frame in self._messages.read(message, self._now()):
-            self._inbox.put_nowait(frame)
+            match frame:
+                case ClientMicrophoneFrame():
+                    self._muted = not frame.on
+                case ClientAnswerFrame():
+                    self.send_app_message(frame.message)
+                case _:
+                    self._inbox.put_nowait(frame)
 
     async def _read_messages(self) -> None:
         while True:
@@ -254,9 +294,17 @@ class Peer(SmallWebRTCConnection):
             self.ready = self.ready or isinstance(frame, ClientReadyFrame)
             await self._listener.peer_sent(self, frame)
 
+    # --- audio ---------------------------------------------------------------------------------
+
+    def _on_datagram(self) -> None:
+        if self._reach.heard(self._now()):
+            self._listener.peer_reachable(self)
+
     def _on_packet(self, packet: AudioPacket) -> None:
+        self._on_datagram()
+        if self._muted:
+            return
         now = self._heard_at = self._now()
-        self._steady = True
         self._filled_secs = 0.0
         if not self._pace.has(FRAME_MS / 1000, now):
             self._receiver.skip()
@@ -265,17 +313,30 @@ class Peer(SmallWebRTCConnection):
             if self._pace.take(FRAME_MS / 1000, now):
                 self._listener.peer_heard(self, pcm)
 
+    def _speak(self, samples: int) -> bytes:
+        pcm = self._pull(self, samples)
+        now = self._now()
+        # Nearly always that is all: a caller's microphone sends as often as the bot does.
+        if now - self._reach.heard_at >= ASK_AFTER_SECS:
+            step = self._reach.look(now, speaks=pcm.count(0) != len(pcm))
+            if step is not Step.NOTHING:
+                ask_whether_there(self._audio.receiver.transport.transport)
+            if step is Step.DOWN:
+                self._listener.peer_unreachable(self, self._reach.unheard_secs(now))
+        return pcm
+
+    # --- watching ------------------------------------------------------------------------------
+
     async def _watch(self) -> None:
         """Tell when the peer is gone, or counts as ready; bridge gaps in its audio."""
         connected_at = self._now()
-        datagrams = 0
         while True:
             await asyncio.sleep(_WATCH_SECS)
             now = self._now()
-            received, self.quality = await self._measure()
-            if received != datagrams:
-                datagrams, self.alive_at = received, now
-            elif now - self.alive_at >= self._silent_secs * (1 if self._steady else _SPARSE_FACTOR):
+            self.quality = await self._measure()
+            if "round_trip_ms" in self.quality:
+                self._reach.round_trip_secs = self.quality["round_trip_ms"] / 1000
+            if self._reach.silent_secs(now) >= self._silent_secs:
                 self._listener.peer_gone(self, "the peer fell silent")
                 return
             if not self.ready and now - connected_at >= self._ready_secs:
@@ -283,11 +344,10 @@ class Peer(SmallWebRTCConnection):
                 await self._listener.peer_sent(self, ClientReadyFrame())
             self._bridge_gap(now)
 
-    async def _measure(self) -> tuple[int, dict[str, float]]:
-        """Datagrams of any kind that came from the peer (media, RTCP, data channel), and how good the line is."""
-        report = await self._audio.receiver.getStats()
-        datagrams = sum(stats.packetsReceived for stats in report.values() if stats.type == "transport")
-        return datagrams, line_quality([*report.values(), *(await self._audio.sender.getStats()).values()])
+    async def _measure(self) -> dict[str, float]:
+        received = await self._audio.receiver.getStats()
+        sent = await self._audio.sender.getStats()
+        return line_quality([*received.values(), *sent.values()])
 
     def _bridge_gap(self, now: float) -> None:
         if not self._heard_at or now - self._heard_at < GAP_SECS:

@@ -18,6 +18,7 @@ from pipecat.frames.frames import (
 
 from processors.context import ConversationFrame
 from processors.frames import (
+    CallerHangsUpFrame,
     CallErrorFrame,
     CallHoldFrame,
     ClientReadyFrame,
@@ -34,12 +35,26 @@ from processors.frames import (
 )
 
 LABEL: Final = "rtvi-ai"
-PROTOCOL_VERSION: Final = "2.0.0"
+PROTOCOL_VERSION: Final = "2.1.0"
+"""From 2.1 on a client sends several keys in one message."""
 
 MAX_TEXT_CHARS: Final = 2_000
 """Longest text that a client may type: what a person can say in two minutes."""
 
+MAX_ID_CHARS: Final = 64
+"""Longest identifier of a message that is repeated in the answer to it."""
+
 KEYS: Final = frozenset("0123456789*#")
+
+NOT_SERVED: Final = frozenset(
+    {
+        "ui-event",  # the page's state, for workers that act on it: there are none
+        "ui-snapshot",
+        "ui-cancel-job-group",
+        "llm-function-call-result",  # tools run here, not in the client
+    }
+)
+"""What clients send unasked, and what is ignored on purpose."""
 
 Message = dict[str, Any]
 
@@ -59,10 +74,16 @@ def parse(message: Any) -> Iterator[Frame]:
     match message.get("type"):
         case "client-ready":
             yield ClientReadyFrame(message_id=str(message.get("id", "")))
-        case "send-text":
+        case "send-text" if _wants(data, "run_immediately") is not False:
             yield _typed(data.get("content"))
         case "dtmf" if isinstance(data.get("buttons"), list):
             yield from map(_pressed, filter(_is_key, data["buttons"]))
+        case "dtmf" if _is_key(data.get("button")):  # before 2.1: one at a time
+            yield _pressed(data["button"])
+        case "append-to-context" if _asks_now(data):  # what clients sent before there was send-text
+            yield _typed(data.get("content"))
+        case "disconnect-bot":
+            yield CallerHangsUpFrame()
         case "client-message" if data.get("t") == "dtmf":
             details = data.get("d")
             key = details.get("key") if isinstance(details, Mapping) else None
@@ -75,6 +96,46 @@ def parse(message: Any) -> Iterator[Frame]:
                 yield CallHoldFrame(on)
         case _:
             return
+
+
+def answer(message: Any) -> Message | None:
+    """The answer to a client's message that wants one; None for all others.
+
+    A ``client-message`` is answered, so that a client which waits for that (``sendClientRequest``) need not wait in
+    vain; what cannot be served is refused in words that repeat nothing of it.
+
+    Parameters:
+        message: The decoded JSON.
+    """
+    if not isinstance(message, Mapping) or message.get("label") != LABEL:
+        return None
+    id_, type_ = message.get("id"), message.get("type")
+    if not isinstance(id_, str) or not 0 < len(id_) <= MAX_ID_CHARS or not isinstance(type_, str):
+        return None
+    data = message.get("data")
+    data = data if isinstance(data, Mapping) else {}
+    if type_ in NOT_SERVED or type_ in ("client-ready", "disconnect-bot"):
+        return None
+    if type_ == "append-to-context" and not _asks_now(data):
+        return _refused(id_, "Only a user's text that is to be answered at once can be added to the conversation.")
+    if type_ == "send-text" and _wants(data, "run_immediately") is False:
+        return _refused(id_, "A text is always answered at once.")
+    if any(True for _ in parse(message)):
+        return _message("server-response", {"t": data["t"], "d": None}, id_) if type_ == "client-message" else None
+    return _refused(id_, "This bot does not serve such a message.")
+
+
+def _refused(id_: str, reason: str) -> Message:
+    return _message("error-response", {"error": reason}, id_)
+
+
+def _asks_now(data: Mapping[str, Any]) -> bool:
+    return data.get("role") == "user" and data.get("run_immediately") is True
+
+
+def _wants(data: Mapping[str, Any], option: str) -> Any:
+    options = data.get("options")
+    return options.get(option) if isinstance(options, Mapping) else None
 
 
 def _is_key(key: object) -> TypeGuard[str]:
@@ -132,7 +193,8 @@ def messages(frame: Frame) -> list[Message]:
         case DecisionCardFrame():
             return [_ours("decision-card", card=frame.card)]
         case CallErrorFrame():
-            return [_message("error", {"message": frame.message, "fatal": frame.fatal})]
+            # "message" is the name that the field had before protocol 1.0.
+            return [_message("error", {"error": frame.message, "message": frame.message, "fatal": frame.fatal})]
         case _:
             return []
 
@@ -140,6 +202,11 @@ def messages(frame: Frame) -> list[Message]:
 def utterance_heard(text: str) -> Message:
     """An utterance has begun to sound: the protocol's own, vaguer word for what ``word-heard`` tells exactly."""
     return _message("bot-tts-text", {"text": text})
+
+
+def peer_left() -> Message:
+    """The bot has hung up: who reads it does not come back. It is no RTVI, but signalling of the transport."""
+    return {"type": "signalling", "message": {"type": "peerLeft"}}
 
 
 def call_moved() -> Message:

@@ -26,7 +26,7 @@ from transports.client_messages import MessageLimits
 from transports.doors import ADDRESS, PLACE, DoorParams, Doors, door_middleware
 from transports.loop_lag import LoopLag
 from transports.sdp import OfferError, parse_candidate
-from transports.takeover import CallerId, call_of, places_of_others, read_caller
+from transports.takeover import CallerId, call_of, places_of_others, read_caller, says_ready
 from transports.webrtc import Answer, WebRTCCall
 
 Body = TypeVar("Body", bound=BaseModel)
@@ -243,16 +243,24 @@ class Calls:
         return _answered(answer)
 
     async def renegotiate(
-        self, pc_id: str, sdp: str, *, restart_pc: bool, caller: CallerId | None = None, address: str | None = None
+        self,
+        pc_id: str,
+        sdp: str,
+        *,
+        restart_pc: bool,
+        caller: CallerId | None = None,
+        address: str | None = None,
+        says_ready: bool = False,
     ) -> dict[str, str]:
-        """Answer a later offer of a call.
+        """Answer a later offer of a call; for the parameters see :meth:`~transports.webrtc.WebRTCCall.answer`.
 
         Raises:
             ApiError: There is no such call, or this address asks too often.
             OfferError: The offer cannot be answered.
         """
         self._count(address)
-        return _answered(await self.find_own(pc_id, caller).answer(sdp, restart_pc=restart_pc))
+        call = self.find_own(pc_id, caller)
+        return _answered(await call.answer(sdp, restart_pc=restart_pc, says_ready=says_ready))
 
     def find_own(self, pc_id: str, caller: CallerId | None) -> WebRTCCall:
         """The call with this peer connection, if it is this caller's.
@@ -458,6 +466,7 @@ def make_app(
                 restart_pc=bool(body.restart_pc),
                 caller=read_caller(body.request_data),
                 address=address_of(request),
+                says_ready=says_ready(body.request_data),
             )
         else:
             answer = await calls.open(body.sdp, read_caller(body.request_data), address_of(request), request.get(PLACE))

@@ -15,6 +15,10 @@ from transports.sdp import OfferError
 FIELD: Final = "caller_token"
 """Where in an offer's ``requestData`` the token stands."""
 
+SAYS_READY: Final = "says_ready"
+"""Where in ``requestData`` a client announces that it says ``client-ready`` on every connection: the bot waits for it
+then. Pipecat's clients say it on a call's first one only."""
+
 _SHAPE: Final = re.compile(r"[A-Za-z0-9_-]{22,128}")
 """128 bits and more in base 64 for URLs (RFC 4648 §5), or in hexadecimal digits."""
 
@@ -62,6 +66,11 @@ def read_caller(request_data: Any) -> CallerId | None:
     if not isinstance(token, str) or not _SHAPE.fullmatch(token) or len(set(token)) < _FEWEST_DIFFERENT:
         raise OfferError("weak_token", f"{FIELD} must be 22 to 128 random letters, digits, - or _")
     return CallerId(hashlib.sha256(token.encode()).digest())
+
+
+def says_ready(request_data: Any) -> bool:
+    """Whether an offer's ``requestData`` announces a ``client-ready``; see :data:`SAYS_READY`."""
+    return isinstance(request_data, Mapping) and request_data.get(SAYS_READY) is True
 
 
 def call_of(calls: Iterable[CallT], caller: CallerId | None) -> CallT | None:

@@ -15,14 +15,14 @@ from aiortc import RTCIceCandidate, RTCIceServer
 from loguru import logger
 from pipecat.frames.frames import Frame
 
-from processors.frames import CallHoldFrame, ClientReadyFrame, LineClosesFrame
+from processors.frames import CallerHangsUpFrame, CallHoldFrame, ClientReadyFrame, LineClosesFrame
 from transports import rtvi
 from transports.call_input import CallInput
 from transports.client_messages import ClientMessages, MessageLimits
 from transports.line import Line, LineParams, LineState
 from transports.opus import OpusEncoder
 from transports.output import PlayoutOutput
-from transports.peer import CLOSE_TIMEOUT_SECS, Peer
+from transports.peer import CLOSE_TIMEOUT_SECS, LATE_READY_SECS, RESTART_READY_SECS, Peer
 from transports.sdp import OfferError, ask_for_fec, check_offer
 from transports.takeover import CallerId
 
@@ -92,6 +92,7 @@ class WebRTCCall:
         self._last_pc_id = ""
         self._names: set[str] = set()
         self._peers_used = 0
+        self._peer_was_ready = False
         self._negotiating = asyncio.Lock()
         self._closing: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -138,13 +139,16 @@ class WebRTCCall:
 
     # --- offers ------------------------------------------------------------------------------
 
-    async def answer(self, sdp: str, *, restart_pc: bool = False, moves: bool = False) -> Answer:
+    async def answer(
+        self, sdp: str, *, restart_pc: bool = False, moves: bool = False, says_ready: bool = False
+    ) -> Answer:
         """Answer the peer's first offer, or a later one.
 
         Parameters:
             sdp: The offer.
             restart_pc: The peer has made a new connection: it takes the place of ours once it is ready.
             moves: It belongs to another page of the caller's; the one that has the call now is told.
+            says_ready: It says "client-ready" on every connection, not only on a call's first.
 
         Returns:
             The answer, with our candidates.
@@ -156,7 +160,7 @@ class WebRTCCall:
             try:
                 check_offer(sdp)
                 async with asyncio.timeout(ANSWER_TIMEOUT_SECS):
-                    return await self._answer(sdp, restart_pc, moves)
+                    return await self._answer(sdp, restart_pc, moves, says_ready)
             except TimeoutError:
                 raise await self._refused(OfferError("too_slow", "the answer took too long")) from None
             except OfferError as error:
@@ -165,13 +169,13 @@ class WebRTCCall:
                 logger.debug(f"offer refused: {error!r}")
                 raise await self._refused(OfferError("bad_sdp", "the offer cannot be answered")) from error
 
-    async def _answer(self, sdp: str, restart_pc: bool, moves: bool) -> Answer:
+    async def _answer(self, sdp: str, restart_pc: bool, moves: bool, says_ready: bool) -> Answer:
         if self._closing is not None or not self._line.offered(self._now()):
             raise OfferError("call_over", "the call is over")
         self._arm_timer()
         peer = self._coming or self._peer
         if peer is None or restart_pc:
-            peer = await self._expect_peer(moves)
+            peer = await self._expect_peer(moves, says_ready)
         await peer.initialize(sdp, "offer")
         answer = peer.get_answer()
         if answer is None:
@@ -180,10 +184,12 @@ class WebRTCCall:
         self._names.add(peer.pc_id)
         return Answer(sdp=ask_for_fec(answer["sdp"]), pc_id=peer.pc_id)
 
-    async def _expect_peer(self, moves: bool) -> Peer:
+    async def _expect_peer(self, moves: bool, says_ready: bool) -> Peer:
         if self._coming is not None:
-            self._drop(self._coming)
+            self._drop(self._coming, goodbye=False)
         self._messages.new_client()
+        # The page that has the call had been heard by the bot, and hears it again as soon as it is connected.
+        restarts = self._peer_was_ready and not moves and not says_ready
         encoder, self._encoder = self._encoder, None
         peer = self._coming = Peer(
             self._ice_servers,
@@ -194,6 +200,7 @@ class WebRTCCall:
             connect_secs=self._connect_timeout_secs,
             silent_secs=self._silent_timeout_secs,
             moves=moves,
+            ready_secs=RESTART_READY_SECS if restarts else LATE_READY_SECS,
         )
         await peer.start()
         return peer
@@ -229,7 +236,11 @@ class WebRTCCall:
             self._use(peer)
         if peer is not self._peer:
             return
+        if isinstance(frame, CallerHangsUpFrame):
+            self._end("the caller hung up")
+            return
         if ready:
+            self._peer_was_ready = True
             await self._input.take(CallHoldFrame(False))
             frame = ClientReadyFrame(message_id=frame.message_id, returns=self._peers_used > 1)
         await self._input.take(frame)
@@ -241,27 +252,39 @@ class WebRTCCall:
         if peer is self._peer and not self._input.hear_directly(pcm):
             self._spawn(self._input.hear(pcm))
 
+    def peer_unreachable(self, peer: Peer, unheard_secs: float) -> None:
+        """Keep back what would not be heard."""
+        if peer is self._peer:
+            self._output.line_down(unheard_secs)
+
+    def peer_reachable(self, peer: Peer) -> None:
+        """Go on with what was not heard."""
+        if peer is self._peer:
+            self._output.line_up()
+
     def peer_gone(self, peer: Peer, reason: str) -> None:
         """Hold the call, or end it; a peer that was to come leaves a call that stands as it is."""
         in_use = peer is self._peer
         if self._closing is not None or not (in_use or peer is self._coming):
             return
-        self._drop(peer)
         if in_use:
             self._peer = None
         else:
             self._coming = None
-        if self._peer is not None:
+        if self._peer is None:
+            self._line.lost(reason, self._now(), another_comes=self._coming is not None)
+            self._follow_line()
+        self._drop(peer, goodbye=self._closing is not None)
+        if not in_use or self._closing is not None:
             return
-        self._line.lost(reason, self._now(), another_comes=self._coming is not None)
-        self._follow_line()
-        if in_use and self._closing is None:
-            unheard_secs = 0.0 if peer.said_goodbye else self._now() - peer.alive_at
-            self._spawn(self._input.take(CallHoldFrame(True, unheard_secs)))
+        self._spawn(self._input.take(CallHoldFrame(True, peer.unheard_secs)))
+        if self._coming is not None and self._coming.has_connected:
+            self._use(self._coming)
 
     def _use(self, peer: Peer) -> None:
         old, self._peer, self._coming = self._peer, peer, None
         self._peers_used += 1
+        self._output.line_up()
         self._line.connected(self._now())
         self._arm_timer()
         self.connected.set()
@@ -270,7 +293,7 @@ class WebRTCCall:
         if old is not None:
             if peer.moves:
                 old.send_app_message(rtvi.call_moved())
-            self._drop(old)
+            self._drop(old, goodbye=peer.moves)
 
     def _pull(self, peer: Peer, samples: int) -> bytes:
         return self._output.pull(samples) if peer is self._peer else bytes(2 * samples)
@@ -278,8 +301,9 @@ class WebRTCCall:
     def _peers(self) -> list[Peer]:
         return [peer for peer in (self._peer, self._coming) if peer is not None]
 
-    def _drop(self, peer: Peer) -> None:
-        self._spawn(peer.close())
+    def _drop(self, peer: Peer, *, goodbye: bool) -> None:
+        """Let a peer go; see :meth:`~transports.peer.Peer.close`."""
+        self._spawn(peer.close(goodbye=goodbye))
 
     # --- the line, and the end -------------------------------------------------------------------
 
@@ -331,7 +355,7 @@ class WebRTCCall:
         logger.info(f"call {self.pc_id or '(unanswered)'} closes: {self.close_reason}")
         self._arm_timer()
         for peer in self._peers():
-            self._drop(peer)
+            self._drop(peer, goodbye=True)
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=2 * CLOSE_TIMEOUT_SECS)
         self.closed.set()

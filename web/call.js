@@ -86,7 +86,7 @@ export class Call {
   }
 
   #requestData() {
-    return { client_id: this.#clientId, caller_token: callerToken() };
+    return { client_id: this.#clientId, caller_token: callerToken(), says_ready: true };
   }
 
   /** Runs until the call is over. */

@@ -12,7 +12,7 @@ from processors.compat import data, deepgram, ice, inline_audio, media
 from processors.compat.contract import CompatError, PrivateFields, PrivateFunctions
 from processors.compat.data import bound_messages
 from processors.compat.deepgram import DeepgramSocket, deepgram_abort, deepgram_ping
-from processors.compat.ice import close_sockets, own_interfaces
+from processors.compat.ice import ask_whether_there, close_sockets, own_interfaces
 from processors.compat.inline_audio import InlineAudio
 from processors.compat.media import AudioPacket, OnPacket, SendRtp, take_audio, take_voice
 
@@ -23,6 +23,7 @@ __all__ = [
     "InlineAudio",
     "OnPacket",
     "SendRtp",
+    "ask_whether_there",
     "bound_messages",
     "close_sockets",
     "deepgram_abort",

@@ -2,6 +2,7 @@
 
 import asyncio
 import struct
+from collections import deque
 from collections.abc import Callable
 from ipaddress import IPv4Interface, IPv6Interface, ip_interface
 from typing import Any, Final, cast
@@ -17,6 +18,8 @@ from processors.packet_gate import Drop, Kind, PacketGate, dropped, kind_of
 
 FUNCTIONS: Final[PrivateFunctions] = (
     (aioice.ice.StunProtocol, "datagram_received", ("self", "data", "addr")),
+    (aioice.ice.StunProtocol, "send_stun", ("self", "message", "addr")),
+    (aioice.ice.Connection, "build_request", ("self", "pair", "nominate")),
     (aioice.ice.Connection, "_valid_username", ("self", "username")),
     (aioice.ice.Connection, "data_received", ("self", "data", "component")),
     (aioice.ice.Connection, "request_received", ("self", "message", "addr", "protocol")),
@@ -34,7 +37,12 @@ FIELDS: Final[PrivateFields] = (
 
 _GATE: Final = "_parley_gate"
 _ON_RTP: Final = "_parley_on_rtp"
+_ON_SIGN_OF_LIFE: Final = "_parley_on_sign_of_life"
+_ASKED: Final = "_parley_asked"
 _ORIGINAL: Final = "_parley_original"
+
+MAX_ASKED: Final = 16
+"""So many questions whether a peer is there may be open; an older one's answer counts no more."""
 
 
 class GatedStunProtocol(aioice.ice.StunProtocol):
@@ -58,6 +66,9 @@ class GatedStunProtocol(aioice.ice.StunProtocol):
                 refusal = on_rtp(datagram)
             else:
                 connection.data_received(datagram, self.local_candidate.component)
+            on_sign_of_life = vars(connection).get(_ON_SIGN_OF_LIFE)
+            if refusal is None and kind is not Kind.RTP and on_sign_of_life is not None:
+                on_sign_of_life()
         if refusal is not None:
             dropped[refusal] += 1
 
@@ -123,6 +134,34 @@ def is_installed() -> bool:
 def on_rtp(ice: RTCIceTransport, take: Callable[[bytes], Drop | None]) -> None:
     """Hand RTP to ``take`` where datagrams come in; it says why it drops a packet, if it does."""
     setattr(ice._connection, _ON_RTP, take)
+
+
+def on_sign_of_life(ice: RTCIceTransport, take: Callable[[], None]) -> None:
+    """Call ``take`` for each datagram of the peer's that is no RTP."""
+    setattr(ice._connection, _ON_SIGN_OF_LIFE, take)
+
+
+class _Question:
+    """A binding request whose answer is a sign of life, and nothing else."""
+
+    def response_received(self, message: aioice.stun.Message, addr: tuple[str, int]) -> None:
+        """It has done what it is for by having come."""
+
+
+def ask_whether_there(ice: RTCIceTransport) -> None:
+    """Send the peer a binding request, which it answers if it is there (RFC 7675); waits for nothing."""
+    connection = ice._connection
+    pair = connection._nominated.get(1)
+    if pair is None or connection.remote_password is None:
+        return
+    request = connection.build_request(pair, nominate=False)
+    request.add_message_integrity(connection.remote_password.encode())
+    asked: deque[bytes] = vars(connection).setdefault(_ASKED, deque())
+    if len(asked) == MAX_ASKED:
+        pair.protocol.transactions.pop(asked.popleft(), None)
+    asked.append(request.transaction_id)
+    pair.protocol.transactions[request.transaction_id] = cast(aioice.stun.Transaction, _Question())
+    pair.protocol.send_stun(request, pair.remote_addr)
 
 
 def close_sockets(pc: RTCPeerConnection) -> None:

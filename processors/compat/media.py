@@ -15,6 +15,7 @@ from aiortc.rtcrtpparameters import RTCRtpCodecParameters, RTCRtpReceiveParamete
 from aiortc.rtcrtpreceiver import StreamStatistics
 from aiortc.rtp import HeaderExtensions, RtpPacket
 from loguru import logger
+from pipecat.transports.smallwebrtc.connection import SmallWebRTCConnection
 
 from processors.compat import ice
 from processors.compat.contract import CompatError, PrivateFields, PrivateFunctions
@@ -45,13 +46,14 @@ FUNCTIONS: Final[PrivateFunctions] = (
     (RTCRtpReceiver, "_handle_rtp_packet", ("self", "packet", "arrival_time_ms")),
     (RTCRtpReceiver, "receive", ("self", "parameters")),
     (RTCRtpSender, "_run_rtp", ("self", "codec")),
+    (SmallWebRTCConnection, "_close", ("self",)),
     (RTCDtlsTransport, "_register_rtp_receiver", ("self", "receiver", "parameters")),
     (StreamStatistics, "__init__", ("self", "clockrate")),
     (StreamStatistics, "add", ("self", "packet")),
 )
 
 FIELDS: Final[PrivateFields] = (
-    (RTCRtpReceiver, (_RX_STARTED, _RX_CODECS, _RX_RTCP_EXITED, _RX_RTCP_TASK, _RX_STREAMS, "_enabled")),
+    (RTCRtpReceiver, (_RX_STARTED, _RX_CODECS, _RX_RTCP_EXITED, _RX_RTCP_TASK, _RX_STREAMS)),
     (
         RTCRtpSender,
         (_TX_STARTED, _TX_EXITED, _TX_EXTENSIONS, _TX_MID, _TX_NTP_TIME, _TX_RTP_TIME, _TX_OCTETS, _TX_PACKETS)
@@ -67,16 +69,19 @@ OnPacket = Callable[[AudioPacket], None]
 """Given each packet that carries a negotiated codec, in order of arrival, duplicates included."""
 
 
-def take_audio(receiver: RTCRtpReceiver, on_packet: OnPacket) -> None:
+def take_audio(
+    receiver: RTCRtpReceiver, on_packet: OnPacket, on_sign_of_life: Callable[[], None] | None = None
+) -> None:
     """Hand a receiver's audio packets to ``on_packet``, past aiortc's queue, task, jitter buffer and decoder thread.
 
     aiortc holds four packets (80 ms) before it plays the first, stalls for 16 (320 ms) at each lost one, and decodes
     in a thread for each call. Here a packet is decrypted where the socket delivers it. Statistics and RTCP receiver
-    reports stay aiortc's. The receiver's track gets no frames.
+    reports stay aiortc's. The receiver's track gets no frames, and whether it wants any does not matter here.
 
     Parameters:
         receiver: An audio receiver that has not been started. Taking it again only changes ``on_packet``.
         on_packet: Called from the socket; whatever it raises is the event loop's to report.
+        on_sign_of_life: Called for each datagram of another kind that comes from the peer.
 
     Raises:
         CompatError: The receiver has started, so that its thread runs already.
@@ -99,6 +104,8 @@ def take_audio(receiver: RTCRtpReceiver, on_packet: OnPacket) -> None:
         setattr(self, _RX_RTCP_TASK, reports)
         setattr(self, _RX_STARTED, True)
         _listen_at_the_socket(self.transport, sources, take)
+        if on_sign_of_life is not None:
+            ice.on_sign_of_life(self.transport.transport, on_sign_of_life)
 
     def reports_ended(task: "asyncio.Future[None]") -> None:
         getattr(receiver, _RX_RTCP_EXITED).set()  # aiortc waits for it when it stops the receiver
@@ -107,7 +114,7 @@ def take_audio(receiver: RTCRtpReceiver, on_packet: OnPacket) -> None:
 
     def take(payload_type: int, packet: AudioPacket) -> None:
         codec = getattr(receiver, _RX_CODECS).get(payload_type)
-        if codec is None or not receiver._enabled:
+        if codec is None:
             return
         streams = getattr(receiver, _RX_STREAMS)
         if packet.ssrc not in streams:

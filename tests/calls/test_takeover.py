@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Self
 
@@ -166,6 +167,29 @@ async def test_a_lost_line_is_held_and_goes_on_where_it_was(
         again_secs = 0.0 if leave is Caller.hangup else MOST_SAID_AGAIN_SECS
         heard_secs = loud_secs(first) + loud_secs(second)
         assert loud_secs(greeting) - 0.3 <= heard_secs <= loud_secs(greeting) + again_secs + 0.3
+
+
+@pytest.mark.parametrize("down_secs", [1.0, 2.3])
+async def test_what_is_said_while_the_line_is_down_for_a_moment_is_said_afterwards(
+    small_bot: RealBot, greeting: Caller, down_secs: float
+) -> None:
+    async with Person(small_bot) as person:
+        caller = await person.call()
+        await until_state(caller, "speaking")
+        await asyncio.sleep(2.0)
+        caller.cut_line()
+        await asyncio.sleep(down_secs)
+        caller.mend_line()
+        mended_at = time.monotonic()
+        await caller.bot_speaks(timeout_secs=SECS)
+        back_secs = time.monotonic() - mended_at
+        await until_told(caller, "reply-played")
+        (played,) = told(caller, "reply-played")
+        assert (played["heard"], played["cut"]) == (GREETING, False)
+        assert told(caller, "call-hold") == []
+        assert (await small_bot.health())["calls"] == 1
+    assert back_secs <= 1.5
+    assert loud_secs(greeting) - 0.1 <= loud_secs(caller) <= loud_secs(greeting) + 0.6
 
 
 async def test_who_does_not_come_back_in_time_is_gone_and_so_is_the_place(small_bot: RealBot) -> None:

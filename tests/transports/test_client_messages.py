@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.frames import CallErrorFrame, CallHoldFrame, ClientReadyFrame, UserTextFrame
+from processors.frames import (
+    CallErrorFrame,
+    CallHoldFrame,
+    ClientAnswerFrame,
+    ClientMicrophoneFrame,
+    ClientReadyFrame,
+    UserTextFrame,
+)
 from transports.client_messages import MAX_MESSAGE_BYTES, ClientMessages, MessageLimits
 
 
@@ -31,7 +38,8 @@ def test_what_a_person_does_is_never_too_much():
             assert [type(f) for f in reader.read(typed(), now)] == [UserTextFrame]
         for _ in range(2):
             assert [type(f) for f in reader.read(message("client-message", {"t": "dtmf", "d": {"key": "4"}}), now)] == [
-                UserTextFrame
+                UserTextFrame,
+                ClientAnswerFrame,
             ]
     card = list("4111111111111111#")
     assert len(reader.read(message("dtmf", {"buttons": card}), now + 5)) == len(card), "a card number at once"
@@ -112,3 +120,49 @@ def test_any_message_is_read_or_refused_and_never_more_than_the_limits(steps):
     assert sum(isinstance(f, UserTextFrame) and f.source == "typed" for f in frames) <= 2 + now / 10 + 1e-6
     assert sum(isinstance(f, UserTextFrame) and f.source == "key" for f in frames) <= 2 + now / 10 + 1e-6
     assert len(told(frames)) <= 5 + now / 2 + 1e-6
+
+
+# --- signalling, and answers to requests ------------------------------------------------------
+
+
+def signal(**fields: object) -> str:
+    return json.dumps({"type": "signalling", "message": fields})
+
+
+def test_track_status_of_the_microphone_mutes_and_unmutes_however_often():
+    reader = ClientMessages()
+    for number in range(90):
+        (frame,) = reader.read(signal(type="trackStatus", receiver_index=0, enabled=number % 2 == 1), float(number))
+        assert frame == ClientMicrophoneFrame(number % 2 == 1) or frame.on is (number % 2 == 1)
+    for other in (1, 2):
+        assert reader.read(signal(type="trackStatus", receiver_index=other, enabled=True), 100.0) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ping: 1764580000000",
+        json.dumps({"type": "signalling"}),
+        json.dumps({"type": "signalling", "message": None}),
+        json.dumps({"type": "signalling", "message": "trackStatus"}),
+        signal(type="trackStatus"),
+        signal(type="trackStatus", receiver_index="0", enabled=True),
+        signal(type="trackStatus", receiver_index=False, enabled=True),
+        signal(type="trackStatus", receiver_index=0, enabled=1),
+        signal(type="renegotiate"),
+        signal(type="of the future"),
+    ],
+)
+def test_what_means_nothing_is_ignored(text):
+    reader = ClientMessages()
+    assert reader.read(text, 0.0) == []
+    assert reader.refused == 0
+
+
+def test_a_request_is_answered_and_a_flood_of_strange_ones_is_not():
+    reader = ClientMessages()
+    asked = json.dumps({"label": "rtvi-ai", "type": "client-message", "id": "42", "data": {"t": "weather"}})
+    answers = [frame for n in range(100) for frame in reader.read(asked, n / 50)]
+    assert answers[0].message["type"] == "error-response"
+    assert answers[0].message["id"] == "42"
+    assert len([frame for frame in answers if isinstance(frame, ClientAnswerFrame)]) <= 7

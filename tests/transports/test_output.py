@@ -4,10 +4,13 @@ import asyncio
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pipecat.frames.frames import EndFrame, InterruptionFrame
 from pipecat.processors.frame_processor import FrameDirection
 
 from processors.frames import (
+    CallHoldFrame,
     PlayoutDuckFrame,
     PlayoutPauseFrame,
     PlayoutResumeFrame,
@@ -388,3 +391,69 @@ async def test_chunks_of_any_size_that_come_with_jitter_are_played_sample_for_sa
             await ear.hear(int(rng.integers(0, 12)))
     heard = np.frombuffer(ear.pcm, np.int16)
     assert np.array_equal(heard[heard != 0], pcm)
+
+
+# --- a line that is down for a while ---------------------------------------------------------
+
+
+async def cut_line(words: int, down_at: int, found_after: int, down_for: int, *, holds: bool = False):
+    """Pull a reply over a line that is down from packet ``down_at`` on, which is found out later, and comes back.
+
+    Returns:
+        The reply, what came through, what was pulled while the line was known to be down, and the told frames.
+    """
+    output, ear, _ = make()
+    async with running(output) as chain:
+        frames, pcm = spoken(1, 1, [f"word{number} " for number in range(words)])
+        await chain.push(*frames)
+        await settle()
+        before = await ear.hear(down_at)
+        await ear.hear(found_after)
+        output.line_down(found_after * PACKET / RATE)
+        if holds:
+            await chain.push(CallHoldFrame(True, found_after * PACKET / RATE))
+        silence = await ear.hear(down_for)
+        if holds:
+            output.line_up()
+            assert not np.any(np.frombuffer(await ear.hear(5), np.int16)), "the call is on hold"
+            await chain.push(CallHoldFrame(False))
+        output.line_up()
+        after = await ear.hear(words * 10 + 5)
+        await settle()
+        return pcm, before, silence, after, chain.down(ReplyPlayedFrame)
+
+
+@given(
+    down_at=st.integers(1, 28),
+    found_after=st.integers(1, 40),
+    down_for=st.integers(1, 60),
+    holds=st.booleans(),
+)
+@settings(max_examples=25)
+def test_what_was_sent_into_a_dead_line_is_played_again_to_the_sample(down_at, found_after, down_for, holds):
+    pcm, before, silence, after, played = asyncio.run(cut_line(3, down_at, found_after, down_for, holds=holds))
+    first = before[: len(pcm)]
+    fade = 2 * round(0.005 * RATE)
+    rest = pcm[len(first) :]
+    assert first == pcm[: len(first)]
+    assert not np.any(np.frombuffer(silence[fade:], np.int16)), "nothing is played into a dead line"
+    again = after[after.find(rest[:200]) :] if rest else b""
+    assert again[: len(rest)] == rest
+    assert not np.any(np.frombuffer(again[len(rest) :], np.int16))
+    assert [(reply.heard, reply.cut) for reply in played] == [("word0 word1 word2 ", False)]
+
+
+async def test_what_was_cut_is_not_played_again():
+    output, ear, _ = make()
+    async with running(output) as chain:
+        frames, _ = spoken(1, 1, ["One ", "two ", "three."])
+        await chain.push(*frames)
+        await settle()
+        await ear.hear(10)
+        await chain.push(InterruptionFrame())
+        await settle()
+        await ear.hear(2)
+        output.line_down(0.2)
+        await ear.hear(5)
+        output.line_up()
+        assert not np.any(np.frombuffer(await ear.hear(20), np.int16))

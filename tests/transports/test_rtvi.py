@@ -1,7 +1,12 @@
+import json
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pipecat.frames.frames import InterruptionFrame, UserStartedSpeakingFrame, UserStoppedSpeakingFrame
 
 from processors.frames import (
+    CallerHangsUpFrame,
     CallErrorFrame,
     ClientReadyFrame,
     DecisionCardFrame,
@@ -54,7 +59,7 @@ def test_text_that_cannot_be_taken_says_why(content, reason):
     (frame,) = parse("send-text", {"content": content})
     assert isinstance(frame, CallErrorFrame)
     assert frame.message == reason
-    assert rtvi.messages(frame)[0]["data"] == {"message": reason, "fatal": False}
+    assert rtvi.messages(frame)[0]["data"] == {"error": reason, "message": reason, "fatal": False}
 
 
 @pytest.mark.parametrize(
@@ -77,6 +82,78 @@ def test_text_that_cannot_be_taken_says_why(content, reason):
 )
 def test_what_is_not_for_us_is_nothing(message):
     assert list(rtvi.parse(message)) == []
+
+
+def answered(type_, data=None, **more):
+    return rtvi.answer({"label": "rtvi-ai", "type": type_, "id": "7", "data": data, **more})
+
+
+def test_keys_of_a_client_from_before_2_1_come_one_at_a_time():
+    assert [key.text for key in parse("dtmf", {"button": "5"})] == ["5"]
+    assert parse("dtmf", {"button": "55"}) == []
+
+
+def test_what_clients_sent_before_there_was_send_text():
+    (typed,) = parse("append-to-context", {"role": "user", "content": "Hello.", "run_immediately": True})
+    assert typed.text == "Hello."
+    for data in ({"role": "assistant", "content": "x", "run_immediately": True}, {"role": "user", "content": "x"}):
+        assert parse("append-to-context", data) == []
+        assert answered("append-to-context", data)["type"] == "error-response"
+
+
+def test_a_client_can_ask_the_bot_to_hang_up():
+    (frame,) = parse("disconnect-bot", {})
+    assert isinstance(frame, CallerHangsUpFrame)
+    assert answered("disconnect-bot", {}) is None
+
+
+def test_a_request_is_answered_with_its_own_id():
+    told = answered("client-message", {"t": "dtmf", "d": {"key": "1"}})
+    assert (told["type"], told["id"], told["data"]) == ("server-response", "7", {"t": "dtmf", "d": None})
+    told = answered("client-message", {"t": "weather", "d": {"city": "Rome"}})
+    assert (told["type"], told["id"]) == ("error-response", "7")
+    assert "Rome" not in str(told)
+    assert "weather" not in str(told)
+
+
+def test_a_text_that_is_not_to_be_answered_is_refused():
+    kept = {"content": "x", "options": {"run_immediately": False}}
+    assert parse("send-text", kept) == []
+    assert answered("send-text", kept)["type"] == "error-response"
+    assert answered("send-text", {"content": "x", "options": {"run_immediately": True}}) is None
+    assert len(parse("send-text", {"content": "x", "options": {"audio_response": False}})) == 1
+
+
+@pytest.mark.parametrize("type_", [*sorted(rtvi.NOT_SERVED), "client-ready", "disconnect-bot"])
+def test_what_needs_no_answer_has_none(type_):
+    assert answered(type_, {}) is None
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=8,
+)
+field_names = st.sampled_from(["t", "d", "key", "on", "content", "options", "button", "buttons", "role", "tree"])
+types = st.sampled_from(
+    [*sorted(rtvi.NOT_SERVED), "client-ready", "client-message", "send-text", "dtmf", "append-to-context", "send-file"]
+)
+
+
+@given(
+    message=json_values
+    | st.fixed_dictionaries(
+        {"label": st.just("rtvi-ai"), "type": types | json_values, "data": st.dictionaries(field_names, json_values)},
+        optional={"id": json_values | st.text(max_size=200)},
+    )
+)
+def test_no_message_breaks_the_reader_and_an_answer_is_short(message):
+    list(rtvi.parse(message))
+    told = rtvi.answer(message)
+    if told is not None:
+        assert told["id"] == message["id"]
+        assert told["type"] in ("server-response", "error-response")
+        assert len(json.dumps(told)) < 1000
 
 
 def plain(frame):
