@@ -19,7 +19,7 @@ import pytest
 
 TESTS = Path(__file__).parent
 
-SERIAL_FOLDERS = frozenset({"browser", "calls"})
+SERIAL_FOLDERS = frozenset({"browser", "calls", "clients"})
 """Folders whose tests drive other programs in real time."""
 
 BROWSER_FOLDER = "browser"
