@@ -12,6 +12,7 @@ from loguru import logger
 from gateway.capacity import DemandMeter, Part, of_models
 from gateway.continuation import Continuation, continued
 from gateway.guesses import Guesses
+from gateway.in_flight import InFlight
 from gateway.policy import CHARS_PER_TOKEN, Choice, Decision, Policy, PolicyParams, Refuse, Send, Tell
 from gateway.reply_cache import ReplyCache
 from gateway.shared_budget import LocalOnly, SharedBudget
@@ -92,6 +93,7 @@ class Gateway:
         self._endpoints = {endpoint.choice.name: endpoint.model for endpoint in endpoints}
         self._policy = Policy([endpoint.choice for endpoint in endpoints], self._params.policy)
         self._cache = cache
+        self._in_flight = InFlight()
         self._shared = shared or LocalOnly()
         self._last_resort = last_resort
         self._last_resort_warm: asyncio.Task[None] | None = None
@@ -169,7 +171,7 @@ class Gateway:
         """Plain values for the dashboard; see :mod:`observe.gateway`."""
         about = self._policy.snapshot(self._now()) | {"guesses": self.guesses.snapshot()}
         if self._cache is not None:
-            about["cache"] = self._cache.snapshot()
+            about["cache"] = self._cache.snapshot() | {"joined": self._in_flight.joined}
         return about
 
     # --- one reply -----------------------------------------------------------------------
@@ -185,6 +187,18 @@ class Gateway:
             yield TextDelta(known)
             yield Finish("stop")
             return
+        if key is None:
+            deltas = self._ask(call_id, messages, tools, key)
+        else:
+            deltas = self._in_flight.ask(key, lambda: self._ask(call_id, messages, tools, key))
+        async with aclosing(deltas):
+            async for delta in deltas:
+                yield delta
+
+    async def _ask(
+        self, call_id: str, messages: Sequence[Message], tools: Sequence[ToolSpec], key: str | None
+    ) -> AsyncGenerator[Delta]:
+        """Ask the models, and if none of them can in time what stands in for them; remember what may be."""
         answer = _Answer()
         try:
             async with aclosing(self._answer(call_id, messages, tools, answer)) as deltas:

@@ -25,26 +25,40 @@ class Ahead(Generic[T]):
         self._more = asyncio.Event()
         self._task = asyncio.create_task(self._run(source), name=name)
 
+    @property
+    def over(self) -> bool:
+        """Whether nothing more comes."""
+        return self._over
+
     async def stream(self) -> AsyncGenerator[T]:
         """Open the gate: what has come, and then what comes. Closing it ends the work.
 
         Raises:
             Exception: The generator's own.
         """
-        at = 0
         try:
-            while True:
-                while at < len(self.items):
-                    at += 1
-                    yield self.items[at - 1]
-                if self.error is not None:
-                    raise self.error
-                if self._over:
-                    return
-                self._more.clear()
-                await self._more.wait()
+            async for item in self.read():
+                yield item
         finally:
             self.drop()
+
+    async def read(self) -> AsyncGenerator[T]:
+        """The same for one of several readers: closing it ends nothing.
+
+        Raises:
+            Exception: The generator's own.
+        """
+        at = 0
+        while True:
+            while at < len(self.items):
+                at += 1
+                yield self.items[at - 1]
+            if self.error is not None:
+                raise self.error
+            if self._over:
+                return
+            self._more.clear()
+            await self._more.wait()
 
     def drop(self) -> None:
         """It is not wanted; ends the work."""

@@ -400,7 +400,8 @@ def _gateway(settings: Settings, endpoints: Sequence[Endpoint], *, patient: bool
             params, first_token_secs=settings.llm_first_token_secs, next_token_secs=settings.llm_next_token_secs
         )
     names = [endpoint.choice.name for endpoint in endpoints]
-    cache = ReplyCache(settings.reply_cache_secs, world=names) if settings.reply_cache_secs else None
+    kept_secs, code = settings.reply_cache_secs, settings.language
+    cache = ReplyCache(kept_secs, world=names, language=code) if kept_secs else None
     url = settings.redis_url.get_secret_value()
     shared = RedisBudget.at(url) if url else None
     return Gateway(endpoints, params, cache=cache, shared=shared, last_resort=_last_resort(settings))

@@ -281,3 +281,48 @@ async def test_the_vendors_limits_are_learned_and_kept():
         assert budgets["requests_per_day"]["left"] <= 97
         await stream.aclose()
         assert [entry.status for entry in world.log.entries()] == [200, 200, 200, 429]
+
+
+async def test_equal_questions_in_flight_are_asked_once():
+    model = Scripted("a", [0.05, TextDelta("We open "), 0.05, TextDelta("at nine."), Finish("stop", Usage(20, 0, 4))])
+    gate = gateway(model, cache=ReplyCache(600))
+    answers = await asyncio.gather(*(ask(gate, f"caller {number}") for number in range(5)))
+    assert {text(each) for each in answers} == {"We open at nine."}
+    assert len(model.asked) == 1
+    usages = [delta.usage for each in answers for delta in each if isinstance(delta, Finish)]
+    assert sum(usage is not None for usage in usages) == 1, "it cost once"
+    assert gate.snapshot()["cache"]["joined"] == 4
+
+
+async def test_who_asked_first_may_leave_without_the_others_losing_a_word():
+    model = Scripted("a", [TextDelta("We open "), 0.1, TextDelta("at nine."), Finish("stop")])
+    gate = gateway(model, cache=ReplyCache(600))
+    first = gate.for_call("anna").stream(PROMPT)
+    assert isinstance(await anext(first), TextDelta)
+    second = asyncio.create_task(ask(gate, "ben"))
+    await asyncio.sleep(0.02)
+    await first.aclose()
+    assert text(await second) == "We open at nine."
+    assert (len(model.asked), model.closed) == (1, 1)
+
+
+async def test_what_nobody_wants_any_more_ends():
+    model = Scripted("a", [TextDelta("We open "), 60, Finish("stop")])
+    gate = gateway(model, cache=ReplyCache(600))
+    streams = [gate.for_call(name).stream(PROMPT) for name in ("anna", "ben")]
+    for stream in streams:
+        await anext(stream)
+    for stream in streams:
+        await stream.aclose()
+    await asyncio.sleep(0.02)
+    assert (len(model.asked), model.closed) == (1, 1)
+    assert gate.snapshot()["queue"]["length"] == 0
+    assert gate.snapshot()["models"]["a"]["in_flight"] == 0
+
+
+async def test_a_failure_of_a_shared_answer_is_told_to_all_who_asked():
+    model = Scripted("a", [0.02, LanguageModelError("no", retryable=False, cause=Cause.REQUEST)])
+    gate = gateway(model, cache=ReplyCache(600))
+    failed = await asyncio.gather(*(ask(gate, str(number)) for number in range(3)), return_exceptions=True)
+    assert [type(each) for each in failed] == [LanguageModelError] * 3
+    assert len(model.asked) == 1
