@@ -246,6 +246,12 @@ class Settings(BaseSettings):
     llm_weights: Path | None = Field(None, description="GGUF file of the local model; default: found or fetched.")
     llm_threads: int = Field(2, ge=1, le=64, description="CPU threads of the local model.")
     llm_max_tokens: int = Field(160, ge=16, le=4096, description="Longest reply, in tokens.")
+    llm_part_chars: int = Field(
+        700,
+        ge=0,
+        le=100_000,
+        description="A longer reply is said in parts of at most so many characters, with a question behind; 0: whole.",
+    )
     llm_first_token_secs: float = Field(8.0, gt=0, le=60, description="Seconds to wait for a first token.")
     llm_next_token_secs: float = Field(4.0, gt=0, le=60, description="Seconds to wait between tokens.")
     ollama_url: str = Field("http://127.0.0.1:11434/v1", description="Base URL of an OpenAI-compatible server.")

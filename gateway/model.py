@@ -30,6 +30,7 @@ from processors.llm.base import (
     ToolSpec,
     as_generator,
 )
+from processors.llm.machine_text import MachineTextFilter
 
 T = TypeVar("T")
 
@@ -102,6 +103,7 @@ class Gateway:
         self._gone: set[str] = set()
         self._calls: set[str] = set()
         self._demand = DemandMeter()
+        self._said_nothing: dict[str, str] = {}
         self._said: dict[Cause, str] = {}
         self.guesses = Guesses(lambda: self._policy.share_left(self._now()), self._params.guess_share)
 
@@ -153,6 +155,7 @@ class Gateway:
         """The call is over."""
         self._note_time()
         self._calls.discard(call_id)
+        self._said_nothing.pop(call_id, None)
         self._policy.forget_call(call_id)
 
     def capacity(self, processes: int = 1) -> Part:
@@ -213,7 +216,7 @@ class Gateway:
                 async for delta in deltas:
                     yield delta
             return
-        if self._cache is not None and answer.whole:
+        if self._cache is not None and answer.whole and answer.is_worth_something:
             self._cache.put(key, answer.said, self._now())
 
     async def _answer(
@@ -225,7 +228,8 @@ class Gateway:
         self._note_time()
         if call_id in self._calls:
             self._demand.asked()
-        number = self._policy.submit(call_id, chars, self._now(), goes_on=goes_on)
+        rather_not = self._said_nothing.pop(call_id, None)
+        number = self._policy.submit(call_id, chars, self._now(), goes_on=goes_on, rather_not=rather_not)
         inbox = self._inboxes[number] = asyncio.Queue()
         try:
             self._decide()
@@ -241,6 +245,8 @@ class Gateway:
                         async with aclosing(attempt) as deltas:
                             async for delta in deltas:
                                 yield delta
+                        if answer.over and call_id and not answer.is_worth_something:
+                            self._said_nothing[call_id] = name
         finally:
             self._note_time()
             del self._inboxes[number]
@@ -368,6 +374,13 @@ class _Answer:
     def finish(self, reason: str) -> None:
         self.over = True
         self.whole = reason == "stop" and not self.called_tools and self.attempts == 1
+
+    @property
+    def is_worth_something(self) -> bool:
+        """Whether there are words in it, or calls, and all of it is read."""
+        rest = MachineTextFilter()
+        words = rest.feed(self.said) + rest.finish().text
+        return self.called_tools or any(char.isalnum() for char in words)
 
     def tokens(self, prompt_chars: int) -> float:
         """What the attempt under way has cost so far, by its length."""

@@ -226,7 +226,7 @@ class Policy:
 
     # --- events --------------------------------------------------------------------------
 
-    def submit(self, call: str, chars: int, now: float, *, goes_on: bool = False) -> int:
+    def submit(self, call: str, chars: int, now: float, *, goes_on: bool = False, rather_not: str | None = None) -> int:
         """A call wants a reply; returns the ticket's number.
 
         Args:
@@ -234,10 +234,13 @@ class Policy:
             chars: Length of the prompt, tools included.
             now: Seconds.
             goes_on: Whether it is the rest of a reply, whose first request has waited in the line already.
+            rather_not: A model whose last answer to this call was worth nothing: others come first.
         """
         self._last_number += 1
         since = now - self.params.head_start_secs if goes_on else now
         ticket = _Ticket(self._last_number, call, chars, now, since, now + self.params.max_wait_secs)
+        if rather_not is not None:
+            ticket.failed_by.add(rather_not)
         self._line[ticket.number] = ticket
         return ticket.number
 

@@ -10,7 +10,8 @@ PROMPTS = ROOT / "prompts"
 
 VOICE_RULES = (
     "Your words are spoken aloud: answer in one or two short plain sentences, without lists, markup, code or emoji. "
-    "A part of your reply that ends in …[interrupted] was cut off by the caller, who did not hear the rest."
+    "A part of your reply that ends in …[interrupted] was cut off by the caller, who did not hear the rest. "
+    "If you are asked to go on with a long reply, go on where it stopped."
 )
 """Every persona is told this; its file need not."""
 

@@ -48,9 +48,8 @@ from processors.tts.sentences import sentences
 from processors.tts.spoken_form import spoken
 from processors.turns import smart_turn
 from processors.turns.endpoint import EndpointParams
-from processors.turns.events import Phrase
 from processors.turns.handler import HandlerParams, SoundJudge, TurnDetector
-from processors.turns.phrases import all_texts, phrase_text
+from processors.turns.phrases import all_texts
 from processors.turns.states import InterruptionMode, TurnParams
 from processors.turns.verdict.model import Judge
 from processors.turns.verdict.policy import VerdictParams, VerdictPolicy
@@ -260,14 +259,18 @@ class Services:
     def llm_params(self) -> LLMParams:
         """Deadlines of the language model."""
         settings = self.settings
+        own = language(settings.language).sentences
         # What runs on this machine answers one after the other: a second reply would only take the first one's time.
         prepared = settings.preemptive_max if isinstance(self.language_model, Gateway) else 1
         return LLMParams(
             settings.llm_first_token_secs,
             settings.llm_next_token_secs,
-            moment=phrase_text(Phrase.MOMENT, settings.language, ""),
+            moment=own.moment,
             prepared=prepared,
             look_ahead=settings.preemptive_tools,
+            part_chars=settings.llm_part_chars,
+            go_on=own.go_on,
+            farewell=own.farewell,
             language=settings.language,
         )
 

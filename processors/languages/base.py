@@ -46,6 +46,8 @@ class Sentences:
         in_line: The same again.
         full: There will be no answer because too many call.
         quota: There will be no more answers today.
+        go_on: Asks whether to go on with a long reply.
+        farewell: The caller has said goodbye.
         waits: Words for ``{wait}``, by seconds, ascending: few, so that the sentences are spoken once and remembered.
     """
 
@@ -61,6 +63,8 @@ class Sentences:
     in_line: str
     full: str
     quota: str
+    go_on: str
+    farewell: str
     waits: Mapping[int, str]
 
 

@@ -169,6 +169,8 @@ GERMAN = Language(
         in_line="Sie sind noch in der Warteschlange, etwa {wait}.",
         full="Gerade rufen zu viele an. Bitte versuchen Sie es in einer Minute noch einmal.",
         quota="Für heute darf ich keine Antworten mehr geben. Bitte rufen Sie morgen wieder an.",
+        go_on="Soll ich weitermachen?",
+        farewell="Auf Wiederhören.",
         waits={
             5: "fünf Sekunden",
             10: "zehn Sekunden",

@@ -220,6 +220,8 @@ ENGLISH = Language(
         in_line="You're still in line, about {wait}.",
         full="I'm getting more calls than I can answer. Please try again in a minute.",
         quota="I've given all the answers that I may give today. Please call again tomorrow.",
+        go_on="Shall I go on?",
+        farewell="Goodbye.",
         waits={5: "five seconds", 10: "ten seconds", 20: "twenty seconds", 30: "half a minute", 60: "a minute"},
     ),
     lexicon=Lexicon(

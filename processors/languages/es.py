@@ -152,6 +152,8 @@ SPANISH = Language(
         in_line="Sigue usted en la cola, aproximadamente {wait}.",
         full="Recibo más llamadas de las que puedo atender. Inténtelo de nuevo en un minuto.",
         quota="Hoy ya no puedo dar más respuestas. Vuelva a llamar mañana, por favor.",
+        go_on="¿Sigo?",
+        farewell="Adiós.",
         waits={5: "cinco segundos", 10: "diez segundos", 20: "veinte segundos", 30: "medio minuto", 60: "un minuto"},
     ),
     lexicon=Lexicon(

@@ -146,6 +146,8 @@ FRENCH = Language(
         in_line="Vous êtes toujours dans la file, environ {wait}.",
         full="Je reçois plus d'appels que je ne peux en traiter. Réessayez dans une minute.",
         quota="Je ne peux plus donner de réponses aujourd'hui. Rappelez demain, s'il vous plaît.",
+        go_on="Je continue ?",
+        farewell="Au revoir.",
         waits={5: "cinq secondes", 10: "dix secondes", 20: "vingt secondes", 30: "une demi-minute", 60: "une minute"},
     ),
     lexicon=Lexicon(

@@ -61,6 +61,10 @@ class Usage:
     completion_tokens: int = 0
 
 
+UNREADABLE = "unreadable"
+"""Reason of a :class:`Finish`: the vendor could not read the answer, and nor can we."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finish:
     """The model came to the end; a stream without it broke off.

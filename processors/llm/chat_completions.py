@@ -1,7 +1,9 @@
 """The chat completions API as several vendors speak it: what a request carries, and what its stream means."""
 
 import email.utils
+import json
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from processors.llm.base import Cause, Delta, Finish, TextDelta, ToolCallDelta, ToolSpec, Usage
@@ -46,7 +48,7 @@ async def deltas(chunks: AsyncIterator[Any]) -> AsyncIterator[Delta]:
     Args:
         chunks: Chunks of the vendor's own SDK.
     """
-    calls: dict[int, list[str]] = {}
+    calls = _Calls()
     reason: str | None = None
     usage: Usage | None = None
     async for chunk in chunks:
@@ -55,17 +57,72 @@ async def deltas(chunks: AsyncIterator[Any]) -> AsyncIterator[Delta]:
             if choice.delta.content:
                 yield TextDelta(choice.delta.content)
             for piece in choice.delta.tool_calls or ():
-                call = calls.setdefault(piece.index, ["", "", ""])
-                call[0] = call[0] or piece.id or ""
-                if piece.function is not None:
-                    call[1] += piece.function.name or ""
-                    call[2] += piece.function.arguments or ""
+                calls.add(piece)
             reason = choice.finish_reason or reason
     if reason is None:
         return
-    for _, (call_id, name, arguments) in sorted(calls.items()):
-        yield ToolCallDelta(call_id, name, arguments)
+    for call in calls.whole():
+        yield call
     yield Finish(reason, usage)
+
+
+@dataclass
+class _Call:
+    index: int | None
+    call_id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+
+class _Calls:
+    """Puts the pieces of tool calls together.
+
+    Calls are told apart by index and by id: some servers give every call the index 0, some none at all, some repeat id
+    and name with each piece.
+    """
+
+    def __init__(self) -> None:
+        self._calls: list[_Call] = []
+
+    def add(self, piece: Any) -> None:
+        """Take a piece, as the vendor's SDK gives it."""
+        index, call_id = getattr(piece, "index", None), piece.id or ""
+        name = (piece.function.name if piece.function is not None else None) or ""
+        arguments = (piece.function.arguments if piece.function is not None else None) or ""
+        call = self._of(index, call_id, name)
+        call.call_id = call.call_id or call_id
+        if name != call.name:  # some repeat it
+            call.name += name
+        call.arguments += arguments
+
+    def whole(self) -> list[ToolCallDelta]:
+        """The calls, in the order of their indices."""
+        ordered = sorted(self._calls, key=lambda call: call.index or 0)
+        return [ToolCallDelta(call.call_id, call.name, call.arguments) for call in ordered]
+
+    def _of(self, index: int | None, call_id: str, name: str) -> _Call:
+        """The call that a piece belongs to; a new one, if it begins one."""
+        known = [call for call in self._calls if call.index == index]
+        if call_id:
+            same = next((call for call in known if call.call_id == call_id), None)
+            if same is None and known and not known[-1].call_id and not known[-1].arguments:
+                same = known[-1]  # its id comes late
+        else:
+            same = known[-1] if known else None
+            if same is not None and name and same.arguments and _is_complete(same.arguments):
+                same = None
+        if same is None:
+            same = _Call(index)
+            self._calls.append(same)
+        return same
+
+
+def _is_complete(arguments: str) -> bool:
+    try:
+        json.loads(arguments)
+    except ValueError:
+        return False
+    return True
 
 
 def _usage(chunk: Any) -> Usage | None:

@@ -4,7 +4,7 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, Final, cast
 
@@ -13,8 +13,8 @@ import httpx
 from groq import AsyncGroq
 from pydantic import SecretStr
 
-from processors.llm.bare_calls import BareCallFilter
 from processors.llm.base import (
+    UNREADABLE,
     Allowance,
     Cause,
     Delta,
@@ -23,10 +23,11 @@ from processors.llm.base import (
     LimitsTold,
     Message,
     Quota,
-    ToolCallDelta,
+    TextDelta,
     ToolSpec,
 )
 from processors.llm.chat_completions import KEY_STATUS, cause_of, deltas, retry_after_secs, retryable, tool_arguments
+from processors.llm.machine_text import MachineTextFilter
 from processors.vendor_errors import key_refused, kind, status_words
 
 CONNECT_SECS: Final = 3.0
@@ -147,12 +148,10 @@ class GroqModel:
                 async for delta in deltas(chunks):
                     yield delta
         except groq.APIStatusError as error:
-            calls = written_calls(_error(error))
-            if not calls:
+            if _error(error).get("code") != "tool_use_failed":
                 raise _refused(error) from None
-            for call in calls:
-                yield call
-            yield Finish("tool_calls")
+            for delta in unreadable_answer(str(_error(error).get("failed_generation", "")), tools):
+                yield delta
         except (groq.APITimeoutError, httpx.TimeoutException):
             raise LanguageModelError("Groq does not answer", retryable=True) from None
         except (groq.APIConnectionError, httpx.HTTPError) as error:
@@ -186,19 +185,23 @@ def allowances(headers: Mapping[str, str], refusal: str = "") -> tuple[Allowance
     return tuple(found.values())
 
 
-def written_calls(error: Mapping[str, Any]) -> list[ToolCallDelta]:
-    """The tool calls in an answer that Groq could not read (``tool_use_failed``, console.groq.com/docs/tool-use).
+def unreadable_answer(written: str, tools: Sequence[ToolSpec]) -> Iterator[Delta]:
+    """An answer that Groq could not read (``tool_use_failed``, console.groq.com/docs/tool-use), as far as it can be.
 
-    The tools' own checks then tell the model what is wrong with them, which a refused request would not.
+    The tools' own checks then tell the model what is wrong with its calls, which a refused request would not.
 
     Args:
-        error: The error's body.
+        written: What the model wrote.
+        tools: Tools that it may call.
     """
-    if error.get("code") != "tool_use_failed":
-        return []
-    found = BareCallFilter()
-    found.feed(str(error.get("failed_generation", "")))
-    return found.finish()[1]
+    found = MachineTextFilter(tools)
+    text = found.feed(written)
+    rest = found.finish()
+    text += rest.text
+    if text:
+        yield TextDelta(text)
+    yield from rest.calls
+    yield Finish("tool_calls" if rest.calls else "stop" if text.strip() and not rest.broken else UNREADABLE)
 
 
 def _error(error: groq.APIStatusError) -> Mapping[str, Any]:

@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from processors.ahead import Ahead
 from processors.context import with_calls
-from processors.llm.bare_calls import BareCallFilter
 from processors.llm.base import (
     Delta,
     Finish,
@@ -22,6 +21,7 @@ from processors.llm.base import (
     Usage,
     as_generator,
 )
+from processors.llm.machine_text import MachineTextFilter
 from processors.turns.wording import wording
 
 CHARS_PER_TOKEN: Final = 4.0
@@ -111,7 +111,7 @@ class Guess:
 
     async def _ask(self) -> AsyncGenerator[Delta]:
         asking = self._asking
-        bare = BareCallFilter() if asking.tools else None
+        filter_ = MachineTextFilter(asking.tools)
         said, calls = "", []
         async with aclosing(as_generator(asking.model.stream(self._messages, asking.tools))) as deltas:
             async for delta in deltas:
@@ -121,16 +121,17 @@ class Guess:
                     calls.append(delta)
                 yield delta
                 if isinstance(delta, TextDelta) and not self._wanted:
-                    text = bare.feed(delta.text) if bare is not None else delta.text
+                    text = filter_.feed(delta.text)
                     said += text
                     await asking.on_text(text, False)
         if self._wanted:
             return
-        rest, found = bare.finish() if bare is not None else ("", [])
-        if not calls and not found:
-            await asking.on_text(rest, True)
+        rest = filter_.finish()
+        calls += rest.calls
+        if not calls:
+            await asking.on_text(rest.text, True)
         else:
-            await self._look_up(said + ("" if calls else rest), calls + found)
+            await self._look_up(said + rest.text, calls)
 
     async def _look_up(self, said: str, calls: list[ToolCallDelta]) -> None:
         """The reply goes on with what its look-ups find: that is asked ahead as well."""

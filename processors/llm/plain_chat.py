@@ -2,14 +2,14 @@
 
 The local model's library can do this too, but it then insists that what the model writes is a call to the letter, and
 gives the whole reply up if it is not. A small model is rarely that exact, so its text is taken as it comes, and
-:mod:`processors.llm.bare_calls` finds the calls in it.
+:mod:`processors.llm.written_calls` finds the calls in it.
 """
 
 import json
 from collections.abc import Sequence
 
-from processors.llm.bare_calls import INSTRUCTION
 from processors.llm.base import Message, ToolSpec
+from processors.llm.marks import INSTRUCTION
 
 
 def plain(messages: Sequence[Message], tools: Sequence[ToolSpec]) -> list[Message]:

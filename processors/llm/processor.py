@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from loguru import logger
 from pipecat.frames.frames import CancelFrame, EndFrame, Frame, InterruptionFrame, LLMTextFrame
@@ -24,8 +24,8 @@ from processors.frames import (
     ToolsRunningFrame,
     WordHeardFrame,
 )
-from processors.llm.bare_calls import BareCallFilter
 from processors.llm.base import (
+    UNREADABLE,
     Cause,
     Delta,
     Finish,
@@ -40,15 +40,21 @@ from processors.llm.base import (
     as_generator,
 )
 from processors.llm.guess import prompt_tokens
+from processors.llm.machine_text import MachineTextFilter, Rest
+from processors.llm.parts import ReplyParts
 from processors.llm.preparations import PreparationParams, Preparations
 from processors.llm.reply import Reply, ReplyLine
 from processors.overtaking import OvertakingInterruptions
 from processors.tools.runner import ToolRunner
+from processors.tts.spoken_form import spoken
 
 T = TypeVar("T")
 
 HANG_UP_SECS = 0.6
 """The last words have left; so long they may be on their way, and in the caller's jitter buffer."""
+
+FAREWELL_SECS: Final = 1.5
+"""How long the model may think about its goodbye before the bot says its own."""
 
 CLOSE_SECS = 0.1
 """How long an interruption waits for a stream to close; one that will not is left behind and can say nothing more."""
@@ -65,7 +71,10 @@ class LLMParams:
         moment: What is said when tools go on after all that was said has been heard.
         prepared: Replies that are prepared at once, before one of them is asked for.
         look_ahead: Whether a reply that is prepared may look something up.
-        language: Of the caller's words.
+        part_chars: A longer reply is offered in parts; 0: it is said as a whole.
+        go_on: Asked behind a part.
+        farewell: Said before the line closes, if the model says nothing.
+        language: Code of the language of the caller's words, and of the reply.
     """
 
     first_token_secs: float = 8.0
@@ -74,7 +83,32 @@ class LLMParams:
     moment: str = "One moment, please."
     prepared: int = 1
     look_ahead: bool = True
+    part_chars: int = 700
+    go_on: str = "Shall I go on?"
+    farewell: str = "Goodbye."
     language: str = "en"
+
+
+CALL_AGAIN: Final = (
+    "Your last answer held a tool call that could not be read, and the caller has heard nothing of it. "
+    "Call the tool with a proper tool call, or answer in words."
+)
+"""Asks once more for a call that was written and could not be read."""
+
+
+@dataclass(frozen=True)
+class _Round:
+    """What came of one request.
+
+    Attributes:
+        calls: The tools that are called for.
+        fault: Why it is worth nothing, if it is; it may be asked for once more.
+        broken: Whether it held a call that cannot be read.
+    """
+
+    calls: list[ToolCallDelta]
+    fault: str | None = None
+    broken: bool = False
 
 
 class LLMProcessor(OvertakingInterruptions):
@@ -175,7 +209,8 @@ class LLMProcessor(OvertakingInterruptions):
 
     def _begin(self, frame: ReplyContextFrame) -> None:
         self._stay_on_the_line()
-        self._reply = Reply(frame.reply_id, frame.turn_id)
+        parts = ReplyParts(self._params.part_chars, self._params.language)
+        self._reply = Reply(frame.reply_id, frame.turn_id, parts)
         self._task = asyncio.create_task(self._run(self._reply, frame.context), name=f"reply {frame.reply_id}")
 
     async def _stop(self) -> None:
@@ -205,6 +240,12 @@ class LLMProcessor(OvertakingInterruptions):
         except Exception as failure:  # noqa: BLE001 - a boundary: no fault of a model may leave the caller in silence
             logger.exception("{} failed", self._model.name)
             error = type(failure).__name__
+        if self._hangs_up_after is reply and (error is not None or not reply.said.strip()):
+            # A hang-up needs no faultless reply: the bot's own farewell will do.
+            logger.info("{}: reply {}: {}; the call ends all the same", self._model.name, reply.reply_id, error)
+            error = None
+            with suppress(_ReplyOver):
+                await self._say(reply, f" {self._params.farewell}" if reply.started else self._params.farewell)
         if error is not None:
             logger.warning("{}: reply {}: {}", self._model.name, reply.reply_id, error)
             await self.push_frame(ReplyRefusedFrame(reply.reply_id, cause.value), FrameDirection.UPSTREAM)
@@ -214,32 +255,48 @@ class LLMProcessor(OvertakingInterruptions):
         await self._push(reply, ReplyEndFrame(reply_id=reply.reply_id, error=error))
 
     async def _generate(self, reply: Reply, messages: Sequence[Message]) -> None:
-        """Ask; run the tools that are called for; ask again, until the model has nothing but words."""
-        specs = self._specs
-        for rounds_left in range(self._params.max_rounds - 1, -1, -1):
-            calls = await self._round(reply, messages, specs if rounds_left else [])
-            if not calls:
-                if not reply.said.strip():
-                    raise LanguageModelError("the model said nothing", retryable=True)
-                return
-            if self._tools is None or not rounds_left:
-                break
-            await self._run_tools(self._tools, reply, calls)
-            messages = self._tools.conversation.messages(said=reply.said)
-        raise LanguageModelError("the model calls tools without end", retryable=False)
+        """Ask; run the tools that are called for; ask again, until the model has nothing but words.
 
-    async def _round(self, reply: Reply, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> list[ToolCallDelta]:
+        What is worth nothing (no words, a call that cannot be read) is asked for once more.
+        """
+        specs = self._specs
+        rounds_left, asked_again = self._params.max_rounds - 1, False
+        while True:
+            ends = self._hangs_up_after is reply
+            round_ = await self._round(reply, messages, specs if rounds_left and not ends else [])
+            if ends or reply.parts.full:
+                break
+            if round_.fault is not None:
+                if asked_again:
+                    raise LanguageModelError(round_.fault, retryable=True)
+                logger.info("{}: reply {}: {}; asked once more", self._model.name, reply.reply_id, round_.fault)
+                asked_again = True
+                messages = [*messages, {"role": "system", "content": CALL_AGAIN}] if round_.broken else messages
+                continue
+            if not round_.calls:
+                break
+            if self._tools is None or not rounds_left:
+                raise LanguageModelError("the model calls tools without end", retryable=False)
+            rounds_left -= 1
+            await self._run_tools(self._tools, reply, round_.calls)
+            if self._hangs_up_after is reply and reply.said.strip():
+                break  # it has said goodbye before it called
+            messages = self._tools.conversation.messages(said=reply.said)
+
+    async def _round(self, reply: Reply, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> _Round:
         """Stream once: push the text, collect the calls.
 
         Raises:
             LanguageModelError: Too slow, broken off, or the model's own.
         """
         calls: list[ToolCallDelta] = []
+        filter_ = MachineTextFilter(self._specs)
+        reason = "stop"
+        said_before = len(reply.said)
         reply.cost_tokens += prompt_tokens(messages, tools)
-        bare = BareCallFilter() if self._tools is not None else None
         async with aclosing(as_generator(await self._stream(messages, tools))) as stream:
-            wait_secs = self._params.first_token_secs
-            while True:
+            wait_secs = self._params.first_token_secs if self._hangs_up_after is not reply else FAREWELL_SECS
+            while not reply.parts.full:
                 delta = await _within(anext(stream, None), wait_secs)
                 wait_secs = self._params.next_token_secs
                 match delta:
@@ -248,7 +305,7 @@ class LLMProcessor(OvertakingInterruptions):
                         in_line = ReplyInLineFrame(reply.reply_id, line_secs)
                         await self.push_frame(in_line, FrameDirection.UPSTREAM)
                     case TextDelta(text):
-                        await self._say(reply, bare.feed(text) if bare is not None else text)
+                        await self._say(reply, reply.parts.feed(filter_.feed(text)))
                     case ToolCallDelta():
                         calls.append(delta)
                     case Finish(reason, usage):
@@ -257,14 +314,33 @@ class LLMProcessor(OvertakingInterruptions):
                         break
                     case None:
                         raise LanguageModelError("the stream broke off", retryable=True)
+        return await self._round_over(reply, calls, filter_.finish(), reason, said_before)
+
+    async def _round_over(
+        self, reply: Reply, calls: list[ToolCallDelta], rest: Rest, reason: str, said_before: int
+    ) -> _Round:
+        """Say what was held back, and see what the request was worth."""
+        cut = reason == "length"
+        called = {call.name for call in calls}
+        # What is called properly is not run again because it was also written down.
+        calls += [call for call in rest.calls if call.name not in called]
+        await self._say(reply, reply.parts.feed(rest.text) + reply.parts.finish(cut=cut and not calls))
+        if reply.parts.full:
+            await self._say(reply, reply.parts.question(self._params.go_on))
+            return _Round([])
+        if calls:
+            return _Round(calls)
+        if rest.broken or reason == UNREADABLE:
+            return _Round([], "the model wrote a tool call that cannot be read", broken=True)
+        if not spoken(reply.said[said_before:], self._params.language).text:
+            if reason == "content_filter":
+                return _Round([], "the model's filter held the answer back")
+            return _Round([], "the model thought and said nothing" if rest.thinking else "the model said nothing")
         if reason == "content_filter":
             raise LanguageModelError("the model's filter held the answer back", retryable=False)
-        if bare is not None:
-            text, found = bare.finish()
-            # What begins like a call, and is followed by one, is no text.
-            await self._say(reply, "" if calls else text)
-            calls += found
-        return calls
+        if cut and self._params.part_chars:
+            await self._say(reply, reply.parts.question(self._params.go_on))
+        return _Round([])
 
     async def _run_tools(self, tools: ToolRunner, reply: Reply, calls: Sequence[ToolCallDelta]) -> None:
         """Run tools; meanwhile what has been said is spoken, and silence is covered."""
@@ -292,7 +368,7 @@ class LLMProcessor(OvertakingInterruptions):
         reply = self._reply
         match frame:
             case ReplyPlayedFrame() if self._hangs_up_after is not None:
-                if frame.reply_id == self._hangs_up_after.reply_id and not frame.cut and frame.error is None:
+                if frame.reply_id == self._hangs_up_after.reply_id and not frame.cut:
                     self._hanging_up = self.get_event_loop().call_later(HANG_UP_SECS, self._hang_up)
             case WordHeardFrame() if reply is not None and frame.reply_id == reply.reply_id:
                 reply.note_word(frame.text)
@@ -313,7 +389,9 @@ class LLMProcessor(OvertakingInterruptions):
             self._hanging_up = None
 
     async def _say(self, reply: Reply, text: str) -> None:
-        if not text or (text.isspace() and not reply.started):
+        if not reply.started:
+            text = reply.with_lead(text)  # nothing is begun with what cannot be said
+        if not text:
             return
         reply.waits = False
         if not reply.started:

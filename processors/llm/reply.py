@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from processors.llm.parts import ReplyParts
+
 HEAR_SECS: Final = 8.0
 HEAR_SECS_PER_CHAR: Final = 0.15
 """A line that has not been heard after this long was not spoken."""
@@ -15,6 +17,7 @@ class Reply:
     Args:
         reply_id: The reply.
         turn_id: The turn.
+        parts: How much of it is said before the bot asks whether to go on.
 
     Attributes:
         started: Whether any of its text has been passed on.
@@ -23,9 +26,11 @@ class Reply:
         cost_tokens: About what its prompts have cost.
     """
 
-    def __init__(self, reply_id: int, turn_id: int) -> None:
+    def __init__(self, reply_id: int, turn_id: int, parts: ReplyParts) -> None:
         self.reply_id = reply_id
         self.turn_id = turn_id
+        self.parts = parts
+        self._lead = ""
         self.started = False
         self.said = ""
         self.waits = False
@@ -49,6 +54,14 @@ class Reply:
     def line_waits(self) -> bool:
         """Whether a tool waits for its line to be heard."""
         return self._lines > 0
+
+    def with_lead(self, text: str) -> str:
+        """Its first text, with the signs before it; empty until there is a letter or a digit."""
+        self._lead += text
+        if not any(char.isalnum() for char in text):
+            return ""
+        lead, self._lead = self._lead.lstrip(), ""
+        return lead
 
     def end(self) -> None:
         """It is complete, or was cut."""

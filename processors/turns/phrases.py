@@ -22,7 +22,8 @@ def phrase_text(phrase: Phrase, code: str, greeting: str, wait_secs: float = 0.0
 
 
 def all_texts(code: str, greeting: str) -> list[str]:
-    """Every sentence that :func:`phrase_text` can return, once."""
-    waits = language(code).sentences.waits
-    texts = [phrase_text(phrase, code, greeting, secs) for phrase in Phrase for secs in waits]
+    """Every sentence that :func:`phrase_text` can return, once, and those that end a reply."""
+    own = language(code).sentences
+    texts = [phrase_text(phrase, code, greeting, secs) for phrase in Phrase for secs in own.waits]
+    texts += [own.go_on, own.farewell]
     return [text for text in dict.fromkeys(texts) if text]

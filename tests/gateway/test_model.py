@@ -326,3 +326,30 @@ async def test_a_failure_of_a_shared_answer_is_told_to_all_who_asked():
     failed = await asyncio.gather(*(ask(gate, str(number)) for number in range(3)), return_exceptions=True)
     assert [type(each) for each in failed] == [LanguageModelError] * 3
     assert len(model.asked) == 1
+
+
+# --- answers that are worth nothing ------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "nothing",
+    [[Finish("stop")], [TextDelta(" \n"), Finish("length")], [TextDelta("…"), Finish("stop")]]
+    + [[TextDelta("<think>Hm, what"), Finish("stop")]],
+)
+async def test_after_an_answer_that_says_nothing_another_model_comes_first_for_once(virtual, nothing):
+    first, second = Scripted("first", nothing, ANSWER), Scripted("second", ANSWER)
+    asked = gateway(first, second)
+    assert (await ask(asked))[-1] == nothing[-1]
+    assert text(await ask(asked, "bert")) == "We open at nine."
+    assert (len(first.asked), len(second.asked)) == (2, 0)
+    assert text(await ask(asked)) == "We open at nine."
+    assert (len(first.asked), len(second.asked)) == (2, 1)
+    assert text(await ask(asked)) == "We open at nine."
+    assert (len(first.asked), len(second.asked)) == (3, 1)
+
+
+async def test_the_only_model_is_asked_again_and_what_said_nothing_is_not_remembered(virtual):
+    only = Scripted("only", [TextDelta("…"), Finish("stop")], ANSWER)
+    asked = gateway(only, cache=ReplyCache(600))
+    assert text(await ask(asked)) == "…"
+    assert text(await ask(asked)) == "We open at nine."

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from emulators import groq
 from processors.llm.base import (
+    UNREADABLE,
     Allowance,
     Cause,
     Finish,
@@ -114,8 +115,10 @@ async def test_a_call_that_groq_could_not_read_is_read_here():
         server.body = {"error": {**error, "failed_generation": '<function=book>{"people": 4}</function>'}}
         assert await collect(model) == [ToolCallDelta("", "book", '{"people": 4}'), Finish("tool_calls")]
         server.body = {"error": {**error, "failed_generation": "I would rather not."}}
-        with pytest.raises(LanguageModelError, match="HTTP 400: the request is refused"):
-            await collect(model)
+        assert await collect(model) == [TextDelta("I would rather not."), Finish("stop")]
+        for unreadable in ("", '<function=book>{"people"'):
+            server.body = {"error": {**error, "failed_generation": unreadable}}
+            assert await collect(model) == [Finish(UNREADABLE)]
 
 
 async def test_a_model_that_is_gone_says_so():

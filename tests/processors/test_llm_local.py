@@ -8,9 +8,9 @@ import pytest
 import pytest_asyncio
 
 from processors.context import Conversation
-from processors.llm.bare_calls import BareCallFilter
 from processors.llm.base import Finish, TextDelta
 from processors.llm.local import LocalModel
+from processors.llm.machine_text import MachineTextFilter
 from processors.prompt import system_prompt
 from processors.tools.catalogue import find_tools
 from settings import Settings
@@ -78,11 +78,11 @@ async def test_it_calls_a_tool_and_tells_what_came_of_it(model):
     offered = [tools["check_balance"], tools["recent_transactions"]]
     system = {"role": "system", "content": system_prompt(Settings(_env_file=None), with_tools=True)}
     messages = [system, {"role": "user", "content": "How much is in my savings account?"}]
-    found = BareCallFilter()
+    found = MachineTextFilter(offered)
     async for delta in model.stream(messages, offered):
         if isinstance(delta, TextDelta):
             assert found.feed(delta.text) == ""
-    _, calls = found.finish()
+    calls = found.finish().calls
     assert [(call.name, call.arguments) for call in calls] == [("check_balance", '{"account": "savings"}')]
     conversation = Conversation(system["content"])
     conversation.user_turn(1, messages[1]["content"])

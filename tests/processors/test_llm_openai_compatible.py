@@ -3,12 +3,16 @@
 import asyncio
 import contextlib
 import json
+from types import SimpleNamespace
 
 import pytest
 from aiohttp import web
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from processors.llm.base import Finish, LanguageModelError, TextDelta, ToolCallDelta, ToolSpec, Usage
+from processors.llm.chat_completions import deltas
 from processors.llm.openai_compatible import OpenAICompatibleModel
 
 PROMPT = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}]
@@ -171,3 +175,40 @@ async def test_an_error_says_whom_it_concerns(status, cause):
         with pytest.raises(LanguageModelError) as refused:
             _ = [delta async for delta in model.stream(PROMPT)]
     assert refused.value.cause.value == cause
+# --- pieces of tool calls -------------------------------------------------------
+
+
+def piece(index, call_id, name, arguments):
+    return SimpleNamespace(index=index, id=call_id, function=SimpleNamespace(name=name, arguments=arguments))
+
+
+async def put_together(pieces):
+    async def chunks():
+        for each in pieces:
+            delta = SimpleNamespace(content=None, tool_calls=[each])
+            yield SimpleNamespace(choices=[SimpleNamespace(delta=delta, finish_reason=None)])
+        yield SimpleNamespace(
+            choices=[SimpleNamespace(delta=SimpleNamespace(content=None, tool_calls=None), finish_reason="tool_calls")]
+        )
+
+    return [delta async for delta in deltas(chunks()) if isinstance(delta, ToolCallDelta)]
+
+
+NAMES = st.sampled_from(["look", "book", "check_balance"])
+ARGUMENTS = st.sampled_from(['{"n": 6}', "{}", '{"who": "J"}'])
+
+
+@given(st.data(), st.lists(st.tuples(NAMES, ARGUMENTS), min_size=1, max_size=4))
+def test_calls_are_told_apart_by_index_and_by_id(data, called):
+    """Whatever a server numbers, and whatever it repeats: all 0, none, 0 to n; ids, names with each piece or once."""
+    numbering = data.draw(st.sampled_from(["all zero", "none", "counted"]))
+    ids, repeats = data.draw(st.booleans()), data.draw(st.booleans())
+    pieces = []
+    for number, (name, arguments) in enumerate(called):
+        index = {"all zero": 0, "none": None, "counted": number}[numbering]
+        at = data.draw(st.integers(0, len(arguments)))
+        for part, text in enumerate((arguments[:at], arguments[at:])):
+            told = part == 0 or (repeats and ids)
+            pieces.append(piece(index, f"call_{number}" if told and ids else None, name if told else None, text))
+    found = asyncio.run(put_together(pieces))
+    assert [(call.name, call.arguments) for call in found] == called

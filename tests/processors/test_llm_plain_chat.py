@@ -1,8 +1,8 @@
 """A prompt with tools, told in plain messages."""
 
 from processors.context import Conversation
-from processors.llm.bare_calls import BareCallFilter
 from processors.llm.base import ToolSpec
+from processors.llm.machine_text import MachineTextFilter
 from processors.llm.plain_chat import plain
 
 LOOK = ToolSpec("look", "Look it up.", {"type": "object", "properties": {"what": {"type": "string"}}})
@@ -29,9 +29,9 @@ def test_a_call_reads_as_the_model_is_to_write_it():
     conversation = Conversation("Be brief.")
     conversation.user_turn(1, "When?")
     conversation.tool_call(1, "call_1", "look", "")
-    filter_ = BareCallFilter()
+    filter_ = MachineTextFilter()
     assert filter_.feed(plain(conversation.messages(), [LOOK])[2]["content"]) == ""
-    assert [(call.name, call.arguments) for call in filter_.finish()[1]] == [("look", "{}")]
+    assert [(call.name, call.arguments) for call in filter_.finish().calls] == [("look", "{}")]
 
 
 def test_without_tools_nothing_changes():

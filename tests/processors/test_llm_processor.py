@@ -3,8 +3,11 @@
 import asyncio
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pipecat.frames.frames import EndFrame, LLMTextFrame
 from pipecat.processors.aggregators.llm_context import LLMContext
+from pipecat.processors.frame_processor import FrameDirection
 
 from gateway.guesses import Guesses
 from processors.context import CANCELLED, Conversation, ReplyContextFrame, ReplyGuessFrame
@@ -13,14 +16,17 @@ from processors.frames import (
     GuessTextFrame,
     ReplyEndFrame,
     ReplyInLineFrame,
+    ReplyPlayedFrame,
     ReplyRefusedFrame,
     ReplyStartFrame,
     SayFrame,
 )
 from processors.llm.base import Cause, Finish, InLine, LanguageModelError, ToolCallDelta
+from processors.llm.parts import ReplyParts
 from processors.llm.processor import LLMParams, LLMProcessor
 from processors.tools.base import Tool
 from processors.tools.runner import NOT_TOLD, ToolRunner
+from processors.tts.spoken_form import spoken
 from tests.processors.chain import running
 from tests.processors.models import STOP, ScriptModel
 
@@ -154,7 +160,7 @@ async def test_the_bots_own_sentence_passes_while_the_model_thinks_and_stands_ou
     ],
 )
 async def test_every_fault_ends_the_reply_with_its_reason(virtual, steps, error, after_secs):
-    async with running(LLMProcessor(ScriptModel(steps))) as chain:
+    async with running(LLMProcessor(ScriptModel(steps, steps))) as chain:
         began = virtual.time()
         await chain.push(prompt(1))
         end = await chain.until(ReplyEndFrame, timeout_secs=20)
@@ -511,3 +517,154 @@ class Lookup:
     async def run(self, arguments, context):
         self.runs += 1
         return "7"
+# --- replies that are worth nothing, or too long ------------------------------
+
+
+NOTHING = [
+    [STOP],
+    ["  \n", STOP],
+    ["…", STOP],
+    ["🙂", STOP],
+    ["---", STOP],
+    ["```\nprint(1)\n```", STOP],
+    [Finish("length")],
+    [Finish("content_filter")],
+    ["<think>Hm, what", " now?", STOP],
+    ["<think>Hm.</think>", STOP],
+]
+
+
+@pytest.mark.parametrize("nothing", NOTHING)
+async def test_a_reply_that_says_nothing_is_asked_for_once_more(virtual, nothing):
+    model = ScriptModel(nothing, ["Good morning.", STOP])
+    async with running(LLMProcessor(model)) as chain:
+        await chain.push(prompt(1))
+        end = await chain.until(ReplyEndFrame)
+        assert end.error is None
+        assert spoken("".join(texts(chain))).text == "Good morning."
+    assert len(model.prompts) == 2
+
+
+@pytest.mark.parametrize("nothing", NOTHING)
+async def test_a_model_that_has_nothing_to_say_is_asked_no_third_time(virtual, nothing):
+    model = ScriptModel(respond=lambda messages: nothing)
+    async with running(LLMProcessor(model)) as chain:
+        await chain.push(prompt(1))
+        assert (await chain.until(ReplyEndFrame)).error is not None
+    assert len(model.prompts) == 2
+
+
+async def test_a_call_that_cannot_be_read_is_asked_for_once_more_and_then_runs(virtual):
+    model = ScriptModel(['Sure. {"name": "lo', STOP], [CALL, Finish("tool_calls")], ["Nine to five.", STOP])
+    llm, _ = with_tools(model, look({"hours": "9-17"}))
+    async with running(llm) as chain:
+        await chain.push(prompt(1))
+        await chain.until(ReplyEndFrame)
+        assert "".join(texts(chain)) == "Sure. Nine to five."
+    assert model.prompts[1][-1]["role"] == "system"
+    assert [len(prompt) for prompt in model.prompts] == [1, 2, 4]
+
+
+@pytest.mark.parametrize("written", ['{"name": "look", "arguments": {"what": "hours"}}', 'look(what="hours")'])
+async def test_a_call_that_is_made_and_also_written_runs_once(virtual, written):
+    ran = []
+
+    async def run(arguments, context):
+        ran.append(arguments)
+        return "9-17"
+
+    schema = {"type": "object", "properties": {"what": {"type": "string"}}}
+    model = ScriptModel(["Let me see. ", written, CALL, Finish("tool_calls")], ["Nine to five.", STOP])
+    llm, _ = with_tools(model, Tool("look", "Look.", schema, run, effect=True))
+    async with running(llm) as chain:
+        await chain.push(prompt(1))
+        await chain.until(ReplyEndFrame)
+        assert "".join(texts(chain)) == "Let me see. Nine to five."
+    assert ran == [{"what": "hours"}]
+
+
+def long_reply(sentences):
+    return [f"This is sentence number {number} of a very long story. " for number in range(sentences)]
+
+
+async def test_a_long_reply_is_offered_in_parts_and_the_model_stopped(virtual):
+    model = ScriptModel([*long_reply(400), STOP])
+    async with running(LLMProcessor(model)) as chain:
+        await chain.push(prompt(1))
+        assert (await chain.until(ReplyEndFrame)).error is None
+        text = "".join(texts(chain))
+        assert 500 < len(text) < 750
+        assert text.endswith("of a very long story. Shall I go on?")
+
+
+@pytest.mark.parametrize("sentences", range(12))
+async def test_a_reply_that_is_cut_by_its_length_ends_with_a_whole_sentence_and_the_question(virtual, sentences):
+    model = ScriptModel([*long_reply(sentences), "And the la", Finish("length")])
+    async with running(LLMProcessor(model)) as chain:
+        await chain.push(prompt(1))
+        assert (await chain.until(ReplyEndFrame)).error is None
+        text = "".join(texts(chain))
+        told = "".join(long_reply(sentences)).strip()
+        assert text in (f"{told} Shall I go on?", f"{told} And the la… Shall I go on?".lstrip())
+        assert sentences < 4 or text == f"{told} Shall I go on?"
+
+
+@given(st.lists(st.sampled_from([*"ab .,!?\n", "word", "Dr. ", "3.", "…"]), max_size=80).map("".join), st.data())
+def test_all_of_a_reply_is_said_if_it_is_not_cut(text, data):
+    size = data.draw(st.integers(1, 40))
+    parts = ReplyParts(700)
+    said = "".join(parts.feed(text[at : at + size]) for at in range(0, len(text), size)) + parts.finish(cut=False)
+    assert said == text
+    assert not parts.full
+
+
+@given(st.lists(st.sampled_from(["word ", "Yes. ", "one, two ", "Why? "]), max_size=900).map("".join), st.data())
+def test_no_part_is_longer_than_its_limit(text, data):
+    size = data.draw(st.integers(1, 400))
+    parts = ReplyParts(700)
+    said = "".join(parts.feed(text[at : at + size]) for at in range(0, len(text), size)) + parts.finish(cut=True)
+    assert len(said) <= 700
+    assert text.startswith(said)
+
+
+# --- hanging up ------------------------------------------------------------------
+
+
+def hang_up_tool():
+    async def run(arguments, context):
+        context.line.hang_up()
+        return "Say goodbye."
+
+    return Tool("hang_up", "End the call.", {"type": "object", "properties": {}}, run)
+
+
+HANG_UP = ToolCallDelta("", "hang_up", "{}")
+
+
+@pytest.mark.parametrize(
+    ("replies", "said"),
+    [
+        ([[HANG_UP, Finish("tool_calls")], ["Bye bye.", STOP]], "Bye bye."),
+        ([[HANG_UP, Finish("tool_calls")], [STOP]], "Goodbye."),
+        ([[HANG_UP, Finish("tool_calls")], [HANG_UP, Finish("tool_calls")]], "Goodbye."),
+        ([[HANG_UP, Finish("tool_calls")], [LanguageModelError("gone", retryable=True)]], "Goodbye."),
+        ([[HANG_UP, Finish("tool_calls")], [9.0, "Late.", STOP]], "Goodbye."),
+        ([["Bye bye.", HANG_UP, Finish("tool_calls")]], "Bye bye. "),
+        ([["hang_up()", STOP], [STOP]], "Goodbye."),
+    ],
+)
+async def test_a_hang_up_needs_no_faultless_reply(virtual, replies, said):
+    ended = []
+    conversation = Conversation("Be brief.")
+    conversation.user_turn(1, "Bye")
+    runner = ToolRunner([hang_up_tool()], conversation)
+    llm = LLMProcessor(ScriptModel(*replies), runner, hang_up=lambda: ended.append(virtual.time()))
+    async with running(llm) as chain:
+        await chain.push(prompt(1, "Bye"))
+        end = await chain.until(ReplyEndFrame)
+        assert end.error is None
+        assert "".join(texts(chain)) == said
+        played = ReplyPlayedFrame(reply_id=1, heard=said, error="the voice failed")
+        await chain.processors[0].queue_frame(played, FrameDirection.UPSTREAM)
+        await asyncio.sleep(1.0)
+        assert len(ended) == 1
