@@ -87,6 +87,9 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         walks_for: Names the threads of pools whose jobs wait for this loop, by the beginning of their names.
     """
 
+    has_own_clock = True
+    """Tells those who would start a loop in another thread, with timers of its own."""
+
     def __init__(
         self, *, stuck_after_secs: float = 60.0, charge_jobs: float = 0.0, walks_for: tuple[str, ...] = ()
     ) -> None:

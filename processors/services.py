@@ -35,6 +35,7 @@ from processors.stt.moonshine import MoonshineRecogniser
 from processors.tools import mcp_servers
 from processors.tools.base import Session, Shared, Tool
 from processors.tools.catalogue import find_tools, offered
+from processors.tools.effects import Effects
 from processors.tools.mcp_servers import McpServer
 from processors.tools.runner import ToolRunner
 from processors.tts.azure import AzureVoice
@@ -117,6 +118,7 @@ class Services:
         self.warnings = list(warnings)
         self.tools = list(tools)
         self._shared_by_tools = Shared(settings)
+        self._effects = Effects()
         self._tool_servers: list[McpServer] = []
         self._core = CoreMeter()
         self.processes = 1
@@ -214,7 +216,7 @@ class Services:
         if not self.tools:
             return None
         session = Session(call_id, self._shared_by_tools, self.settings.language)
-        return ToolRunner(self.tools, conversation, session)
+        return ToolRunner(self.tools, conversation, session, self._effects)
 
     @property
     def turn_params(self) -> TurnParams:
@@ -354,7 +356,8 @@ class Services:
         return f"{named}; at most {self.admission_limit()} calls{set_to}"
 
     async def close(self) -> None:
-        """Free what the providers hold."""
+        """Let what tools have begun come to its end, then free what the providers hold."""
+        await self._effects.finish(self.settings.drain_secs)
         await self.language_model.close()
         await self.voice.close()
         self._shared_by_tools.close()

@@ -1,5 +1,6 @@
 """What a tool is, and what it is handed when it runs."""
 
+import threading
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -52,13 +53,15 @@ class Shared:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._made: dict[type[Any], Any] = {}
+        self._lock = threading.Lock()
 
     def get(self, kind: Callable[[Settings], T]) -> T:
         """The one object of a class, whose constructor takes the settings and does not block."""
         assert isinstance(kind, type)
-        if kind not in self._made:
-            self._made[kind] = kind(self._settings)
-        return self._made[kind]
+        with self._lock:  # each tool runs on a thread of its own
+            if kind not in self._made:
+                self._made[kind] = kind(self._settings)
+            return self._made[kind]
 
     def close(self) -> None:
         """Close those that can be closed."""
@@ -83,13 +86,15 @@ class Session:
         self.language = language
         self._shared = shared
         self._own: dict[type[Any], Any] = {}
+        self._lock = threading.Lock()
 
     def own(self, kind: Callable[[], T]) -> T:
         """This call's object of a class, made at its first use; what one tool keeps there, the next one finds."""
         assert isinstance(kind, type)
-        if kind not in self._own:
-            self._own[kind] = kind()
-        return self._own[kind]
+        with self._lock:
+            if kind not in self._own:
+                self._own[kind] = kind()
+            return self._own[kind]
 
     def shared(self, kind: Callable[[Settings], T]) -> T:
         """See :meth:`Shared.get`."""
@@ -152,6 +157,8 @@ class Tool:
             done twice for one wish; what only looks something up is stopped when nobody waits for it any more.
         confirm: Whether it is done only after the caller's yes.
         timeout_secs: How long a reply waits for it. A look-up is then stopped; an effect goes on in the background.
+        on_loop: Whether it must run on the calls' own event loop, which it then must never block. By default it runs on
+            a thread and a loop of its own.
     """
 
     name: str
@@ -162,6 +169,7 @@ class Tool:
     effect: bool = False
     confirm: bool = False
     timeout_secs: float = 10.0
+    on_loop: bool = False
 
     @property
     def spec(self) -> ToolSpec:

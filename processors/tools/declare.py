@@ -14,7 +14,10 @@ Types are checked by pydantic: ``Annotated`` with its ``Field``, ``Literal``, en
 argument that the signature does not know is refused.
 """
 
+import copy
 import inspect
+import json
+import re
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, get_args, get_type_hints
 
@@ -121,10 +124,50 @@ def checked(model: type[BaseModel], arguments: dict[str, Any]) -> Arguments:
         ToolError: They are wrong; the message tells the model each mistake in words.
     """
     try:
-        found = model.model_validate(arguments)
-    except ValidationError as error:
-        raise ToolError("wrong arguments: " + "; ".join(_mistakes(model, error))) from None
+        found = model.model_validate_json(json.dumps(arguments), strict=True)
+    except ValidationError as strict:
+        repaired = _with_numbers(arguments, strict)
+        if repaired is not None:
+            return checked(model, repaired)
+        try:
+            model.model_validate(arguments)
+        except ValidationError as error:  # its words say more
+            raise ToolError("wrong arguments: " + "; ".join(_mistakes(model, error))) from None
+        raise ToolError("wrong arguments: " + "; ".join(_mistakes(model, strict))) from None
     return {name: getattr(found, name) for name in model.model_fields}
+
+
+def _with_numbers(arguments: dict[str, Any], error: ValidationError) -> dict[str, Any] | None:
+    """The arguments with numbers in place of their spelling ("2", 2.0 for a whole one); None if that changes nothing.
+
+    Nothing else is taken for another type: ``true`` is not 1, 1 is not "1".
+    """
+    repaired: Any = copy.deepcopy(arguments)
+    changed = False
+    for mistake in error.errors(include_url=False):
+        if mistake["type"] not in ("int_type", "float_type"):
+            continue
+        parent: Any = repaired
+        for step in mistake["loc"][:-1]:
+            parent = parent[step] if _has(parent, step) else None
+        last: Any = mistake["loc"][-1]
+        if _has(parent, last) and (number := _number(parent[last])) is not None:
+            parent[last], changed = number, True
+    return repaired if changed else None
+
+
+def _has(parent: Any, step: Any) -> bool:
+    return step in parent if isinstance(parent, dict) else isinstance(parent, list) and step in range(len(parent))
+
+
+def _number(value: object) -> int | float | None:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, str) and re.fullmatch(r"-?\d{1,15}", value.strip()):
+        return int(value)
+    if isinstance(value, str) and re.fullmatch(r"-?\d{1,15}\.\d{1,15}", value.strip()):
+        return float(value)
+    return None
 
 
 def _mistakes(model: type[BaseModel], error: ValidationError) -> list[str]:

@@ -140,6 +140,7 @@ class McpServer:
             effect=not read_only,
             confirm=not read_only and self._config.confirm,
             timeout_secs=CALL_SECS + 2,
+            on_loop=True,  # the session belongs to it
         )
 
     async def _call(self, name: str, arguments: Arguments) -> str:

@@ -16,8 +16,10 @@ from loguru import logger
 
 from processors.context import CANCELLED, Conversation
 from processors.llm.base import ToolCallDelta, ToolSpec
+from processors.tools.apart import LineFromApart, Watched, apart
 from processors.tools.base import Arguments, Line, NoLine, Session, Tool, ToolContext, ToolError
 from processors.tools.consent import DONE_ALREADY, MUST_ASK, agrees
+from processors.tools.effects import Effects
 
 LOOKED_UP_SECS = 10.0
 """What was looked up for a reply that was only prepared is of use for so long."""
@@ -27,6 +29,12 @@ REMEMBERED_EFFECTS = 16
 
 MAX_CALLS_AT_ONCE = 8
 """Calls of one round that are run; a model that asks for more is confused."""
+
+MAX_LOOKUP_FAILURES = 2
+"""So often one look-up may fail in a turn before it is not tried again."""
+
+ASKED_OFTEN = " (the same call was made before in this turn, and this is still its result: answer the caller now)"
+"""Ends the output of a call that is made for the third time in a turn."""
 
 NOT_TOLD = " (this came later: the caller has not been told)"
 """Ends an output that came when the reply that had asked for it was over."""
@@ -39,6 +47,7 @@ class _Run:
     turn_id: int
     task: asyncio.Task[str]
     cut: bool = False
+    asked: int = 1
 
     def is_same(self, tool: Tool, arguments: Arguments) -> bool:
         return tool is self.tool and arguments == self.arguments
@@ -50,9 +59,11 @@ class _Run:
     def serves(self, turn_id: int) -> bool:
         """Whether an identical call asks for what this run does already, rather than for once more.
 
-        It does while this runs; within the same turn; and in the next turn if the reply was cut, since then the caller
-        may never have heard that it is done.
+        A look-up does within its turn. An effect does while it runs; within the same turn; and in the next turn if the
+        reply was cut, since then the caller may never have heard that it is done.
         """
+        if not self.tool.effect:
+            return turn_id == self.turn_id and not self.task.cancelled()
         if not self.task.done():
             return True
         return not self.failed and turn_id <= self.turn_id + (1 if self.cut else 0)
@@ -94,13 +105,21 @@ class ToolRunner:
         tools: The tools.
         conversation: Where calls and results are written.
         session: What the tools know of this caller.
+        effects: Keeps effects that outlive the call.
     """
 
-    def __init__(self, tools: Sequence[Tool], conversation: Conversation, session: Session | None = None) -> None:
+    def __init__(
+        self,
+        tools: Sequence[Tool],
+        conversation: Conversation,
+        session: Session | None = None,
+        effects: Effects | None = None,
+    ) -> None:
         self._tools = {tool.name: tool for tool in tools}
         self.conversation = conversation
         self._session = session or Session()
-        self._lookups: set[_Run] = set()
+        self._outliving = effects or Effects()
+        self._lookups: list[_Run] = []
         self._effects: deque[_Run] = deque(maxlen=REMEMBERED_EFFECTS)
         self._proposals: dict[str, _Proposal] = {}
         self._recorders: set[asyncio.Task[None]] = set()
@@ -191,12 +210,13 @@ class ToolRunner:
     def interrupted(self) -> None:
         """The user has cut the reply: stop what only looks something up."""
         for run in self._lookups:
-            run.task.cancel()
+            if not run.task.done():
+                run.task.cancel()
         for run in self._effects:
             run.cut = True
 
     async def close(self, grace_secs: float = 5.0) -> None:
-        """The call is over: stop look-ups, let effects finish."""
+        """The call is over: stop look-ups, let effects finish; what takes longer goes on after the call."""
         self.interrupted()
         for known in self._looked_up:
             known.task.cancel()
@@ -204,8 +224,8 @@ class ToolRunner:
             return
         _, unfinished = await asyncio.wait(self._recorders, timeout=grace_secs)
         for recorder in unfinished:
-            logger.error("{}: given up unfinished, {:.0f} s after the call", recorder.get_name(), grace_secs)
-            recorder.cancel()
+            logger.info("{}: goes on after the call", recorder.get_name())
+            self._outliving.keep(recorder)
 
     def _start(self, turn_id: int, call: ToolCallDelta, line: Line) -> asyncio.Task[None] | None:
         """Write the call down and run it; the task that will write its result, or None if that is there already."""
@@ -224,7 +244,8 @@ class ToolRunner:
                 self.conversation.tool_result(call_id, self._propose(tool, arguments, turn_id))
                 return None
             run = self._begin(tool, arguments, turn_id, line)
-        recorder = asyncio.create_task(self._record(call_id, run), name=f"tool {tool.name}")
+        name = f"call {self._session.call_id}: tool {tool.name}"
+        recorder = asyncio.create_task(self._record(call_id, run), name=name)
         self._recorders.add(recorder)
         recorder.add_done_callback(self._recorders.discard)
         return recorder
@@ -246,12 +267,13 @@ class ToolRunner:
     # --- one wish, one effect --------------------------------------------------------------
 
     def _running(self, tool: Tool, arguments: Arguments, turn_id: int) -> _Run | None:
-        """An effect that serves an identical call; from now on it serves this turn."""
-        for run in reversed(self._effects):
-            if run.is_same(tool, arguments) and run.serves(turn_id):
-                run.turn_id, run.cut = turn_id, False
-                return run
-        return None
+        """A run that serves an identical call; from now on it serves this turn."""
+        same = [run for run in (*self._effects, *self._lookups) if run.is_same(tool, arguments) and run.serves(turn_id)]
+        if not same or (not tool.effect and same[-1].failed and len(same) < MAX_LOOKUP_FAILURES):
+            return None
+        run = same[-1]
+        run.turn_id, run.cut, run.asked = turn_id, False, run.asked + 1
+        return run
 
     def _agreed(self, tool: Tool, arguments: Arguments, turn_id: int) -> bool:
         """Whether the caller has said yes to exactly this; a yes serves once."""
@@ -280,15 +302,15 @@ class ToolRunner:
     def _begin(self, tool: Tool, arguments: Arguments, turn_id: int, line: Line) -> _Run:
         task = None if tool.effect else self._found_ahead(tool, arguments)
         if task is None:
-            context = ToolContext(self._session, uuid.uuid4().hex, line)
+            context = ToolContext(self._session, uuid.uuid4().hex, LineFromApart(line, asyncio.get_running_loop()))
             task = asyncio.ensure_future(_called(tool, arguments, context))
         task.set_name(f"tool {tool.name}")
         run = _Run(tool, arguments, turn_id, task)
         if tool.effect:
             self._effects.append(run)
         else:
-            self._lookups.add(run)
-            run.task.add_done_callback(lambda _: self._lookups.discard(run))
+            self._lookups = [each for each in self._lookups if each.turn_id == turn_id or not each.task.done()]
+            self._lookups.append(run)
         return run
 
     async def _record(self, call_id: str, run: _Run) -> None:
@@ -313,6 +335,8 @@ class ToolRunner:
         if run.tool.effect:
             state = "failed" if run.failed else "done" if run.task.done() else "given up"
             logger.info("call {}: tool {} {}", self._session.call_id, run.tool.name, state)
+        if not run.tool.effect and run.asked > 2:
+            output += ASKED_OFTEN
         if asyncio.current_task() not in self._awaited and output != CANCELLED:
             output += NOT_TOLD
         self.conversation.tool_result(call_id, output)
@@ -342,7 +366,11 @@ def _sendable(call: ToolCallDelta) -> tuple[str, str]:
 
 async def _called(tool: Tool, arguments: Arguments, context: ToolContext) -> str:
     """A tool's own timeout is no different from other faults: only the runner's means that nobody waits."""
-    try:
+
+    async def run() -> str:
         return await tool.run(arguments, context)
+
+    try:
+        return await (Watched(run(), tool.name) if tool.on_loop else apart(run, tool.name))
     except TimeoutError:
         raise ToolError("what it asked did not answer in time") from None

@@ -175,6 +175,8 @@ async def test_an_error_says_whom_it_concerns(status, cause):
         with pytest.raises(LanguageModelError) as refused:
             _ = [delta async for delta in model.stream(PROMPT)]
     assert refused.value.cause.value == cause
+
+
 # --- pieces of tool calls -------------------------------------------------------
 
 

@@ -517,6 +517,8 @@ class Lookup:
     async def run(self, arguments, context):
         self.runs += 1
         return "7"
+
+
 # --- replies that are worth nothing, or too long ------------------------------
 
 

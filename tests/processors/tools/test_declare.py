@@ -1,10 +1,13 @@
 """A function's signature and docstring become what the model is shown, and what it writes becomes typed arguments."""
 
+import contextlib
 from datetime import date
 from enum import Enum
 from typing import Annotated, Literal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
 from processors.tools.base import ToolContext, ToolError
@@ -82,6 +85,25 @@ def test_every_mistake_is_told_in_words():
         "count: input should be less than or equal to 9; "
         "there is no argument sauce (there are: dish, day, size, count, guest)"
     )
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"count": True}, {"count": 2.5}, {"count": "two"}, {"count": [1]}, {"dish": True}, {"size": 1}, {"day": 20260105}]
+    + [{"guest": "Ann"}, {"guest": {"name": 7}}, {"guest": {"name": True}}, {"count": None}],
+)
+def test_nothing_is_taken_for_another_type(wrong):
+    with pytest.raises(ToolError, match=f"wrong arguments: {next(iter(wrong))}"):
+        order.check({"dish": "soup", "day": "2026-01-05", **wrong})
+
+
+@given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), st.lists, max_leaves=3))
+def test_any_value_is_taken_as_it_is_or_refused_in_words(value):
+    with contextlib.suppress(ToolError):
+        found = order.check({"dish": "soup", "day": "2026-01-05", "count": value})["count"]
+        assert not isinstance(value, bool)
+        assert type(found) is int
+        assert found == float(value)
 
 
 async def test_results_become_text():

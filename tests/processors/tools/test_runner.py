@@ -1,15 +1,19 @@
 """Tools outlive the replies that asked for them: effects finish once, look-ups stop, each call gets one output."""
 
 import asyncio
+import threading
+import time
 
 import pytest
+from loguru import logger
 
 from processors.context import CANCELLED, Conversation
 from processors.llm.base import ToolCallDelta
 from processors.tools.base import Session, Tool, ToolContext, ToolError
 from processors.tools.consent import DONE_ALREADY, MUST_ASK
 from processors.tools.declare import tool
-from processors.tools.runner import LOOKED_UP_SECS, NOT_TOLD, ToolRunner
+from processors.tools.effects import Effects
+from processors.tools.runner import ASKED_OFTEN, LOOKED_UP_SECS, NOT_TOLD, ToolRunner
 
 ANY = {"type": "object", "properties": {}}
 
@@ -29,10 +33,10 @@ class Counter:
         return f"done {self.ended}"
 
 
-def setup(*tools):
+def setup(*tools, effects=None):
     conversation = Conversation("Be brief.")
     conversation.user_turn(1, "Hi")
-    return ToolRunner(tools, conversation), conversation
+    return ToolRunner(tools, conversation, effects=effects), conversation
 
 
 def outputs(conversation):
@@ -209,18 +213,150 @@ async def test_closing_lets_effects_finish_and_stops_lookups(virtual):
     assert outputs(conversation) == ["done 1" + NOT_TOLD, CANCELLED]
 
 
-async def test_closing_gives_up_an_effect_that_never_ends(virtual):
-    before = asyncio.all_tasks()
-    effect = Counter(secs=1_000)
-    runner, _ = setup(effect.tool)
+@pytest.mark.parametrize("secs", [4, 8, 60])
+async def test_an_effect_is_finished_whatever_its_length_and_the_call_does_not_wait_for_ever(virtual, secs):
+    effect, effects = Counter(secs=secs), Effects()
+    runner, conversation = setup(effect.tool, effects=effects)
     waiting = asyncio.create_task(runner.run(1, [call()]))
     await asyncio.sleep(0.1)
     waiting.cancel()
     began = virtual.time()
     await runner.close()
-    assert virtual.time() - began == pytest.approx(5, abs=0.05)
+    assert virtual.time() - began == pytest.approx(min(secs - 0.1, 5), abs=0.05)
+    await asyncio.sleep(secs)
+    assert effect.ended == 1
+    assert outputs(conversation) == ["done 1" + NOT_TOLD]
+
+
+async def test_the_end_of_the_process_waits_for_effects_and_says_what_is_left_unfinished(virtual):
+    before = asyncio.all_tasks()
+    short, endless, effects, said = Counter(secs=8), Counter(secs=1_000, name="endless"), Effects(), []
+    runner, _ = setup(short.tool, endless.tool, effects=effects)
+    waiting = asyncio.create_task(runner.run(1, [call(), call("endless")]))
+    await asyncio.sleep(0.1)
+    waiting.cancel()
+    await runner.close()
+    sink = logger.add(lambda message: said.append(message.record["message"]), level="ERROR")
+    await effects.finish(6)
+    logger.remove(sink)
     await asyncio.sleep(0.01)
+    assert (short.ended, endless.ended) == (1, 0)
+    assert [each.split(": ", 1)[1] for each in said] == ["tool endless: given up unfinished at the end of the process"]
     assert asyncio.all_tasks() == before
+
+
+# --- look-ups are remembered within a turn ----------------------------------------------------
+
+
+async def test_an_equal_lookup_runs_once_in_a_turn_and_again_in_the_next(virtual):
+    lookup = Counter(secs=0.1, effect=False)
+    runner, conversation = setup(lookup.tool)
+    for _ in range(4):
+        await runner.run(1, [call(arguments='{"a": 1}'), call(arguments='{"a": 1}')])
+    assert lookup.began == 1
+    assert outputs(conversation) == ["done 1"] * 2 + ["done 1" + ASKED_OFTEN] * 6
+    await runner.run(1, [call(arguments='{"a": 2}')])
+    conversation.user_turn(2, "And now?")
+    await runner.run(2, [call(arguments='{"a": 1}')])
+    assert lookup.began == 3
+
+
+async def test_a_lookup_that_fails_is_tried_once_more_in_its_turn(virtual):
+    tries = []
+
+    async def run(arguments, context):
+        tries.append(1)
+        raise ToolError("no answer")
+
+    runner, conversation = setup(Tool("look", "…", ANY, run))
+    for _ in range(4):
+        await runner.run(1, [call("look")])
+    assert len(tries) == 2
+    assert [output.startswith("error: no answer") for output in outputs(conversation)] == [True] * 4
+
+
+async def test_a_lookup_that_was_cut_is_made_again_in_its_turn(virtual):
+    lookup = Counter(effect=False)
+    runner, _ = setup(lookup.tool)
+    waiting = asyncio.create_task(runner.run(1, [call()]))
+    await asyncio.sleep(1)
+    waiting.cancel()
+    await asyncio.sleep(0.1)
+    await runner.run(1, [call()])
+    assert (lookup.began, lookup.ended) == (2, 1)
+
+
+# --- tools that block (in real time: they have a thread of their own) ---------------------------
+
+
+async def test_a_tool_that_blocks_holds_up_nothing_and_is_named_in_the_log():
+    @tool()
+    async def dig(depth: float) -> str:
+        """Dig."""
+        time.sleep(depth)  # noqa: ASYNC251 - what a tool should not do
+        return f"{depth} deep"
+
+    runner, conversation = setup(dig)
+    said = []
+    sink = logger.add(lambda message: said.append(message.record["message"]), level="WARNING")
+    digging = asyncio.create_task(runner.run(1, [call("dig", '{"depth": 0.4}'), call("dig", '{"depth": 0.5}')]))
+    turns = 0
+    while not digging.done():
+        await asyncio.sleep(0.005)
+        turns += 1
+    logger.remove(sink)
+    assert turns > 10  # the loop went on, however busy the machine is
+    assert outputs(conversation) == ["0.4 deep", "0.5 deep"]
+    assert len(said) == 2
+    assert all(each.startswith("tool dig blocked its thread for ") for each in said)
+
+
+async def test_a_tool_on_its_own_thread_speaks_hangs_up_keeps_and_is_cut():
+    class Phone:
+        def __init__(self):
+            self.said, self.loop, self.hung_up = [], asyncio.get_running_loop(), 0
+
+        async def say(self, text):
+            assert asyncio.get_running_loop() is self.loop
+            self.said.append(text)
+            return True
+
+        def hang_up(self):
+            assert asyncio.get_running_loop() is self.loop
+            self.hung_up += 1
+
+    class Notes(list):
+        pass
+
+    stopped = threading.Event()
+
+    @tool()
+    async def speak(context: ToolContext, text: str) -> str:
+        """Speak."""
+        context.own(Notes).append(text)
+        heard = await context.line.say(text)
+        context.line.hang_up()
+        return f"{heard}, {threading.current_thread().name}, {len(context.own(Notes))}"
+
+    @tool()
+    async def wait() -> str:
+        """Wait."""
+        try:
+            await asyncio.sleep(60)
+        finally:
+            stopped.set()
+        return "late"
+
+    phone = Phone()
+    runner, conversation = setup(speak, wait)
+    await runner.run(1, [call("speak", '{"text": "Hello."}')], phone)
+    assert outputs(conversation) == ["True, tool, 1"]
+    assert (phone.said, phone.hung_up) == (["Hello."], 1)
+    waiting = asyncio.create_task(runner.run(1, [call("wait")], phone))
+    await asyncio.sleep(0.1)
+    waiting.cancel()
+    assert await asyncio.to_thread(stopped.wait, 10)
+    assert outputs(conversation)[-1] == CANCELLED
 
 
 async def test_a_tool_that_waits_in_vain_tells_it_in_words(virtual):
@@ -421,7 +557,8 @@ async def test_what_was_looked_up_ahead_is_not_looked_up_again_and_leaves_no_tra
     await runner.run(1, [call()])
     assert (outputs(conversation), lookup.began) == (["done 1"], 1)
     assert virtual.time() == pytest.approx(began, abs=0.01)
-    await runner.run(1, [call()])  # it serves once: what a second call finds may be other
+    conversation.user_turn(2, "And now?")
+    await runner.run(2, [call()])  # it serves one turn: what a call in the next finds may be other
     assert lookup.began == 2
 
 
