@@ -23,6 +23,8 @@ from processors.turns.states import InterruptionMode
 ROOT = Path(__file__).resolve().parent
 
 
+_ICE_URL = re.compile(r"(stuns?|(?P<turn>turns?)):[^?:/\s]+(:\d{1,5})?(?(turn)(\?transport=(udp|tcp))?)")
+
 LIMITS = ("rpm", "rpd", "tpm", "tpd")
 """Names of limits: requests and tokens, a minute and a day."""
 
@@ -166,6 +168,14 @@ class Settings(BaseSettings):
     )
     turn_username: str = Field("", description="User name for the TURN servers.")
     turn_credential: SecretStr = Field(SecretStr(""), description="Password for the TURN servers.")
+    turn_secret: SecretStr = Field(
+        SecretStr(""),
+        description="Secret shared with the TURN servers (coturn: static-auth-secret), instead of a password: each "
+        "call gets credentials of its own.",
+    )
+    turn_ttl_secs: int = Field(
+        3600, ge=60, le=86_400, description="Seconds that such credentials hold; a call outlives them."
+    )
 
     # conversation
     history_turns: int = Field(20, ge=1, le=200, description="Turns of the conversation that the LLM is shown.")
@@ -534,6 +544,10 @@ class Settings(BaseSettings):
         for url in value:
             if not url.startswith(("stun:", "stuns:", "turn:", "turns:")):
                 raise ValueError(f"{url} is neither a STUN nor a TURN server")
+            if not re.fullmatch(
+                r"(stuns?:[^?:/\s]+(:\d{1,5})?|turns?:[^?:/\s]+(:\d{1,5})?(\?transport=(udp|tcp))?)", url
+            ):
+                raise ValueError(f"{url} is not written as turn:HOST:PORT or turn:HOST:PORT?transport=tcp")
         return value
 
 

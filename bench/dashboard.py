@@ -28,6 +28,7 @@ from observe.prices import load_prices
 from observe.statistics import KEEP_TURNS
 from transports.client_messages import MessageLimits
 from transports.dashboard import Sources, add_dashboard
+from transports.ice_servers import IceServers
 from transports.server import make_app
 from transports.webrtc import WebRTCCall
 
@@ -40,7 +41,7 @@ BAR_PERCENT: Final = 2.0
 @dataclass(frozen=True)
 class _Limits:
     max_calls: int = 50
-    ice_servers: tuple[str, ...] = ()
+    ice_servers: IceServers = field(default_factory=IceServers)
     connect_timeout_secs: float = 15.0
     hold_secs: float = 30.0
     max_loop_lag_ms: float = 0.0

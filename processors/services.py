@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from aiortc import RTCIceServer
 from loguru import logger
 
 from gateway.capacity import CALLS_PER_CORE, Capacity, CoreMeter, Part, of_cores, of_streams
@@ -57,6 +56,7 @@ from processors.turns.verdict.policy import VerdictParams, VerdictPolicy
 from processors.vad import SpeechGateParams
 from settings import LlmFallback, LlmProvider, Settings, SettingsError, SttProvider, TtsProvider
 from transports.client_messages import MessageLimits
+from transports.ice_servers import IceServers
 
 STREAMING_FIRST_AUDIO_SECS: Final = 1.0
 """How long a voice that streams may take to begin; it usually takes a fifth of this."""
@@ -76,7 +76,7 @@ class ServerLimits:
     """What the HTTP server needs to know; see :class:`transports.server.ServerSettings`."""
 
     admission_limit: Callable[[], int]
-    ice_servers: Sequence[str | RTCIceServer]
+    ice_servers: IceServers
     connect_timeout_secs: float
     hold_secs: float
     max_loop_lag_ms: float = 0.0
@@ -287,13 +287,13 @@ class Services:
     def server_settings(self) -> ServerLimits:
         """Limits of the HTTP server."""
         settings = self.settings
-        credential = settings.turn_credential.get_secret_value()
-        servers = [
-            RTCIceServer(urls=url, username=settings.turn_username, credential=credential)
-            if url.startswith("turn") and settings.turn_username
-            else url
-            for url in settings.ice_servers
-        ]
+        servers = IceServers(
+            settings.ice_servers,
+            settings.turn_username,
+            settings.turn_credential.get_secret_value(),
+            settings.turn_secret.get_secret_value(),
+            settings.turn_ttl_secs,
+        )
         return ServerLimits(
             self.admission_limit,
             servers,

@@ -110,6 +110,7 @@ def test_what_a_voice_needs_is_one_line(monkeypatch, tts, has, says):
 def test_no_key_is_ever_shown(monkeypatch):
     monkeypatch.setenv("OLLAMA_API_KEY", "very-secret")
     monkeypatch.setenv("TURN_CREDENTIAL", "very-secret")
+    monkeypatch.setenv("TURN_SECRET", "very-secret")
     found = load()
     assert "very-secret" not in repr(found) + str(found.model_dump())
     assert found.ollama_api_key.get_secret_value() == "very-secret"
@@ -118,9 +119,12 @@ def test_no_key_is_ever_shown(monkeypatch):
 def test_servers_are_a_list(monkeypatch):
     monkeypatch.setenv("ICE_SERVERS", "stun:a:1, turn:b:2,")
     assert load().ice_servers == ["stun:a:1", "turn:b:2"]
-    monkeypatch.setenv("ICE_SERVERS", "http://nope")
-    with pytest.raises(SettingsError, match="ICE_SERVERS"):
-        load()
+    for wrong in ("http://nope", "turn:", "turn:a:port", "stun:a:1?transport=udp", "turn:a:1?transport=sctp"):
+        monkeypatch.setenv("ICE_SERVERS", wrong)
+        with pytest.raises(SettingsError, match="ICE_SERVERS"):
+            load()
+    monkeypatch.setenv("ICE_SERVERS", "turns:a:5349?transport=tcp")
+    assert load().ice_servers == ["turns:a:5349?transport=tcp"]
 
 
 def test_the_example_is_up_to_date_and_says_every_setting():

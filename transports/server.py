@@ -8,13 +8,12 @@ import asyncio
 import math
 import mimetypes
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
 from aiohttp import hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
-from aiortc import RTCIceServer
 from loguru import logger
 from pydantic import BaseModel, SecretStr, ValidationError
 
@@ -24,6 +23,7 @@ from transports.access import Access, AccessError
 from transports.bodies import Candidates, Goodbye, Offer
 from transports.client_messages import MessageLimits
 from transports.doors import ADDRESS, PLACE, DoorParams, Doors, door_middleware
+from transports.ice_servers import IceServers
 from transports.loop_lag import LoopLag
 from transports.sdp import OfferError, parse_candidate
 from transports.takeover import CallerId, call_of, places_of_others, read_caller, says_ready
@@ -88,8 +88,8 @@ class ServerSettings(Protocol):
         ...
 
     @property
-    def ice_servers(self) -> Sequence[str | RTCIceServer]:
-        """STUN and TURN servers, as URLs where they need no credentials."""
+    def ice_servers(self) -> IceServers:
+        """STUN and TURN servers, for us and for clients."""
         ...
 
     @property
@@ -442,7 +442,7 @@ def make_app(
         settings: Limits and timeouts.
         start_call: Runs a call's pipeline from its first offer to its end. The call is closed when it returns; when
             the call closes first, it has a few seconds to return.
-        info: What ``GET /api/info`` says: the providers in use, warnings.
+        info: What ``GET /api/info`` says, beside the ICE servers if there are any: the providers in use, warnings.
         places: How many calls all processes together may have, if they share a limit.
         doors: Which requests are served; by default those that are meant for this machine.
         access: Who may see the process's figures; by default whoever is on this machine.
@@ -490,7 +490,8 @@ def make_app(
         return web.json_response({"status": status, "calls": len(calls), "max_calls": settings.max_calls})
 
     async def about(_: web.Request) -> web.Response:
-        return web.json_response(dict(info()))
+        servers = settings.ice_servers.for_client()
+        return web.json_response({**info(), "ice_servers": servers} if servers else dict(info()))
 
     async def stats(request: web.Request) -> web.Response:
         try:

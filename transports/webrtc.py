@@ -7,7 +7,7 @@ how long that is waited for.
 """
 
 import asyncio
-from collections.abc import Coroutine, Sequence, Set
+from collections.abc import Coroutine, Iterable, Set
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -52,7 +52,8 @@ class WebRTCCall:
     while and does not come back.
 
     Parameters:
-        ice_servers: STUN and TURN servers for our candidates, as URLs where they need no credentials.
+        ice_servers: STUN and TURN servers for our candidates, as URLs where they need no credentials; each peer
+            connection asks anew.
         connect_timeout_secs: How long a peer may take to connect.
         silent_timeout_secs: A connected peer that sends no datagram for so long is gone. A page sends 50 audio packets
             a second and a ping each second, so 3 s leave room for a hiccup of the network.
@@ -65,7 +66,7 @@ class WebRTCCall:
     def __init__(
         self,
         *,
-        ice_servers: Sequence[str | RTCIceServer] = (),
+        ice_servers: Iterable[str | RTCIceServer] = (),
         connect_timeout_secs: float = 15.0,
         silent_timeout_secs: float = 3.0,
         caller: CallerId | None = None,
@@ -78,7 +79,7 @@ class WebRTCCall:
         self.close_reason = ""
         self.caller = caller
 
-        self._ice_servers = [RTCIceServer(urls=s) if isinstance(s, str) else s for s in ice_servers]
+        self._ice_servers = ice_servers
         self._connect_timeout_secs = connect_timeout_secs
         self._silent_timeout_secs = silent_timeout_secs
         self._encoder = encoder
@@ -192,7 +193,7 @@ class WebRTCCall:
         restarts = self._peer_was_ready and not moves and not says_ready
         encoder, self._encoder = self._encoder, None
         peer = self._coming = Peer(
-            self._ice_servers,
+            [RTCIceServer(urls=s) if isinstance(s, str) else s for s in self._ice_servers],
             self._pull,
             encoder,
             self._messages,

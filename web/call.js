@@ -25,7 +25,7 @@ export class Call {
   /**
    * @param {object} options
    * @param {MediaStreamTrack} options.track What to send.
-   * @param {RTCIceServer[]} options.iceServers May be empty.
+   * @param {() => Promise<RTCIceServer[]>} options.iceServers May be none; asked for each connection.
    * @param {(phase: string, detail?: object) => void} options.onPhase `"connecting"`,
    *   `"reconnecting"`, `"open"`, `"in-line"` `{position, secondsLeft}`, `"retrying"`
    *   `{cause, secondsLeft}`, and once at the end `"over"` `{cause, status?}`; causes are
@@ -118,7 +118,7 @@ export class Call {
     const { iceServers, onPhase, onTrack, onText } = this.#options;
     const connection = new Connection({
       track: this.#track,
-      iceServers,
+      iceServers: await iceServers(),
       requestData: this.#requestData(),
       handlers: { onOpen: () => onPhase("open"), onTrack, onText },
     });

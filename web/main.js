@@ -2,6 +2,7 @@
 
 import { justLeft } from "./caller.js";
 import { canChooseSpeaker, listDevices, storeChoice, storedChoice } from "./devices.js";
+import { IceServers } from "./ice-servers.js";
 import { buildKeypad, Decisions } from "./panels.js";
 import { Playback } from "./playback.js";
 import { backoffSecs, countdown } from "./retry.js";
@@ -30,6 +31,7 @@ const ui = new Ui({
   speaker: chooseSpeaker,
 });
 
+const iceServers = new IceServers(fetchInfo);
 const session = new Session({
   ui,
   playback,
@@ -38,6 +40,7 @@ const session = new Session({
   microphoneId: () => chosen.microphone,
   onMicrophone: showDevices,
 });
+session.iceServers = () => iceServers.current();
 
 async function showDevices() {
   ui.setDevices(await listDevices(), chosen, canChooseSpeaker());
@@ -71,7 +74,7 @@ async function learnInfo() {
   for (let failures = 1; ; failures += 1) {
     try {
       const info = await fetchInfo();
-      session.iceServers = info.ice_servers ?? [];
+      iceServers.learned(info);
       ui.setInfo(info);
     } catch (error) {
       if (!(error instanceof Refused)) {

@@ -45,8 +45,8 @@ export class Session {
 
   /** Whether a call is going on, is being placed, or waits. */
   active = false;
-  /** @type {RTCIceServer[]} */
-  iceServers = [];
+  /** @type {() => Promise<RTCIceServer[]>} STUN and TURN servers for a new connection. */
+  iceServers = async () => [];
 
   /**
    * @param {object} parts
@@ -213,7 +213,7 @@ export class Session {
     this.#presence.reset();
     this.#call = new Call({
       track: this.#mic.track,
-      iceServers: this.iceServers,
+      iceServers: () => this.iceServers(),
       onPhase: (phase, detail) => this.#phaseChanged(phase, detail ?? {}),
       onTrack: (stream) => this.#voiceArrived(stream),
       onText: (text) => this.#textArrived(text),

@@ -176,3 +176,23 @@ async def test_loudness_is_even_to_the_ear(page: Page) -> None:
     body = "return [0, 1e-3, 10 ** (-36 / 20), 10 ** (-12 / 20), 1].map(m.loudness);"
     levels = await run(page, "meters.js", body)
     assert levels == pytest.approx([0, 0, 0.5, 1, 1])
+
+
+async def test_credentials_that_hold_for_a_while_are_asked_for_again(page: Page) -> None:
+    body = """
+    let asked = 0, at = 1000;
+    Date.now = () => at;
+    const told = (n) => ({ice_servers: [{urls: "turn:t", username: String(n), credential: "c"}]});
+    const ask = async () => { asked += 1; if (asked === 2) throw new Error("gone"); return told(asked); };
+    const servers = new m.IceServers(ask);
+    servers.learned(told(0));
+    const seen = [];
+    for (const later of [0, 20_000, 40_000, 80_000]) {
+      at = 1000 + later;
+      seen.push((await servers.current())[0].username);
+    }
+    const none = new m.IceServers(async () => { throw new Error("never asked"); });
+    at = 10 ** 9;
+    return [seen, await none.current()];
+    """
+    assert await run(page, "ice-servers.js", body) == [["0", "0", "1", "1"], []]

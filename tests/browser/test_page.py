@@ -254,3 +254,15 @@ async def test_phone_keys_are_sent_one_by_one(browser: Browser, bot: StubBot) ->
         sent = [message["data"] for message in bot.received[1:]]
         assert sent == [{"t": "dtmf", "d": {"key": key}} for key in ("1", "*", "#", "4")]
         await v.until_transcript([{"who": "user", "text": "1 * # 4", "source": "key"}])
+
+
+async def test_a_call_uses_the_ice_servers_that_the_bot_names(browser: Browser, bot: StubBot) -> None:
+    script = """
+    const Plain = window.RTCPeerConnection;
+    window.RTCPeerConnection = function (configuration) { window.configuration = configuration; return new Plain(); };
+    """
+    turn = {"urls": "turn:turn.example.org:3478", "username": "4000000000:parley", "credential": "secret"}
+    bot.info = {**bot.info, "ice_servers": [turn]}
+    async with visit(browser, bot.url, script=script) as v:
+        await v.in_call(bot)
+        assert await v.page.evaluate("window.configuration.iceServers") == [turn]

@@ -12,6 +12,7 @@ from aiortc import RTCPeerConnection, RTCSessionDescription
 
 from processors import compat
 from transports.client_messages import MessageLimits
+from transports.ice_servers import IceServers
 from transports.server import CALLS, make_app
 from transports.webrtc import WebRTCCall
 
@@ -19,7 +20,7 @@ from transports.webrtc import WebRTCCall
 @dataclass
 class Limits:
     max_calls: int = 2
-    ice_servers: list = field(default_factory=list)
+    ice_servers: IceServers = field(default_factory=IceServers)
     connect_timeout_secs: float = 1.0
     hold_secs: float = 30.0
     max_loop_lag_ms: float = 0.0
