@@ -123,6 +123,7 @@ class Services:
         self._core = CoreMeter()
         self.processes = 1
         """How many processes share the vendors' limits."""
+        self._local_ears = True
         self._own_guesses = Guesses(lambda: 1.0, settings.guess_share)
         self.verdict_policy: VerdictPolicy | None = None
         """Who decides about a sound over the bot's voice; None: the rules that the settings tune."""
@@ -142,12 +143,14 @@ class Services:
         prompt = system_prompt(settings, with_tools=bool(tools))
         voice = make_voice(settings)
         try:
-            await asyncio.to_thread(_load_ears, settings)
+            local_ears = await asyncio.to_thread(_load_ears, settings)
             await voice.load()
         except ModelError as error:
             raise SettingsError(str(error)) from None
         except VoiceError as error:
             raise SettingsError(f"TTS: {error}") from None
+        if not local_ears:
+            warnings.append("The local recogniser could not be loaded, so the vendor's words are not checked.")
         if isinstance(voice, VoiceChain):
             warnings += voice.troubles
         if settings.stt is SttProvider.DEEPGRAM:
@@ -170,6 +173,9 @@ class Services:
                 model = ScriptedModel()
         services = cls(settings, prompt, model, voice, warnings, tools)
         services._tool_servers = servers
+        services._local_ears = local_ears
+        if not local_ears:
+            services.judge = None
         await services._rehearse()
         return services
 
@@ -189,7 +195,8 @@ class Services:
             case SttProvider.DEEPGRAM:
                 deepgram = DeepgramRecogniser(deepgram_params(self.settings))
                 # The local recogniser knows English only.
-                return RecogniserChain(deepgram, MoonshineRecogniser) if self.settings.language == "en" else deepgram
+                checked = self._local_ears and self.settings.language == "en"
+                return RecogniserChain(deepgram, MoonshineRecogniser) if checked else deepgram
             case _:
                 return MoonshineRecogniser()
 
@@ -516,9 +523,23 @@ def _with_another_behind(voice: Voice, first_audio_secs: float, settings: Settin
     return VoiceChain([voice, other], first_audio_secs=first_audio_secs + CHAIN_PATIENCE_SECS)
 
 
-def _load_ears(settings: Settings) -> None:
-    """Load what listens, so that the first caller does not wait for it."""
+def _load_ears(settings: Settings) -> bool:
+    """Load what listens, so that the first caller does not wait for it.
+
+    Returns:
+        Whether the local recogniser can be used; it is fetched at the first start. It reads what a vendor's recogniser
+        misses, and judges sounds in any language; a bot that has a vendor's recogniser can do without.
+
+    Raises:
+        ModelError: Something is missing that the bot cannot do without.
+    """
     SileroStream().speech_prob(bytes(1024))
     smart_turn.load()
-    if settings.stt is SttProvider.LOCAL or settings.language == "en":
+    try:
         moonshine_model.load()
+    except ModelError as error:
+        if settings.stt is SttProvider.LOCAL:
+            raise
+        logger.warning("{}; sounds are judged by rules alone, and nobody reads what STT misses", error)
+        return False
+    return True

@@ -6,10 +6,11 @@ from emulators import azure, elevenlabs
 from emulators.faults import Vendor
 from processors import services as services_module
 from processors.llm.base import LanguageModelError
+from processors.models import ModelError
 from processors.prompt import VOICE_RULES, WITH_TOOLS, WITHOUT_TOOLS, system_prompt
 from processors.services import Services, make_voice, thinks_here
 from processors.tools.catalogue import offered
-from settings import LlmProvider, Settings, SettingsError
+from settings import LlmProvider, Settings, SettingsError, SttProvider
 from tests.emulators.serving import serving
 
 
@@ -52,6 +53,31 @@ async def test_without_weights_the_scripted_responder_answers_and_the_page_says_
     assert services.info()["providers"] == {"stt": "local", "llm": "scripted", "tts": "local"}
     assert ["scripted" in warning for warning in services.info()["warnings"]] == [True]
     await services.close()
+
+
+@pytest.fixture
+def no_moonshine(monkeypatch):
+    def cannot():
+        raise ModelError("the speech recogniser's encoder cannot be fetched: no network")
+
+    monkeypatch.setattr(services_module.moonshine_model, "load", cannot)
+
+
+async def test_without_local_ears_a_vendors_are_enough(no_moonshine, monkeypatch):
+    async def works(_params):
+        pass
+
+    monkeypatch.setattr(services_module, "probe", works)
+    services = await Services.load(settings(stt=SttProvider.DEEPGRAM, deepgram_api_key="k"))
+    assert services.warnings == ["The local recogniser could not be loaded, so the vendor's words are not checked."]
+    assert type(services.recogniser()).__name__ == "DeepgramRecogniser"
+    assert services.judge is None
+    await services.close()
+
+
+async def test_without_any_ears_the_start_fails_with_one_line(no_moonshine):
+    with pytest.raises(SettingsError, match=r"^the speech recogniser's encoder cannot be fetched: no network$"):
+        await Services.load(settings())
 
 
 async def test_a_server_that_is_down_is_kept_and_warned_of():
