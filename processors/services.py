@@ -142,13 +142,18 @@ class Services:
         tools = offered(settings, more_tools)
         prompt = system_prompt(settings, with_tools=bool(tools))
         voice = make_voice(settings)
+        model = make_language_model(settings)
+        # A model on this machine takes longest, on threads of its own: meanwhile ears and voice are loaded. If its
+        # weights must be fetched first, what else may be wrong is told before that.
+        at_hand = settings.llm is not LlmProvider.LOCAL or weights.at_hand(settings.llm_weights)
+        warming = asyncio.create_task(_warm(model, prompt, tools)) if at_hand else None
         try:
-            local_ears = await asyncio.to_thread(_load_ears, settings)
-            await voice.load()
-        except ModelError as error:
-            raise SettingsError(str(error)) from None
-        except VoiceError as error:
-            raise SettingsError(f"TTS: {error}") from None
+            local_ears, _ = await asyncio.gather(asyncio.to_thread(_load_ears, settings), voice.load())
+        except (ModelError, VoiceError) as error:
+            if warming is not None:
+                await warming
+            await model.close()
+            raise SettingsError(f"TTS: {error}" if isinstance(error, VoiceError) else str(error)) from None
         if not local_ears:
             warnings.append("The local recogniser could not be loaded, so the vendor's words are not checked.")
         if isinstance(voice, VoiceChain):
@@ -157,26 +162,23 @@ class Services:
             warnings += await _ask_deepgram(settings)
         if settings.language != "en" and settings.llm in (LlmProvider.LOCAL, LlmProvider.SCRIPTED):
             warnings.append(f"LLM={settings.llm.value} speaks English, hardly {language(settings.language).name}.")
-        model = make_language_model(settings)
-        try:
-            await model.warm(prompt, [tool.spec for tool in tools])
-        except LanguageModelError as error:
-            if settings.llm is not LlmProvider.LOCAL:
-                # A server that is down now may be up when the first caller asks.
-                logger.warning("LLM {}: {}", model.name, error)
-                warnings.append("The language model does not answer yet.")
-            else:
-                logger.warning("LLM local: {}; the scripted responder answers instead", error)
-                # The page is for callers: what to install stands in the operator's log.
-                warnings.append("No language model could be loaded, so a small scripted responder answers.")
-                await model.close()
-                model = ScriptedModel()
         services = cls(settings, prompt, model, voice, warnings, tools)
         services._tool_servers = servers
         services._local_ears = local_ears
         if not local_ears:
             services.judge = None
         await services._rehearse()
+        if (error := await (warming or _warm(model, prompt, tools))) is not None:
+            if settings.llm is not LlmProvider.LOCAL:
+                # A server that is down now may be up when the first caller asks.
+                logger.warning("LLM {}: {}", model.name, error)
+                services.warnings.append("The language model does not answer yet.")
+            else:
+                logger.warning("LLM local: {}; the scripted responder answers instead", error)
+                # The page is for callers: what to install stands in the operator's log.
+                services.warnings.append("No language model could be loaded, so a small scripted responder answers.")
+                await model.close()
+                services.language_model = ScriptedModel()
         return services
 
     async def _rehearse(self) -> None:
@@ -374,6 +376,15 @@ class Services:
 def fixed_calls(settings: Settings) -> int:
     """Calls of one worker at most, as far as the settings tell; what is measured may be less."""
     return CALLS_PER_CORE if settings.max_calls == "auto" else settings.max_calls
+
+
+async def _warm(model: LanguageModel, prompt: str, tools: Sequence[Tool]) -> LanguageModelError | None:
+    """Warm a model up; what was wrong, if something was."""
+    try:
+        await model.warm(prompt, [tool.spec for tool in tools])
+    except LanguageModelError as error:
+        return error
+    return None
 
 
 def make_language_model(settings: Settings) -> LanguageModel:

@@ -5,16 +5,19 @@ once; each stream is one thread here that hands deltas to the event loop. A stre
 its callback with True: the server then drops the request after the step (token, or slice of the prompt) it is in.
 
 What it has read of a conversation stays in its cache, so only the new words of a prompt cost time. Reading is slow
-(some 20 ms a token on two cores); the system prompt is therefore read before the first call.
+(some 20 ms a token on two cores); the system prompt is therefore read before the first call, and what the model holds
+of it is kept on disk for the next start (:mod:`processors.llm.prompt_state`).
 """
 
 import asyncio
 import importlib
+import importlib.metadata
 import json
 import os
 import secrets
 import sys
 import threading
+import urllib.request
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,7 +28,8 @@ from loguru import logger
 from processors.llm.base import Delta, Finish, LanguageModelError, Message, TextDelta, ToolSpec, Usage
 from processors.llm.openmp import ensure_openmp
 from processors.llm.plain_chat import offer, plain
-from processors.llm.weights import WeightsUnavailable, ensure
+from processors.llm.prompt_state import PromptState, prompts_folder
+from processors.llm.weights import WeightsUnavailable, ensure, identity_of
 
 VOICE_PROMPT = (
     "You are the voice of a help line, and everything you write is spoken aloud. Answer in one or two short, plain "
@@ -55,6 +59,9 @@ CHARS_PER_TOKEN = 2.5
 
 NICENESS = 5
 """The model's threads give way to audio: a word that comes 20 ms later is not noticed, a packet is."""
+
+STATE_SECS = 10.0
+"""Longest wait for a slot's state; it takes some ten milliseconds."""
 
 CHAT_TEMPLATE = """\
 {%- for message in messages %}
@@ -92,7 +99,7 @@ class LocalModel:
         self._threads = threads
         self._max_tokens = max_tokens
         self._temperature = temperature
-        self._server: Any = None
+        self._server: _Server | None = None
         self._streams = ThreadPoolExecutor(PARALLEL, thread_name_prefix="llm")
         self._turn = asyncio.Semaphore(PARALLEL)
 
@@ -103,21 +110,33 @@ class LocalModel:
             LanguageModelError: No weights, or they cannot be loaded.
         """
         loop = asyncio.get_running_loop()
-        if self._server is None:
-            try:
-                path = await loop.run_in_executor(None, ensure, self._weights)
-                self._server = await loop.run_in_executor(self._streams, _load, path, self._threads)
-            except WeightsUnavailable as error:
-                raise LanguageModelError(str(error), retryable=False) from None
-            except (RuntimeError, ImportError, OSError) as error:  # of the library, and of what it needs
-                raise LanguageModelError(f"the model cannot be loaded: {error}", retryable=False) from None
+        server = self._server = self._server or await self._loaded()
         began = loop.time()
-        prompt = [{"role": "system", "content": system_prompt}, {"role": "user", "content": "Hello"}]
+        state = PromptState.of(server.identity, json.dumps(plain(_first_prompt(system_prompt), tools)))
+        if await loop.run_in_executor(self._streams, server.restore, state):
+            logger.info("{}: remembered the system prompt in {:.2f} s", self.name, loop.time() - began)
+            return
+        await self._read(_first_prompt(system_prompt), tools, slot=0)
         # Each slot has a cache of its own.
-        for slot in range(PARALLEL):
-            async for _ in self._stream(prompt, tools, max_tokens=1, id_slot=slot):
-                pass
+        await loop.run_in_executor(self._streams, server.save, state)
+        if not await loop.run_in_executor(self._streams, server.restore, state):
+            for slot in range(1, PARALLEL):
+                await self._read(_first_prompt(system_prompt), tools, slot)
         logger.info("{}: read the system prompt in {:.1f} s", self.name, loop.time() - began)
+
+    async def _loaded(self) -> "_Server":
+        loop = asyncio.get_running_loop()
+        try:
+            path = await loop.run_in_executor(None, ensure, self._weights)
+            return await loop.run_in_executor(self._streams, _load, path, self._threads)
+        except WeightsUnavailable as error:
+            raise LanguageModelError(str(error), retryable=False) from None
+        except (RuntimeError, ImportError, OSError) as error:  # of the library, and of what it needs
+            raise LanguageModelError(f"the model cannot be loaded: {error}", retryable=False) from None
+
+    async def _read(self, prompt: Sequence[Message], tools: Sequence[ToolSpec], slot: int) -> None:
+        async for _ in self._stream(prompt, tools, max_tokens=1, id_slot=slot):
+            pass
 
     def stream(self, messages: Sequence[Message], tools: Sequence[ToolSpec] = ()) -> AsyncIterator[Delta]:
         """Answer; see :meth:`~processors.llm.base.LanguageModel.stream`. Tool calls come as text."""
@@ -145,7 +164,7 @@ class LocalModel:
             "cache_prompt": True,
             **more,
         }
-        async with self._turn, _Bridge(self._server, self._streams, request) as bridge:
+        async with self._turn, _Bridge(self._server.library, self._streams, request) as bridge:
             async for event in bridge:
                 for delta in _deltas(event):
                     yield delta
@@ -194,7 +213,69 @@ class _Bridge:
         return False
 
 
-def _load(path: Path, threads: int) -> Any:
+class _Server:
+    """The library's server, and what it says of itself over HTTP: only there can the state of a slot be had.
+
+    Args:
+        library: ``xllamacpp.Server``.
+        api_key: Its key.
+        identity: Names model, library and parameters: what is kept of one fits no other.
+    """
+
+    def __init__(self, library: Any, api_key: str, identity: str) -> None:
+        self.library = library
+        self.identity = identity
+        self._api_key = api_key
+
+    def restore(self, state: PromptState) -> bool:
+        """Give every slot what was kept of a prompt; blocks. False: there is nothing that can be used."""
+        if not state.usable():
+            return False
+        try:
+            for slot in range(PARALLEL):
+                self._ask(slot, "restore", state.file_name)
+        except OSError as error:
+            logger.warning("local: the kept prompt cannot be used: {}", error)
+            state.discard()
+            return False
+        return True
+
+    def save(self, state: PromptState) -> None:
+        """Keep what the first slot has read; blocks. What cannot be kept is read again at the next start."""
+        try:
+            scratch = state.scratch_name()
+            try:
+                self._ask(0, "save", scratch)
+                state.keep(scratch)
+            finally:
+                state.discard(scratch)
+        except OSError as error:
+            logger.warning("local: the read prompt cannot be kept: {}", error)
+
+    def _ask(self, slot: int, action: str, file_name: str) -> None:
+        """Have the library write or read a slot's state, in the folder that it was told.
+
+        Raises:
+            OSError: It cannot; HTTP errors are among them.
+        """
+        request = urllib.request.Request(
+            f"{self.library.listening_address}/slots/{slot}?action={action}",
+            json.dumps({"filename": file_name}).encode(),
+            {"Authorization": f"Bearer {self._api_key}", "Content-Type": "application/json"},
+        )
+        with _DIRECT.open(request, timeout=STATE_SECS) as answer:
+            answer.read()
+
+
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""Opens addresses of this machine, whatever proxy the environment names."""
+
+
+def _first_prompt(system_prompt: str) -> list[Message]:
+    return [{"role": "system", "content": system_prompt}, {"role": "user", "content": "Hello"}]
+
+
+def _load(path: Path, threads: int) -> _Server:
     """Load the weights; blocks for some seconds.
 
     Raises:
@@ -225,14 +306,20 @@ def _load(path: Path, threads: int) -> Any:
     # The library always opens an HTTP port: a random one, on this machine only, and locked.
     params.hostnames = ["127.0.0.1"]
     params.port = 0
-    params.api_keys = [secrets.token_urlsafe(32)]
+    api_key = secrets.token_urlsafe(32)
+    params.api_keys = [api_key]
     params.ui = False
     params.endpoint_slots = params.endpoint_props = params.endpoint_metrics = False
-    return xllamacpp.Server(params)
+    # Looks for a size that fits a graphics card by loading twice; there is no card here.
+    params.fit_params = False
+    params.slot_save_path = f"{prompts_folder()}{os.sep}"
+    shape = f"{params.n_ctx} tokens, {PARALLEL} slots, {CHAT_TEMPLATE}"
+    identity = f"{identity_of(path)} xllamacpp {importlib.metadata.version('xllamacpp')} {shape}"
+    return _Server(xllamacpp.Server(params), api_key, identity)
 
 
-def _free(server: Any) -> None:
-    del server
+def _free(server: _Server) -> None:
+    del server.library
 
 
 def fitting(messages: Sequence[Message], max_tokens: int) -> list[Message]:

@@ -14,6 +14,7 @@ remembers that, with their size and time stamp, so that a start need not read a 
 Everything here blocks; run it in a thread. ``python -m processors.llm.weights`` fetches the weights beforehand.
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -198,6 +199,23 @@ def is_verified(path: Path, weights: Weights) -> bool:
     except (OSError, ValueError):
         return False
     return mark == {"sha256": weights.sha256, "size_bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns}
+
+
+def identity_of(path: Path) -> str:
+    """Names the content of a file of weights: by its verified SHA-256, else by size, time stamp, beginning and end."""
+    stat = path.stat()
+    try:
+        mark = json.loads(_mark_path(path).read_text(encoding="utf-8"))
+        if (mark["size_bytes"], mark["mtime_ns"]) == (stat.st_size, stat.st_mtime_ns):
+            return str(mark["sha256"])
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # it was not fetched but named by the operator
+    digest = hashlib.sha256(f"{stat.st_size} {stat.st_mtime_ns}".encode())
+    with path.open("rb") as file:
+        digest.update(file.read(READ_BYTES))
+        file.seek(max(0, stat.st_size - READ_BYTES))
+        digest.update(file.read(READ_BYTES))
+    return digest.hexdigest()
 
 
 def _mark_path(path: Path) -> Path:

@@ -3,14 +3,17 @@
 import asyncio
 import time
 from contextlib import aclosing
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from processors.context import Conversation
-from processors.llm.base import Finish, TextDelta
+from processors.llm import local, prompt_state
+from processors.llm.base import Finish, TextDelta, Usage
 from processors.llm.local import LocalModel
 from processors.llm.machine_text import MachineTextFilter
+from processors.llm.prompt_state import PromptState
 from processors.prompt import system_prompt
 from processors.tools.catalogue import find_tools
 from settings import Settings
@@ -91,3 +94,69 @@ async def test_it_calls_a_tool_and_tells_what_came_of_it(model):
     deltas = [delta async for delta in model.stream(conversation.messages(), offered)]
     text = "".join(delta.text for delta in deltas if isinstance(delta, TextDelta))
     assert "5300" in text.replace(",", "")
+
+
+# --- what has been read is kept ----------------------------------------------------------
+
+
+async def first_answer(model) -> tuple[str, Usage]:
+    """The reply to a first question, and what it cost."""
+    text, usage = "", Usage()
+    async for delta in model.stream(prompt("When are you open?")):
+        if isinstance(delta, TextDelta):
+            text += delta.text
+        elif isinstance(delta, Finish) and delta.usage is not None:
+            usage = delta.usage
+    return text, usage
+
+
+async def started(prompts: Path, monkeypatch) -> tuple[str, Usage]:
+    """Start a model as a new process would, and ask."""
+    monkeypatch.setattr(prompt_state, "prompts_folder", lambda: prompts)
+    monkeypatch.setattr(local, "prompts_folder", lambda: prompts)
+    model = LocalModel(temperature=0.0)
+    await model.warm(PROMPT)
+    answer = await first_answer(model)
+    await model.close()
+    return answer
+
+
+async def test_a_second_start_reads_nothing_again_and_a_damaged_state_is_read_anew(tmp_path, monkeypatch):
+    read = []
+    reading = LocalModel._read
+
+    async def counted(self, *args, **kwargs):
+        read.append(1)
+        await reading(self, *args, **kwargs)
+
+    monkeypatch.setattr(LocalModel, "_read", counted)
+    first_text, first = await started(tmp_path, monkeypatch)
+    assert len(read) == 1, "one slot reads, the other is given what it read"
+    assert first.cached_tokens > 0.8 * first.prompt_tokens
+
+    second_text, second = await started(tmp_path, monkeypatch)
+    assert len(read) == 1
+    assert (second_text, second) == (first_text, first)
+
+    (state,) = tmp_path.glob("*.state")
+    whole = state.read_bytes()
+    state.write_bytes(whole[: len(whole) // 2])
+    third_text, third = await started(tmp_path, monkeypatch)
+    assert len(read) == 2
+    assert (third_text, third) == (first_text, first)
+    assert state.stat().st_size == len(whole)
+
+
+async def test_a_state_that_the_library_refuses_is_read_anew(tmp_path, monkeypatch):
+    """Whole, and by its name the right one, but not a state: nothing of it is believed."""
+    monkeypatch.setattr(PromptState, "usable", lambda self: self.path.exists())
+    model = LocalModel(temperature=0.0)
+    await model.warm(PROMPT)
+    state = PromptState.of("anything", folder=prompt_state.prompts_folder())
+    state.path.write_bytes(b"not a state")
+    assert model._server is not None
+    assert not model._server.restore(state)
+    assert not state.path.exists()
+    text, _ = await first_answer(model)
+    await model.close()
+    assert text
