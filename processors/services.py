@@ -37,6 +37,7 @@ from processors.tools.catalogue import find_tools, offered
 from processors.tools.effects import Effects
 from processors.tools.mcp_servers import McpServer
 from processors.tools.runner import ToolRunner
+from processors.tools.wording import WordedByTools
 from processors.tts.azure import AzureVoice
 from processors.tts.base import Voice, VoiceError
 from processors.tts.chain import VoiceChain
@@ -213,7 +214,8 @@ class Services:
     def language_model_for(self, call_id: str) -> LanguageModel:
         """The language model as one call asks it."""
         model = self.language_model
-        return model.for_call(call_id) if isinstance(model, Gateway) else model
+        asked = model.for_call(call_id) if isinstance(model, Gateway) else model
+        return WordedByTools(asked, self.tools, self.settings.language)
 
     def forget_call(self, call_id: str) -> None:
         """A call is over: nothing of it is kept that calls share."""

@@ -159,6 +159,8 @@ class Tool:
         timeout_secs: How long a reply waits for it. A look-up is then stopped; an effect goes on in the background.
         on_loop: Whether it must run on the calls' own event loop, which it then must never block. By default it runs on
             a thread and a loop of its own.
+        worded_for: Words of questions to which the result is the answer as it stands; none: the model words it. See
+            :mod:`processors.tools.wording`.
     """
 
     name: str
@@ -170,6 +172,7 @@ class Tool:
     confirm: bool = False
     timeout_secs: float = 10.0
     on_loop: bool = False
+    worded_for: frozenset[str] = frozenset()
 
     @property
     def spec(self) -> ToolSpec:

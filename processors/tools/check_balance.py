@@ -5,7 +5,7 @@ from processors.tools.base import ToolContext
 from processors.tools.declare import tool
 
 
-@tool()
+@tool(worded_for="account accounts balance balances checking current how money much left savings")
 async def check_balance(context: ToolContext, account: AccountKind = "checking") -> str:
     """Look up the balance of the caller's account.
 

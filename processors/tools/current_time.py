@@ -9,7 +9,7 @@ from processors.tools.base import ToolContext, ToolError
 from processors.tools.declare import tool
 
 
-@tool()
+@tool(worded_for="date day it it's now time today today's week")
 async def current_time(
     context: ToolContext,
     timezone: Annotated[str, Field(description='IANA name, such as "Europe/Paris"; empty: the bank\'s own.')] = "",

@@ -35,7 +35,7 @@ ToolCoroutine = Callable[..., Awaitable[object]]
 
 
 def tool(
-    *, effect: bool = False, confirm: bool | None = None, timeout_secs: float = 10.0
+    *, effect: bool = False, confirm: bool | None = None, timeout_secs: float = 10.0, worded_for: str = ""
 ) -> Callable[[ToolCoroutine], Tool]:
     """Make a :class:`Tool` of an async function that takes a :class:`ToolContext` (if it wants one) and arguments.
 
@@ -43,6 +43,7 @@ def tool(
         effect: Whether it changes something in the world.
         confirm: Whether the caller must say yes first; by default what has an effect needs it.
         timeout_secs: How long a reply waits for it.
+        worded_for: Words of questions to which its result is the answer as it stands.
 
     Raises:
         TypeError: The function is not async, has no docstring, or an argument without a type.
@@ -73,6 +74,7 @@ def tool(
             effect=effect,
             confirm=effect if confirm is None else confirm,
             timeout_secs=timeout_secs,
+            worded_for=frozenset(worded_for.split()),
         )
 
     return decorate

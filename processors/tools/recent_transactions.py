@@ -9,7 +9,10 @@ from processors.tools.base import ToolContext
 from processors.tools.declare import tool
 
 
-@tool()
+@tool(
+    worded_for="account accounts checking last latest movements newest payments purchases recent savings transaction "
+    "transactions were one two three four five six seven eight nine ten"
+)
 async def recent_transactions(
     context: ToolContext, account: AccountKind = "checking", count: Annotated[int, Field(ge=1, le=10)] = 3
 ) -> str:
