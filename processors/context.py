@@ -348,6 +348,8 @@ class _UserContext(OvertakingInterruptions):
             return
         conversation = self._pair.conversation
         conversation.user_turn(frame.turn_id, frame.text)
+        if not frame.wants_reply:
+            return
         self._pair.asked(frame.reply_id, frame.turn_id)
         # A reply that was called off before it was asked for is not asked for; its words stay said.
         if not self.overtaken:

@@ -21,6 +21,7 @@ from pipecat.frames.frames import (
     DataFrame,
     InputAudioRawFrame,
     InterimTranscriptionFrame,
+    InterruptionFrame,
     LLMFullResponseEndFrame,
     LLMFullResponseStartFrame,
     SystemFrame,
@@ -103,11 +104,13 @@ class UserTurnFrame(DataFrame):
             replaces what stood there.
         reply_id: The reply that is asked for.
         text: All the words of the turn.
+        wants_reply: False for a turn that is only to be remembered.
     """
 
     turn_id: int
     reply_id: int
     text: str
+    wants_reply: bool = True
     interruptible: bool = field(default=False, init=False)  # the words stay said
 
 
@@ -380,6 +383,17 @@ class WordHeardFrame(SystemFrame):
     text: str
     question: bool = False
     words_left: int = 0
+
+
+@dataclass
+class ReplyCutFrame(InterruptionFrame):
+    """The current reply ends: its LLM and TTS stop, its audio is dropped, what was heard is committed.
+
+    Parameters:
+        unsaid: Whether so little of it sounded that nothing was said: none of it counts as heard.
+    """
+
+    unsaid: bool = False
 
 
 @dataclass

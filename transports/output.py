@@ -20,6 +20,7 @@ from processors.frames import (
     PlayoutPauseFrame,
     PlayoutResumeFrame,
     PlayoutStalledFrame,
+    ReplyCutFrame,
     ReplyEndFrame,
     ReplyPlayedFrame,
     ReplyPlayingFrame,
@@ -238,7 +239,7 @@ class PlayoutOutput(OvertakingInterruptions):
             case CallHoldFrame():
                 self._hold(frame)
             case InterruptionFrame():
-                await self._cut()
+                await self._cut(nothing_said=isinstance(frame, ReplyCutFrame) and frame.unsaid)
             case EndFrame():
                 await self._play_out()
             case CancelFrame():
@@ -400,10 +401,17 @@ class PlayoutOutput(OvertakingInterruptions):
 
     # --- ends ------------------------------------------------------------------------------
 
-    async def _cut(self) -> None:
-        """An interruption: silence at the next packet, and the heard words committed before anybody goes on."""
+    async def _cut(self, *, nothing_said: bool) -> None:
+        """An interruption: silence at the next packet, and the heard words committed before anybody goes on.
+
+        Args:
+            nothing_said: Whether so little sounded that it does not count as heard.
+        """
         cut = self._cancel_replies()
         await self._tell()
+        if nothing_said:
+            for utterance in (utterance for reply in cut for utterance in reply.utterances):
+                utterance.heard = ""
         for reply in cut:
             await self._announce_played(reply, cut=True)
 

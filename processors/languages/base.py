@@ -42,6 +42,8 @@ class Sentences:
         still_there: The caller has said nothing for a while.
         goodbye: Nor after that: it hangs up.
         closing: The server stops, and so it hangs up.
+        time_up: The longest call is over, and so it hangs up.
+        person: The caller talks like a machine: it asks whether it is one.
         busy: The answer comes late because many call; ``{wait}`` stands for how late.
         in_line: The same again.
         full: There will be no answer because too many call.
@@ -59,6 +61,8 @@ class Sentences:
     still_there: str
     goodbye: str
     closing: str
+    time_up: str
+    person: str
     busy: str
     in_line: str
     full: str

@@ -9,6 +9,7 @@ from processors.turns.events import (
     ClientReady,
     Event,
     HangUp,
+    KeepTurn,
     Phrase,
     PlayoutStalled,
     ReplyPlayed,
@@ -22,32 +23,59 @@ from processors.turns.events import (
     Words,
 )
 from processors.turns.floor import Floor, Reply
+from processors.turns.partner import Suspicion
 from processors.turns.states import State, Timer
 
-FAREWELLS: Final = frozenset({Phrase.GOODBYE, Phrase.CLOSING})
+FAREWELLS: Final = frozenset({Phrase.GOODBYE, Phrase.CLOSING, Phrase.TIME_UP})
 """After these the bot hangs up."""
+
+AFTER_NOISE_SECS: Final = 1.0
+"""After a sound without words, so long at least until a silent caller is asked again."""
+
+LIMIT_FIRM_SECS: Final = 10.0
+"""How long a chance to say goodbye is waited for when the longest call is nearly over; then the bot takes the floor."""
+
+LEAVE_SECS: Final = 8.0
+"""How long the bot takes to leave once it must: then it hangs up, said or not."""
 
 
 class BotAnswers(Floor):
     """The bot thinks and speaks, and nobody disturbs it."""
 
-    def _ask(self, *, announce: bool = True) -> None:
-        """Ask for a reply to the open turn; a prompt waits until history holds what was heard before."""
+    def _ask(self, *, announce: bool = True, again: bool = False) -> None:
+        """Ask for a reply to the open turn; a prompt waits until history holds what was heard before.
+
+        Args:
+            announce: Whether the client has not been told yet that the user's turn is over.
+            again: Whether a reply to the same words has been asked for before: that is done once.
+        """
         self._clear_waits()
         if announce:
             self._do(AnnounceUserStopped())
         if self._committing_id is not None:
             self._ask_waits = True
+            self._again_waits = again
             self.state = State.USER_SPEAKING
             return
         self._ask_waits = False
+        text = self._transcript.text()
+        again = again or self._again_waits or (self._turn_open and self._same(text, self._asked_text))
+        self._again_waits = False
+        if again and self._asked_again:
+            self._say(Phrase.REPEAT)
+            return
+        self._asked_again = again
         if not self._turn_open:
             self.turn_id += 1
             self._turn_open = True
-        self._asked_text = self._transcript.text()
+        if not again and self._is_no_person(text):
+            return
+        self._asked_text = text
         self._transcript.mark_asked()
         self._unanswered_cut = False
         self._times_minded = 0
+        self._noise_told = False
+        self._asks_in_vain += 1
         self._reply = Reply(self._new_reply_id())
         self._fillers_said = 0
         self._line_told = False
@@ -55,6 +83,23 @@ class BotAnswers(Floor):
         self._do(AskReply(self.turn_id, self._reply.reply_id, self._asked_text))
         self._set(Timer.REPLY, self.params.reply_secs)
         self._think()
+
+    def _is_no_person(self, text: str) -> bool:
+        """Whether a machine seems to be on the line: it is asked once whether it is a person, then left."""
+        if not self._transcript.is_spoken():
+            return False
+        suspicion = self._partner.note(text)
+        if suspicion is Suspicion.NONE:
+            return False
+        self._do(KeepTurn(self.turn_id, text))
+        self._transcript.close()
+        if suspicion is Suspicion.ASK:
+            self._say(Phrase.PERSON)
+        else:
+            self._limit_stage = 2
+            self._set(Timer.CALL_LIMIT, LEAVE_SECS)
+            self._say(Phrase.GOODBYE)
+        return True
 
     def _ask_after_commit(self, _: Event | None) -> None:
         if self._ask_waits and self._committing_id is None:
@@ -85,7 +130,7 @@ class BotAnswers(Floor):
 
     def _say(self, phrase: Phrase) -> None:
         self._clear_waits()
-        self._transcript.close()
+        self._transcript.close_asked()
         self._turn_open = False
         self._reply = Reply(self._new_reply_id(), phrase)
         self._do(Say(self._reply.reply_id, phrase))
@@ -174,6 +219,7 @@ class BotAnswers(Floor):
         if not event.final or not text or self._same(text, self._asked_text):
             return
         if self._policy.is_acknowledgement(text, self._asked_text):
+            self._acknowledge(self._transcript.text_since_asked())
             return
         self._cancel()
         self._user_takes_floor()
@@ -185,7 +231,14 @@ class BotAnswers(Floor):
     def _speak(self, event: Event | None) -> None:
         assert isinstance(event, ReplyPlaying)
         if self._note_playing(event):
-            self.state = State.SPEAKING
+            self._speak_on()
+
+    def _speak_on(self) -> None:
+        """The voice is heard, or is to be heard: one that has run dry has a deadline."""
+        self.state = State.SPEAKING
+        if self._dry_since is not None:
+            self._timers[Timer.STALL] = self._stall_over()
+            self._set(Timer.SIGN, self.params.dry_sign_secs)
 
     def _note_playing(self, event: Event | None) -> bool:
         """A reply has begun to sound: unless it is a filler, the turn that it answers is closed."""
@@ -196,13 +249,13 @@ class BotAnswers(Floor):
             self._reply.playing = True
             self._turn_open = False
             self._clear(Timer.REPLY)
-            if self.state is State.PAUSED:
-                self._transcript.close_asked()
-            else:
-                self._transcript.close()
+            self._transcript.close_asked()
+            if self._sound is None or self._sound.silent_since is None or self.state is not State.PAUSED:
+                self._reply.sounding_since = self._now
         else:
             return self.state is State.SPEAKING
         self._speaking_id = event.reply_id
+        self._dry_since = None
         self._question_heard = False
         self._clear(Timer.SIGN, Timer.FILLER)
         return True
@@ -216,24 +269,43 @@ class BotAnswers(Floor):
             return
         if self._reply is None or event.reply_id != self._reply.reply_id:
             return
-        reply, self._reply = self._reply, None
+        self._note_end(self._reply, event)
+        self._finish(self._reply)
+
+    def _note_end(self, reply: Reply, event: ReplyPlayed) -> None:
+        """Keep how a reply ended. A fixed sentence of which something was heard has been said."""
+        reply.over = True
+        reply.error = None if event.heard and reply.phrase is not None else event.error
+        reply.falls_silent(self._now)
         self._speaking_id = None
-        if event.error is None or (event.heard and reply.phrase is not None):
-            if reply.phrase in FAREWELLS:
-                self._take_leave()
+        self._dry_since = None
+
+    def _finish(self, reply: Reply) -> None:
+        """What follows a reply that is over: the floor is free; if it failed or had no sound, that was no answer."""
+        self._reply = None
+        if reply.error is not None:
+            if reply.phrase is None:
+                self._do(ReportFault(f"reply failed: {reply.error}"))
+                self._say(reply.apology)
             else:
-                self._listen()
-        elif reply.phrase is None:
-            self._do(ReportFault(f"reply failed: {event.error}"))
-            self._say(reply.apology)
+                self._do(ReportFault(f"a fixed sentence could not be spoken: {reply.error}"))
+                self._cannot_speak(reply.phrase)
+        elif reply.phrase in FAREWELLS:
+            self._take_leave()
+        elif reply.phrase is None and not reply.playing:
+            self._do(ReportFault("a reply without sound"))
+            if self._asked_again:
+                self._say(reply.apology)
+            else:
+                self._ask(announce=False, again=True)
         else:
-            self._do(ReportFault(f"a fixed sentence could not be spoken: {event.error}"))
-            self._cannot_speak(reply.phrase)
+            if reply.phrase is None:
+                self._asks_in_vain = 0
+            self._listen()
 
     def _note_stall(self, event: Event | None) -> None:
         assert isinstance(event, PlayoutStalled)
-        if event.stalled and event.reply_id == self._speaking_id:
-            self._dry_since = self._now
+        if self._dry_since is not None:
             self._timers[Timer.STALL] = self._stall_over()
             self._set(Timer.SIGN, self.params.dry_sign_secs)
         else:
@@ -245,7 +317,8 @@ class BotAnswers(Floor):
         if Timer.STALL in self._timers and event.reply_id == self._speaking_id:
             over = self._stall_over()
             if isinstance(event, WaitsInLine):
-                over = min(over, self._dry_since + self.params.reply_secs)  # short waits may follow each other for ever
+                dry_since = self._dry_since if self._dry_since is not None else self._now
+                over = min(over, dry_since + self.params.reply_secs)  # short waits may follow each other for ever
             self._timers[Timer.STALL] = over
 
     def _stall_over(self) -> float:
@@ -260,9 +333,15 @@ class BotAnswers(Floor):
         self._cancel()
         self._say(Phrase.APOLOGY)
 
-    def _listen(self) -> None:
-        """The floor is free, unless somebody is speaking already."""
+    def _listen(self, *, to_noise: bool = False) -> None:
+        """The floor is free, unless somebody is speaking already.
+
+        Args:
+            to_noise: Whether nothing was said since it was free before: the silence goes on.
+        """
         self._clear_waits()
+        if not to_noise:
+            self._idle_from = self._now
         self._turn_open = False
         self._unanswered_cut = False
         self._asked_text = ""
@@ -272,7 +351,8 @@ class BotAnswers(Floor):
         elif self._closes:
             self._say_closing()
         elif self.params.idle_secs:
-            self._set(Timer.IDLE, self.params.idle_secs)
+            due = self._idle_from + self.params.idle_secs
+            self._timers[Timer.IDLE] = max(due, self._now + AFTER_NOISE_SECS) if to_noise else due
 
     # --- nobody speaks ------------------------------------------------------------------
 
@@ -285,7 +365,29 @@ class BotAnswers(Floor):
     def _say_closing(self, _: Event | None = None) -> None:
         """The line closes, and the floor is free to say so."""
         self._closes = False
-        self._say(Phrase.CLOSING)
+        self._say(self._farewell)
+
+    def _end_call_in_time(self, _: Event | None) -> None:
+        """The longest call is nearly over: goodbye when the floor is free; then whoever has it; then hang up."""
+        self._limit_stage += 1
+        says_goodbye = self._reply is not None and self._reply.phrase in FAREWELLS
+        if self._limit_stage == 1:
+            self._farewell = Phrase.TIME_UP
+            self._closes = True
+            self._set(Timer.CALL_LIMIT, LIMIT_FIRM_SECS)
+            if self.state is State.LISTENING:
+                self._say_closing()
+        elif self._limit_stage == 2:
+            self._set(Timer.CALL_LIMIT, LEAVE_SECS)
+            if not says_goodbye:
+                self._farewell = Phrase.TIME_UP
+                self._cancel()
+                self._stop_judging()
+                self._transcript.close()
+                self._say_closing()
+        else:
+            self._do(TellClient("The call has come to its end. Goodbye."))
+            self._do(HangUp())
 
     def _take_leave(self) -> None:
         """The goodbye has been said. Whoever speaks into the line that is about to close stays on it."""

@@ -19,6 +19,7 @@ class EndpointParams:
         unclear_ms: When they disagree, or one is in doubt.
         sure_ms: When the words are in doubt and the sound is beyond it.
         unfinished_ms: When the words want more.
+        voiceless_ms: At least, after the last words of a voice that the VAD did not notice.
         vad_stop_ms: Silence that the VAD has already waited for.
         silence_limit_ms: The longest silence within a turn, the VAD's included.
         sounds_complete: Probability from which the sound counts as complete.
@@ -31,6 +32,7 @@ class EndpointParams:
     unclear_ms: int = 500
     sure_ms: int = 100
     unfinished_ms: int = 1600
+    voiceless_ms: int = 700
     vad_stop_ms: int = 200
     silence_limit_ms: int = 2000
     sounds_complete: float = 0.5

@@ -278,6 +278,8 @@ class Phrase(Enum):
     STILL_THERE = "still_there"  # "Are you still there?"
     GOODBYE = "goodbye"  # "I'll hang up now"
     CLOSING = "closing"  # "this line is closing"
+    TIME_UP = "time_up"  # "our time is up"
+    PERSON = "person"  # "am I speaking with a person?"
     BUSY = "busy"  # "I'm getting many calls, about ten seconds"
     IN_LINE = "in_line"  # "you're still in line"
     FULL = "full"  # "more calls than I can answer"
@@ -301,9 +303,15 @@ class Resume:
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """End the current reply: stop its LLM and TTS, drop its audio, commit what was heard."""
+    """End the current reply: stop its LLM and TTS, drop its audio, commit what was heard.
+
+    Attributes:
+        reply_id: The reply.
+        unsaid: Whether so little of it sounded that nothing was said: none of it is remembered.
+    """
 
     reply_id: int
+    unsaid: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,6 +326,19 @@ class AskReply:
 
     turn_id: int
     reply_id: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeepTurn:
+    """The user's turn is over, and the bot answers it with a sentence of its own: remember the turn.
+
+    Attributes:
+        turn_id: The turn.
+        text: All words of the turn.
+    """
+
+    turn_id: int
     text: str
 
 
@@ -424,6 +445,7 @@ Action = (
     | Resume
     | Cancel
     | AskReply
+    | KeepTurn
     | Guess
     | Say
     | StartJudging

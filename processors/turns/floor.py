@@ -5,11 +5,14 @@ from dataclasses import dataclass
 from processors.turns.card import DecisionCard
 from processors.turns.events import (
     Action,
+    Backchannel,
     Event,
     Phrase,
     PublishCard,
+    ReplyPlayed,
     StopJudging,
 )
+from processors.turns.partner import PartnerWatch
 from processors.turns.sound import Sound
 from processors.turns.states import State, Timer, TurnParams
 from processors.turns.transcript import Transcript
@@ -32,6 +35,10 @@ class Reply:
         filler_at: When it would have been covered without tools.
         line_until: When a language model may be asked, if the reply waits for that.
         apology: What is said if it fails.
+        over: Whether it has ended at the ear while a sound was judged.
+        error: Why it ended too soon, if it did.
+        sounded_secs: How long it has sounded, up to ``sounding_since``.
+        sounding_since: Since when it sounds; None: it does not.
     """
 
     reply_id: int
@@ -41,6 +48,20 @@ class Reply:
     filler_at: float | None = None
     line_until: float | None = None
     apology: Phrase = Phrase.APOLOGY
+    over: bool = False
+    error: str | None = None
+    sounded_secs: float = 0.0
+    sounding_since: float | None = None
+
+    def falls_silent(self, now: float) -> None:
+        """It does not sound from now on."""
+        if self.sounding_since is not None:
+            self.sounded_secs += now - self.sounding_since
+            self.sounding_since = None
+
+    def heard_secs(self, now: float) -> float:
+        """How long it has sounded in all."""
+        return self.sounded_secs + (0.0 if self.sounding_since is None else now - self.sounding_since)
 
 
 class Floor:
@@ -54,6 +75,7 @@ class Floor:
         self._timers: dict[Timer, float] = {}
         self._actions: list[Action] = []
         self._now = 0.0
+        self._began = False
         self._transcript = Transcript()
         self._turn_open = False
         self._asked_text = ""
@@ -62,16 +84,21 @@ class Floor:
         self._filler: Reply | None = None
         self._fillers_said = 0
         self._line_told = False
-        self._dry_since = 0.0
+        self._asked_again = False
+        self._asks_in_vain = 0
+        self._dry_since: float | None = None
         self._guessed = ""
         self._outspoken = ""
         self._closes = False
         self._speaking_id: int | None = None
         self._committing_id: int | None = None
         self._ask_waits = False
+        self._again_waits = False
         self._speech_on = False
         self._speech_pauses = False
-        self._speech_started_at = 0.0
+        self._words_since_speech = False
+        self._speech_started_at: float | None = None
+        self._voiceless_at: float | None = None
         self._speech_ended_at: float | None = None
         self._words_missed = False
         self._p_complete: float | None = None
@@ -81,6 +108,11 @@ class Floor:
         self._card: DecisionCard | None = None
         self._unanswered_cut = False
         self._times_minded = 0
+        self._idle_from = 0.0
+        self._noise_told = False
+        self._limit_stage = 0
+        self._farewell = Phrase.CLOSING
+        self._partner = PartnerWatch(self.params.partner_repeats)
 
     # --- what every part uses ------------------------------------------------------------
 
@@ -95,7 +127,7 @@ class Floor:
         self._actions.append(action)
 
     def _clear_waits(self) -> None:
-        keep = {Timer.REGRET, Timer.COMMIT}
+        keep = {Timer.REGRET, Timer.COMMIT, Timer.CALL_LIMIT}
         for timer in [timer for timer in self._timers if timer not in keep]:
             del self._timers[timer]
 
@@ -114,8 +146,30 @@ class Floor:
 
     def _adds_nothing(self) -> bool:
         """Whether the last sound was too short to add to a turn that is complete without it."""
+        if self._speech_started_at is None or self._is_voiceless():
+            return False
         short = self._now - self._speech_started_at <= self.params.short_sound_secs
         return short and self._transcript.is_settled() and bool(self._transcript.text())
+
+    def _acknowledge(self, said: str) -> None:
+        """What was said since the asking goes on with the turn, but wants no other answer."""
+        if self._turn_open:
+            self._asked_text = self._transcript.text() or self._asked_text
+            self._transcript.mark_asked()
+        else:
+            self._transcript.close()
+        if said:
+            self._do(Backchannel(said))
+
+    def _is_voiceless(self) -> bool:
+        """Whether the newest words came without a voice that the VAD noticed."""
+        if self._voiceless_at is None:
+            return False
+        return self._speech_started_at is None or self._voiceless_at > self._speech_started_at
+
+    def _has_said_something(self, reply: Reply) -> bool:
+        """Whether so much of a reply has sounded that the caller may have understood something."""
+        return reply.heard_secs(self._now) >= self.params.unsaid_secs - ROUNDING_SECS
 
     # --- the decision card -----------------------------------------------------------------
 
@@ -163,7 +217,7 @@ class Floor:
         """Words are there, wait for the turn's end; defined by :class:`UserSpeaks`."""
         raise NotImplementedError
 
-    def _ask(self, *, announce: bool = True) -> None:
+    def _ask(self, *, announce: bool = True, again: bool = False) -> None:
         """Ask for a reply to the open turn; defined by :class:`BotAnswers`."""
         raise NotImplementedError
 
@@ -175,7 +229,19 @@ class Floor:
         """Say a fixed sentence; defined by :class:`BotAnswers`."""
         raise NotImplementedError
 
-    def _listen(self) -> None:
+    def _note_end(self, reply: Reply, event: ReplyPlayed) -> None:
+        """Keep how a reply ended; defined by :class:`BotAnswers`."""
+        raise NotImplementedError
+
+    def _speak_on(self) -> None:
+        """The voice is to be heard; defined by :class:`BotAnswers`."""
+        raise NotImplementedError
+
+    def _finish(self, reply: Reply) -> None:
+        """A reply is over; defined by :class:`BotAnswers`."""
+        raise NotImplementedError
+
+    def _listen(self, *, to_noise: bool = False) -> None:
         """The floor is free; defined by :class:`BotAnswers`."""
         raise NotImplementedError
 

@@ -18,7 +18,6 @@ from pipecat.frames.frames import (
     EndFrame,
     Frame,
     InputAudioRawFrame,
-    InterruptionFrame,
     UserBackchannelFrame,
     UserStartedSpeakingFrame,
     UserStoppedSpeakingFrame,
@@ -44,6 +43,7 @@ from processors.frames import (
     PlayoutResumeFrame,
     PlayoutStalledFrame,
     ReplyCommittedFrame,
+    ReplyCutFrame,
     ReplyInLineFrame,
     ReplyPlayedFrame,
     ReplyPlayingFrame,
@@ -330,10 +330,12 @@ class InterruptionHandler(InlineAudio, FrameProcessor):
                 await self.push_frame(PlayoutPauseFrame())
             case ev.Resume():
                 await self.push_frame(PlayoutResumeFrame(step_back=self.machine.params.step_back))
-            case ev.Cancel():
-                await self.push_frame(InterruptionFrame())
+            case ev.Cancel(_, unsaid):
+                await self.push_frame(ReplyCutFrame(unsaid=unsaid))
             case ev.AskReply(turn_id, reply_id, text):
                 await self.push_frame(UserTurnFrame(turn_id, reply_id, text))
+            case ev.KeepTurn(turn_id, text):
+                await self.push_frame(UserTurnFrame(turn_id, 0, text, wants_reply=False))
             case ev.Guess(turn_id, text):
                 await self.push_frame(UserGuessFrame(turn_id, text))
             case ev.Say():

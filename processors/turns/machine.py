@@ -22,10 +22,12 @@ from processors.turns.events import (
     DetectEndOfTurn,
     Event,
     LineCloses,
+    PlayoutStalled,
     Refused,
     ReplyCommitted,
     Scored,
     SoundEnded,
+    SoundStarted,
     SoundWindow,
     SpeechEnded,
     SpeechPaused,
@@ -42,6 +44,9 @@ from processors.turns.floor import ROUNDING_SECS
 from processors.turns.over_voice import OverVoice
 from processors.turns.states import RULES, State, Timer
 from processors.turns.user_speaks import UserSpeaks
+
+LIMIT_NOTICE_SECS = 15.0
+"""So long before the longest call is over the bot takes the next chance to say goodbye."""
 
 MAX_DUE = 50
 """Timers that may fall due at one instant; more would be a loop."""
@@ -64,10 +69,11 @@ class TurnMachine(UserSpeaks, BotAnswers, OverVoice):
             event: What happened.
             now: Monotonic seconds; must never go back.
         """
+        if not self._began:
+            self._begin(now)
         self._now = max(now, self._now)
         self._fire_due_timers()
-        if not isinstance(event, Tick):
-            self._keep_books(event)
+        if not isinstance(event, Tick) and self._keep_books(event):
             self._apply(type(event), event)
         actions, self._actions = self._actions, []
         return actions
@@ -106,14 +112,29 @@ class TurnMachine(UserSpeaks, BotAnswers, OverVoice):
             f"{before.name} -{key}-> {self.state.name} is not in the table"
         )
 
-    def _keep_books(self, event: Event) -> None:
-        """Facts that hold whatever the state: who makes sound, which words are known, what was committed."""
+    def _begin(self, now: float) -> None:
+        """The call begins with its first event."""
+        self._began = True
+        self._now = now
+        if self.params.max_call_secs:
+            self._set(Timer.CALL_LIMIT, max(0.0, self.params.max_call_secs - LIMIT_NOTICE_SECS))
+
+    def _keep_books(self, event: Event) -> bool:
+        """Facts that hold whatever the state: who makes sound, which words are known, what was committed.
+
+        Returns:
+            False for an event that tells nothing new.
+        """
         match event:
+            case SoundStarted():
+                self._transcript.note_voice()
             case SpeechStarted():
                 self._speech_on = True
                 self._speech_pauses = False
                 self._speech_started_at = self._now
                 self._words_missed = False
+                self._words_since_speech = False
+                self._transcript.note_speech()
             case SpeechEnded():
                 self._end_speech()
             case SpeechPaused() | SpeechResumed():
@@ -121,7 +142,10 @@ class TurnMachine(UserSpeaks, BotAnswers, OverVoice):
             case TurnScored():
                 self._p_complete = event.p_complete
             case Words() if not self._belongs_to_nobody(event):
-                self._transcript.add(event)
+                if not self._transcript.add(event, self._now, speaking=self._speech_on):
+                    return False
+                self._words_since_speech = True
+                self._note_voiceless(event)
                 if self._sound is not None:
                     self._sound.has_words_since |= event.final
             case SoundWindow() if self._sound is not None:
@@ -147,6 +171,8 @@ class TurnMachine(UserSpeaks, BotAnswers, OverVoice):
                     self._reply.apology = event.phrase
             case LineCloses():
                 self._closes = True
+            case PlayoutStalled() if event.reply_id == self._speaking_id:
+                self._dry_since = self._now if event.stalled else None
             case WordHeard():
                 self._question_heard = event.question and event.words_left <= 1
             case ReplyCommitted() if event.reply_id == self._committing_id:
@@ -154,6 +180,14 @@ class TurnMachine(UserSpeaks, BotAnswers, OverVoice):
                 self._timers.pop(Timer.COMMIT, None)
             case _:
                 pass
+        return True
+
+    def _note_voiceless(self, words: Words) -> None:
+        """Words that no speech accounts for: from a voice that the VAD does not notice. They have no other end."""
+        ended_at = self._speech_ended_at
+        heard = self._speech_on or (ended_at is not None and self._now - ended_at <= self.params.late_words_secs)
+        if words.text.strip() and not heard:
+            self._voiceless_at = self._now
 
     def _end_speech(self) -> None:
         """Speech has ended; unless it was a cough after words that are settled, its end wants to be rated."""

@@ -1,9 +1,10 @@
 """The part of the turn machine in which both want the floor: a sound over the bot's voice is judged."""
 
+from typing import Final
+
 from processors.turns.card import DecisionCard
 from processors.turns.events import (
     AnnounceUserStarted,
-    Backchannel,
     Cancel,
     Duck,
     Event,
@@ -17,11 +18,13 @@ from processors.turns.events import (
     TextTyped,
     Words,
 )
-from processors.turns.floor import ROUNDING_SECS, Floor
+from processors.turns.floor import ROUNDING_SECS, Floor, Reply
 from processors.turns.sound import Sound
 from processors.turns.states import HASH, InterruptionMode, State, Timer
-from processors.turns.transcript import beyond
 from processors.turns.verdict.policy import Evidence, Verdict
+
+HEARD_SECS: Final = 2.0
+"""A reply that was cut after so long was listened to: the caller does not talk past the bot."""
 
 
 class OverVoice(Floor):
@@ -31,13 +34,14 @@ class OverVoice(Floor):
         """Lower, silence or hold back the voice at once; decide later."""
         if self.params.mode in (InterruptionMode.CANCEL, InterruptionMode.OFF) and self.state is State.SPEAKING:
             return
+        if self._limit_stage >= 2:
+            return  # the bot takes its leave, whoever speaks
         self._settle_regret()
-        holding = self._speaking_id is None
+        holding = self._says_nothing_yet()
         self._last_sound_id += 1
-        self._sound = Sound(self._last_sound_id, started_at=self._now)
+        self._sound = Sound(self._last_sound_id, started_at=self._now, held=holding)
         if holding or self.params.mode is not InterruptionMode.DUCK:
-            self._sound.silent_since = self._now
-            self._do(Pause())
+            self._fall_silent(self._sound)
         else:
             self._do(Duck())
             self._set(Timer.ESCALATE, self.params.escalate_secs)
@@ -50,8 +54,27 @@ class OverVoice(Floor):
         if isinstance(event, SpeechStarted):
             self._sound.by_vad = True
 
+    def _says_nothing_yet(self) -> bool:
+        """Whether there is no voice to lower: nothing sounds, or only just."""
+        if self._speaking_id is None or self._dry_since is not None:
+            return True
+        reply = self._reply
+        return reply is not None and reply.reply_id == self._speaking_id and not self._has_said_something(reply)
+
+    def _hold_back(self) -> None:
+        """What sounded under the caller's voice is over: whatever comes next waits."""
+        if self._sound is not None and self._sound.silent_since is None:
+            self._fall_silent(self._sound)
+
+    def _note_dry(self, _: Event | None) -> None:
+        """A reply that is judged under runs dry: it does not begin again over the caller."""
+        if self._dry_since is not None:
+            self._hold_back()
+
     def _speech_over_voice(self, event: Event | None) -> None:
         """Confirmed speech that no sound announced: judge it; or, in cancel mode, obey it."""
+        if self._limit_stage >= 2:
+            return
         if self.params.mode is InterruptionMode.CANCEL:
             self._cancel()
             self._user_takes_floor()
@@ -71,6 +94,8 @@ class OverVoice(Floor):
 
     def _fall_silent(self, sound: Sound) -> None:
         sound.silent_since = self._now
+        if self._reply is not None:
+            self._reply.falls_silent(self._now)
         self._clear(Timer.ESCALATE)
         self._do(Pause())
 
@@ -105,7 +130,7 @@ class OverVoice(Floor):
 
     def _waits_for_words(self, sound: Sound) -> bool:
         """Before the first sample a wait costs little, and a longer sound is likely to be the turn's second half."""
-        if self._speaking_id is not None or sound.voiced_ms < self.params.short_sound_secs * 1000:
+        if not sound.held or sound.voiced_ms < self.params.short_sound_secs * 1000:
             return False
         return not (self._transcript.is_settled() and sound.has_words_since)
 
@@ -118,13 +143,11 @@ class OverVoice(Floor):
             self._verdict_resume(decision.reason, decision.confidence)
 
     def _evidence(self, sound: Sound) -> Evidence:
-        text = self._transcript.text()
-        if self._turn_open:
-            text = beyond(text, self._asked_text)
+        text = self._transcript.text_since_asked()
         return sound.evidence(
             now=self._now,
             text=text,
-            final=self._transcript.has_final(),
+            final=self._transcript.has_final_since_asked(),
             confidence=self._transcript.confidence(),
             question_heard=self._question_heard,
             holding=self._speaking_id is None,
@@ -141,19 +164,17 @@ class OverVoice(Floor):
     def _verdict_resume(self, reason: str, confidence: float) -> None:
         self._close_card("resume", reason, confidence)
         self._clear(Timer.ESCALATE, Timer.VERDICT)
-        said = self._transcript.text()
-        if self._turn_open:
-            said = beyond(said, self._asked_text)
-            self._asked_text = self._transcript.text() or self._asked_text
-        else:
-            self._transcript.close()
-        if said:
-            self._do(Backchannel(said))
+        self._acknowledge(self._transcript.text_since_asked())
         self._do(Resume())
         if self._sound is not None and self._sound.ended_at is not None:
             self._stop_judging()
-        if self._speaking_id is not None:
-            self.state = State.SPEAKING
+        reply = self._reply
+        if reply is not None and reply.over:
+            self._finish(reply)
+        elif self._speaking_id is not None:
+            if reply is not None and reply.playing:
+                reply.sounding_since = self._now
+            self._speak_on()
         else:
             self._think()
 
@@ -171,10 +192,10 @@ class OverVoice(Floor):
     def _words_over_voice(self, event: Event | None) -> None:
         """Words about a sound that was already let go, or that the VAD never heard."""
         assert isinstance(event, Words)
-        if self.params.mode is InterruptionMode.OFF:
+        if self.params.mode is InterruptionMode.OFF or self._limit_stage >= 2:
             self._transcript.close()
             return
-        text = self._transcript.text()
+        text = self._transcript.text_since_asked()
         if not text:
             return
         if self._policy.is_content(text, event.confidence, self._question_heard, event.final):
@@ -184,30 +205,29 @@ class OverVoice(Floor):
             self._user_takes_floor()
             if event.final and not self._speech_on:
                 self._arm_end_of_turn()
-        elif event.final:
-            self._transcript.close()
-            self._do(Backchannel(text))
+        elif event.final and self._transcript.is_settled():
+            self._acknowledge(text)
 
     def _drained(self, event: Event | None) -> None:
         """The bot had said everything while the sound was undecided: the floor is the user's."""
         assert isinstance(event, ReplyPlayed)
-        ours = {reply.reply_id for reply in (self._reply, self._filler) if reply is not None}
+        ours = {reply.reply_id for reply in (self._reply, self._filler) if reply is not None and not reply.over}
         if event.reply_id not in ours:
             return
         if self._filler is not None and event.reply_id == self._filler.reply_id:
             self._filler = None
             self._speaking_id = None
+            self._hold_back()
             return
-        if event.error is not None and not event.heard:
-            self._close_card("drained", "the reply failed", 1.0)
-            self._do(Resume())
-            self._stop_judging()
-            self._reply_over(event)
-            return
+        reply = self._reply
+        assert reply is not None
+        self._note_end(reply, event)
+        if reply.error is not None or (reply.phrase is None and not reply.playing):
+            return  # it failed, or had no sound: what is said about that waits for the verdict
         self._close_card("drained", "nothing was left to play", 1.0)
         self._do(Resume())
         self._reply = None
-        self._speaking_id = None
+        self._asks_in_vain = 0
         self._stop_judging()
         self._user_takes_floor()
 
@@ -238,13 +258,26 @@ class OverVoice(Floor):
         if reply is None:
             return
         heard = self._speaking_id is not None
-        self._do(Cancel(reply.reply_id))
+        cut = self._reply
+        unsaid = cut is not None and cut.playing and not cut.over and not self._has_said_something(cut)
+        self._do(Cancel(reply.reply_id, unsaid))
+        if cut is not None and cut.phrase is None and cut.playing:
+            self._note_cut(cut, unsaid=unsaid)
         if heard:
             self._committing_id = self._speaking_id
         self._reply = None
         self._filler = None
         self._speaking_id = None
+        self._dry_since = None
         self._stop_judging()
         self._clear_waits()
         if heard:
             self._set(Timer.COMMIT, self.params.commit_secs)
+
+    def _note_cut(self, reply: Reply, *, unsaid: bool) -> None:
+        """A reply was cut; one that had said nothing leaves its turn open."""
+        if unsaid:
+            self._turn_open = True
+            self._transcript.reopen()
+        elif reply.heard_secs(self._now) >= HEARD_SECS:
+            self._asks_in_vain = 0

@@ -18,6 +18,7 @@ class Sound:
     ended_at: float | None = None
     silent_since: float | None = None
     by_vad: bool = False
+    held: bool = False
     score: float | None = None
     score_ms: int = 0
     windows: int = 0

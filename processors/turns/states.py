@@ -64,6 +64,7 @@ class Timer(Enum):
     REGRET = "regret"
     KEYS = "keys"
     IDLE = "idle"
+    CALL_LIMIT = "call_limit"
     HANG_UP = "hang_up"
 
 
@@ -103,6 +104,13 @@ class TurnParams:
         phrase_secs: A fixed sentence that is not heard after this long cannot be spoken at all.
         commit_secs: How long a new prompt waits for history to hold what was heard.
         stall_secs: A reply that runs dry for this long is given up.
+        unsaid_secs: A reply that was cut before it sounded this long has said nothing: the turn goes on.
+        patient_after_asks: Requests in a row whose replies were cut before they said much, after which a caller who
+            goes on and on is waited for longer before the next request.
+        patience_max_secs: The longest such wait.
+        max_call_secs: The longest call; 0: no limit. The bot says goodbye in time.
+        partner_repeats: Turns in a row that only repeat earlier ones, after which the bot asks whether a person is on
+            the line; 0: never.
         regret_secs: What the caller does in this time tells whether a verdict was right.
         keys_secs: A turn of phone keys is over when no further key is pressed for this long.
         idle_secs: A caller who says nothing for this long is asked whether they are there; 0: never.
@@ -134,6 +142,11 @@ class TurnParams:
     phrase_secs: float = 2.8
     commit_secs: float = 0.3
     stall_secs: float = 2.5
+    unsaid_secs: float = 0.3
+    patient_after_asks: int = 4
+    patience_max_secs: float = 6.0
+    max_call_secs: float = 0.0
+    partner_repeats: int = 4
     regret_secs: float = 3.0
     keys_secs: float = 2.5
     idle_secs: float = 0.0
@@ -177,7 +190,7 @@ RULES: dict[tuple[State, type[Event] | Timer], Rule] = {
     (_U, KeyPressed): _rule("_press_key", _T, _U),
     (_U, Timer.KEYS): _rule("_end_keys", _T, _L, _U),
     (_U, Timer.END_OF_TURN): _rule("_end_turn", _T, _L, _U),
-    (_U, Timer.TRANSCRIPT): _rule("_words_missing", _T, _L),
+    (_U, Timer.TRANSCRIPT): _rule("_words_missing", _T, _L, _U),
     (_U, Timer.ENDLESS_SPEECH): _rule("_end_endless_speech", _T, _L, _U),
     (_U, Timer.COMMIT): _rule("_ask_after_commit", _T, _U),
     (_U, ReplyCommitted): _rule("_ask_after_commit", _T, _U),
@@ -205,20 +218,22 @@ RULES: dict[tuple[State, type[Event] | Timer], Rule] = {
     (_S, Timer.SIGN): _rule("_show_waiting", _S),
     (_S, WaitsInLine): _rule("_allow_stall", _S),
     (_S, Timer.STALL): _rule("_give_up_stalled", _T),
-    (_P, SoundWindow): _rule("_judge_window", _P, _S, _T, _U),
-    (_P, SoundEnded): _rule("_judge", _P, _S, _T, _U),
-    (_P, SpeechEnded): _rule("_judge", _P, _S, _T, _U),
-    (_P, Scored): _rule("_judge", _P, _S, _T, _U),
-    (_P, Words): _rule("_judge", _P, _S, _T, _U),
+    (_P, SoundWindow): _rule("_judge_window", _P, _S, _T, _L, _U),
+    (_P, SoundEnded): _rule("_judge", _P, _S, _T, _L, _U),
+    (_P, SpeechEnded): _rule("_judge", _P, _S, _T, _L, _U),
+    (_P, Scored): _rule("_judge", _P, _S, _T, _L, _U),
+    (_P, Words): _rule("_judge", _P, _S, _T, _L, _U),
     (_P, TextTyped): _rule("_interrupt_by_text", _T, _U),
     (_P, KeyPressed): _rule("_interrupt_by_key", _T, _U),
     (_P, ReplyPlaying): _rule("_note_playing", _P),
-    (_P, ReplyPlayed): _rule("_drained", _U, _P, _T, _L),
+    (_P, ReplyPlayed): _rule("_drained", _U, _P),
+    (_P, PlayoutStalled): _rule("_note_dry", _P),
     (_P, Timer.ESCALATE): _rule("_escalate", _P),
-    (_P, Timer.VERDICT): _rule("_force_verdict", _S, _T, _U),
+    (_P, Timer.VERDICT): _rule("_force_verdict", _S, _T, _L, _U),
 }
 """The transition table. Events and timers that are not named for a state are echoes there."""
 
 for _state in (_L, _U, _T, _S, _P):
     RULES[(_state, HungUp)] = _rule("_close", State.CLOSING)
+    RULES[(_state, Timer.CALL_LIMIT)] = _rule("_end_call_in_time", _T, _state)
     RULES[(_state, Timer.REGRET)] = _rule("_settle_regret", _state)

@@ -1,5 +1,7 @@
 """The part of the turn machine in which the user has the floor: words are gathered until the turn is over."""
 
+from typing import Final
+
 from processors.turns.completeness import Completeness, completeness
 from processors.turns.endpoint import wait_ms
 from processors.turns.events import (
@@ -15,6 +17,10 @@ from processors.turns.events import (
 )
 from processors.turns.floor import Floor
 from processors.turns.states import HASH, State, Timer
+
+PATIENCE_SECS: Final = 1.8
+PATIENCE_GROWTH: Final = 1.5
+"""How long a caller who goes on and on is waited for, and how much longer with each further request in vain."""
 
 
 class UserSpeaks(Floor):
@@ -40,8 +46,8 @@ class UserSpeaks(Floor):
 
     def _guess(self, text: str) -> None:
         """Have a reply to these words prepared, or (no words) given up."""
-        if text and self._same(text, self._outspoken):
-            return  # the caller spoke on: these words are not all, only the others are not known yet
+        if text and (self._same(text, self._outspoken) or self._patience_secs()):
+            return  # the caller speaks on: these words are not all, only the others are not known yet
         if self.params.guess and not self._same(text, self._guessed):
             self._guessed = text
             self._do(Guess(self.turn_id if self._turn_open else self.turn_id + 1, text))
@@ -61,7 +67,8 @@ class UserSpeaks(Floor):
             self._set(Timer.END_OF_TURN, max(secs, self.params.short_transcript_secs))
             return
         self._set(Timer.TRANSCRIPT, self.params.transcript_secs)
-        if self._transcript.is_settled() and self._transcript.text():
+        owes_words = self._speech_started_at is not None and not self._words_since_speech
+        if self._transcript.is_settled() and self._transcript.text() and not owes_words:
             self._arm_end_of_turn()
         else:
             self._guess_early()
@@ -91,15 +98,29 @@ class UserSpeaks(Floor):
     def _arm_end_of_turn(self) -> None:
         """The words are there: the turn is over after the silence that they, and how they sounded, ask for."""
         text = self._transcript.text()
-        ended_at = self._speech_ended_at if self._speech_ended_at is not None else self._now
-        secs = wait_ms(text, self._p_complete, self.params.endpoint) / 1000
-        if text and self._p_complete is None:
+        voiceless = self._is_voiceless()
+        ended_at = self._voiceless_at if voiceless else self._speech_ended_at
+        if ended_at is None:
+            ended_at = self._now
+        p_complete = None if voiceless else self._p_complete
+        secs = wait_ms(text, p_complete, self.params.endpoint) / 1000
+        if voiceless:
+            secs = max(secs, self.params.endpoint.voiceless_ms / 1000)
+        elif text and p_complete is None:
             secs = max(secs, self.params.turn_score_secs)
         if not self._transcript.has_final():
             secs = self.params.transcript_secs
         elif ended_at + secs > self._now:
             self._guess(text)
+        secs = max(secs, self._patience_secs())
         self._timers[Timer.END_OF_TURN] = max(ended_at + secs, self._now)
+
+    def _patience_secs(self) -> float:
+        """Who goes on whenever an answer is due is not asked about at each pause, but waited for longer and longer."""
+        more = self._asks_in_vain - self.params.patient_after_asks
+        if more < 0:
+            return 0.0
+        return min(PATIENCE_SECS * PATIENCE_GROWTH**more, self.params.patience_max_secs)
 
     def _end_turn(self, _: Event | None = None) -> None:
         if Timer.KEYS in self._timers:
@@ -118,16 +139,17 @@ class UserSpeaks(Floor):
         self._note_cancel_regret(True)
         if self._unanswered_cut or (self._turn_open and self._asked_text):
             self._transcript.add_typed(self._asked_text)
-            self._ask(announce=False)
+            self._ask(announce=False, again=True)
         else:
-            self._listen()
+            self._listen(to_noise=True)
 
     def _words_missing(self, _: Event | None) -> None:
         """Speech has ended and the recogniser owes us its words."""
         if self._transcript.text():
             self._end_turn()
             return
-        short = self._now - self._speech_started_at <= self.params.short_sound_secs + self.params.transcript_secs
+        started_at = self._speech_started_at if self._speech_started_at is not None else self._now
+        short = self._now - started_at <= self.params.short_sound_secs + self.params.transcript_secs
         self._words_missed = True
         self._transcript.close()
         if short and self._unanswered_cut:
@@ -141,7 +163,13 @@ class UserSpeaks(Floor):
         """The end of speech was missed, or it never was speech."""
         self._speech_on = False
         self._speech_ended_at = self._now
-        self._end_turn()
+        if self._transcript.text() or self._noise_told or self._unanswered_cut or self._turn_open:
+            self._end_turn()
+            return
+        self._noise_told = True
+        self._transcript.close()
+        self._do(AnnounceUserStopped())
+        self._say(Phrase.REPEAT)
 
     def _words_without_speech(self, event: Event | None) -> None:
         assert isinstance(event, Words)

@@ -98,6 +98,7 @@ async def speaking(chain):
     await chain.push(UserTextFrame("go"))
     await chain.until(UserTurnFrame)
     await up(chain, ReplyPlayingFrame(reply_id=1))
+    await asyncio.sleep(0.5)
 
 
 async def test_a_stop_over_the_voice_pauses_then_cancels_and_waits_for_history(virtual):

@@ -24,6 +24,8 @@ def windows(start_ms: int, end_ms: int, prob: float = 0.95) -> Scene:
     return [(at, ev.SoundWindow(prob, -25.0)) for at in range(start_ms, end_ms, 32)]
 
 
+LIMITED = TurnParams(max_call_secs=18.0)
+
 REFERENCES: dict[str, tuple[Scene, Params, TurnParams]] = {
     "question": (QUESTION, Params(), TurnParams()),
     "rated unfinished": ([*speech(0, 1200, "what is my balance"), (1500, ev.TurnScored(0.05))], Params(), TurnParams()),
@@ -155,6 +157,20 @@ REFERENCES: dict[str, tuple[Scene, Params, TurnParams]] = {
     ),
     "nobody is there": ([(0, ev.ClientReady())], Params(), TurnParams(idle_secs=2.0, idle_prompts=1)),
     "the line closes": ([(0, ev.LineCloses())], Params(), TurnParams()),
+    "time is up while the bot speaks": ([*QUESTION], Params(reply_ms=8000), LIMITED),
+    "time is up while it thinks": ([*QUESTION], Params(llm_ms=9000), LIMITED),
+    "time is up while it listens": ([(0, ev.ClientReady())], Params(), LIMITED),
+    "time is up while the caller speaks": (speech(0, 14_000, None), Params(), LIMITED),
+    "time is up while a sound is judged": (
+        [*QUESTION, (2900, ev.SoundStarted()), *windows(2901, 5000)],
+        Params(reply_ms=12_000),
+        TurnParams(max_call_secs=18.0),
+    ),
+    "a lowered reply runs dry": (
+        [*QUESTION, (4000, ev.SoundStarted()), (4050, ev.PlayoutStalled(1, True)), *windows(4051, 4300, 0.6)],
+        Params(reply_ms=8000),
+        TurnParams(),
+    ),
     "the line closes while the bot speaks": ([*QUESTION, (3000, ev.LineCloses())], Params(), TurnParams()),
     "greeted": ([(0, ev.ClientReady())], Params(), TurnParams()),
     "noise while thinking": (QUESTION + speech(1560, 1760, None), Params(), TurnParams()),

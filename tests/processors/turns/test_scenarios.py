@@ -93,8 +93,8 @@ def test_one_sentence_in_two_breaths_is_one_turn(gap_ms: int) -> None:
     world = World(Params(llm_ms=600, reply_ms=3000)).run(scene, 20_000)
     assert len(world.completed) == 1, "one reply is heard to its end"
     whole = [ask for ask in world.asked if ask.reply_id == world.completed[0]][0]
-    first_sounded = any(reply != whole.reply_id for _, _, reply, _ in world.sounded)
-    if first_sounded:
+    first_ms = sum(end - start for start, end, reply, _ in world.sounded if reply != whole.reply_id)
+    if first_ms >= 300:  # less says nothing
         assert [ask.text for ask in world.asked] == ["I want to book", "a table for two"]
         assert [ask.turn_id for ask in world.asked] == [1, 2]
     else:
@@ -126,7 +126,7 @@ def test_a_late_final_is_answered_or_asked_for_again(final_ms: int | None) -> No
 
 
 @pytest.mark.parametrize("mode", ALL_MODES)
-@pytest.mark.parametrize("at_ms", range(2200, 5800, 300))
+@pytest.mark.parametrize("at_ms", range(2400, 5800, 300))
 def test_a_real_interruption_ends_the_reply_and_is_answered(mode: InterruptionMode, at_ms: int) -> None:
     scene = QUESTION + speech(at_ms, at_ms + 900, "stop tell me about my card", segment=1)
     scene.append((at_ms + 1150, ev.TurnScored(0.95)))

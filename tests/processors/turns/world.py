@@ -11,7 +11,7 @@ from processors.turns import events as ev
 from processors.turns.machine import TurnMachine
 from processors.turns.states import State, TurnParams
 
-MAX_STEPS = 5000
+MAX_STEPS = 50_000
 """Steps of a scene; a machine that asks for the same deadline again and again never gets further."""
 
 
