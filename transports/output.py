@@ -32,8 +32,8 @@ from processors.frames import (
     WordTimesFrame,
 )
 from processors.overtaking import OvertakingInterruptions
-from processors.tts.word_times import estimate
 from transports import rtvi
+from transports.heard import Pace, word_starts
 from transports.pcm import mean_square
 from transports.playout import PlayoutEngine
 
@@ -59,8 +59,8 @@ class _Utterance:
     words: deque[tuple[int, str]] = field(default_factory=deque)
     """Words (position, text) whose sample has not been pushed yet."""
 
-    told: int = 0
-    """Words that the TTS has given."""
+    told: list[tuple[float, str]] = field(default_factory=list)
+    """Words that the TTS has given: start in seconds, text."""
 
     words_heard: int = 0
     heard: str = ""
@@ -114,6 +114,7 @@ class PlayoutOutput(OvertakingInterruptions):
         self._engine = engine or PlayoutEngine(sample_rate_hz=OUTPUT_SAMPLE_RATE_HZ)
         self._replies: dict[int, _Reply] = {}
         self._utterances: dict[int, _Utterance] = {}
+        self._pace = Pace()
         self._open: _Reply | None = None
         self._last_word_position: int | None = None
         self._dry_samples = 0
@@ -294,6 +295,7 @@ class PlayoutOutput(OvertakingInterruptions):
         reply = utterance.reply
         if pcm and not reply.has_audio:
             reply.has_audio = True
+            self._engine.mark_start()
             self._engine.mark(self._engine.pushed, _Begins(reply))
         self._engine.push(pcm)
         self._mark_words(utterance)
@@ -302,7 +304,7 @@ class PlayoutOutput(OvertakingInterruptions):
         for start_secs, text in words:
             position = utterance.base + round(start_secs * OUTPUT_SAMPLE_RATE_HZ)
             utterance.words.append((position, text))
-        utterance.told += len(words)
+        utterance.told += words
         self._mark_words(utterance)
 
     def _mark_words(self, utterance: _Utterance) -> None:
@@ -313,12 +315,16 @@ class PlayoutOutput(OvertakingInterruptions):
 
     def _end_utterance(self, utterance: _Utterance, error: str | None) -> None:
         pushed = self._engine.pushed
+        length_secs = (pushed - utterance.base) / OUTPUT_SAMPLE_RATE_HZ
         if error is not None:
             utterance.reply.error = utterance.reply.error or error
+            sounding = [word for word in self._word_starts(utterance) if word[0] < length_secs]
+            self._add_words(utterance, sounding[len(utterance.told) :])
             return
-        if not utterance.told and pushed > utterance.base:
-            words = estimate(utterance.text, (pushed - utterance.base) / OUTPUT_SAMPLE_RATE_HZ)
-            self._add_words(utterance, [(word.start_secs, word.text) for word in words])
+        if pushed > utterance.base:
+            starts = self._word_starts(utterance, whole=True)
+            self._add_words(utterance, starts[len(utterance.told) :])
+            self._pace.learn(utterance.text, length_secs)
         if pushed == utterance.base:
             # A text without sound (an emoji): it counts as said when its place is reached.
             self._engine.mark_tail(_WordSounds(utterance, pushed, utterance.text))
@@ -326,6 +332,21 @@ class PlayoutOutput(OvertakingInterruptions):
             # A time beyond the audio's end is a vendor's slip: the word was spoken all the same.
             self._engine.mark(max(utterance.base, pushed - 1), _WordSounds(utterance, pushed - 1, text))
         utterance.words.clear()
+
+    def _word_starts(self, utterance: _Utterance, *, whole: bool = False) -> list[tuple[float, str]]:
+        length_secs = (self._engine.pushed - utterance.base) / OUTPUT_SAMPLE_RATE_HZ
+        return word_starts(
+            utterance.text, utterance.told, pushed_secs=length_secs, whole=whole, pace_secs=self._pace.secs
+        )
+
+    def _note_cut(self, utterance: _Utterance) -> None:
+        """Words that have begun by the samples that left, whatever is known of their times by now."""
+        if utterance.utterance_id not in self._utterances:
+            return  # all its words have their places
+        played_secs = (self._engine.played - utterance.base) / OUTPUT_SAMPLE_RATE_HZ
+        begun = "".join(word for start, word in self._word_starts(utterance) if start < played_secs)
+        if len(begun) > len(utterance.heard):
+            utterance.heard = begun
 
     def _end_reply(self, reply: _Reply, error: str | None) -> None:
         reply.ended = True
@@ -416,8 +437,10 @@ class PlayoutOutput(OvertakingInterruptions):
             await self._announce_played(reply, cut=True)
 
     def _cancel_replies(self) -> list[_Reply]:
-        self._engine.cancel()
         cut = list(self._replies.values())
+        for utterance in (utterance for reply in cut for utterance in reply.utterances):
+            self._note_cut(utterance)
+        self._engine.cancel()
         for reply in cut:
             self._forget(reply)
         self._utterances.clear()

@@ -6,6 +6,7 @@ pulled, with the fades and silences cut out, is what was pushed, to the byte.
 """
 
 import heapq
+from collections import deque
 from collections.abc import Iterator
 from typing import Final
 
@@ -53,6 +54,8 @@ class PlayoutEngine:
         self._last_content = (0, 0)
         self._paused = False
         self._held = False
+        self._starts: deque[int] = deque()
+        self._low_stopped = False
         self.ducked = False
 
     # --- what is there ---------------------------------------------------------------------
@@ -79,8 +82,8 @@ class PlayoutEngine:
 
     @property
     def paused(self) -> bool:
-        """Whether the voice is silenced, by a pause or a hold."""
-        return self._paused or self._held
+        """Whether the voice is silenced: by a pause or a hold, or because a lowered voice came to its end."""
+        return self._paused or self._held or self._low_stopped
 
     # --- what is said ----------------------------------------------------------------------
 
@@ -93,6 +96,10 @@ class PlayoutEngine:
         if len(pcm) % _SAMPLE_BYTES:
             raise ValueError(f"{len(pcm)} bytes are not whole 16-bit samples")
         self._buffer += pcm
+
+    def mark_start(self) -> None:
+        """Something new begins with the next sample that is pushed: a voice that is lowered does not go on to it."""
+        self._starts.append(self.pushed)
 
     def mark(self, position: int, item: object) -> None:
         """Have ``item`` released once the sample at ``position`` has been played."""
@@ -120,18 +127,28 @@ class PlayoutEngine:
         """The next block: exactly ``samples`` samples; silence where there is nothing to play."""
         size = samples * _SAMPLE_BYTES
         lead = self._take_lead()[:size]
+        if self.ducked and self._is_at_end():
+            self._low_stopped = True
         if self.paused or not self.pending:
             self._flowing = False
             self._unheard_pause = False
             self._last_content = (0, 0)
             return lead.ljust(size, b"\0")
         length = min(samples - len(lead) // _SAMPLE_BYTES, self.pending)
+        if self.ducked and self._starts:
+            length = min(length, self._starts[0] - self._position)
         content = self._voiced(self._slice(self._position, self._position + length))
         self._last_content = (len(lead) // _SAMPLE_BYTES, length)
         self._position += length
         self._flowing = True
         self._trim()
         return (lead + content).ljust(size, b"\0")
+
+    def _is_at_end(self) -> bool:
+        """Whether what was begun is over: there is no more, or something new comes next."""
+        while self._starts and self._starts[0] < self._position:
+            self._starts.popleft()
+        return not self.pending or (bool(self._starts) and self._starts[0] == self._position)
 
     def _take_lead(self) -> bytes:
         """The fade that comes before anything else in this block."""
@@ -156,7 +173,7 @@ class PlayoutEngine:
     def _voiced(self, pcm: bytes) -> bytes:
         """The content at the gain of the moment."""
         target = self._low_gain if self.ducked else 1.0
-        if self._gain == target == 1.0:
+        if self._gain == target == 1.0 or not pcm:
             return pcm
         samples = np.frombuffer(pcm, np.int16)
         steps = np.arange(1, len(samples) + 1, dtype=np.float32) * self._gain_step
@@ -235,12 +252,13 @@ class PlayoutEngine:
             self._fades_in = self._position > self._base
 
     def duck(self) -> None:
-        """Lower the voice; it goes on."""
+        """Lower the voice; what was begun goes on, but nothing new begins until it is raised."""
         self.ducked = True
 
     def unduck(self) -> None:
         """Raise the voice again."""
         self.ducked = False
+        self._low_stopped = False
 
     def cancel(self) -> list[object]:
         """Drop what is pending, and end any pause or lowering, but no hold.
@@ -257,7 +275,8 @@ class PlayoutEngine:
         self._flowing = False
         self._fades_in = False
         self._paused = False
-        self.ducked = False
+        self._starts.clear()
+        self.unduck()
         self._gain = 1.0
         return dropped
 

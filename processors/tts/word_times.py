@@ -25,16 +25,24 @@ def weight(word: str) -> float:
     return max(1.0, syllables) + 0.12 * len(bare) + 1.2 * digits
 
 
+def spans(text: str) -> list[tuple[str, float]]:
+    """The words of a text, and how long each takes with the rest after it, in syllables."""
+    words = split_words(text)
+    return [
+        (word, weight(word) + (_PAUSES.get(word.strip()[-1], 0.0) if index < len(words) - 1 else 0.0))
+        for index, word in enumerate(words)
+    ]
+
+
 def estimate(text: str, duration_secs: float) -> list[Word]:
     """Times of all words of a text that takes ``duration_secs`` to say; joined, the words are the text."""
-    words = split_words(text)
-    if not words:
+    weighed = spans(text)
+    if not weighed:
         return [Word(text, 0.0)] if text else []
-    spans = [weight(word) + _PAUSES.get(word.strip()[-1], 0.0) for word in words[:-1]] + [weight(words[-1])]
-    secs_each = max(0.0, duration_secs) / sum(spans)
+    secs_each = max(0.0, duration_secs) / sum(span for _, span in weighed)
     times: list[Word] = []
     at = 0.0
-    for word, span in zip(words, spans, strict=True):
+    for word, span in weighed:
         times.append(Word(word, at * secs_each))
         at += span
     return times

@@ -46,8 +46,8 @@ class UserSpeaks(Floor):
 
     def _guess(self, text: str) -> None:
         """Have a reply to these words prepared, or (no words) given up."""
-        if text and (self._same(text, self._outspoken) or self._patience_secs()):
-            return  # the caller speaks on: these words are not all, only the others are not known yet
+        if text and (self._same(text, self._outspoken) or self._patience_secs() or Timer.KEYS in self._timers):
+            return  # the caller goes on: these words are not all, only the others are not known yet
         if self.params.guess and not self._same(text, self._guessed):
             self._guessed = text
             self._do(Guess(self.turn_id if self._turn_open else self.turn_id + 1, text))

@@ -128,6 +128,9 @@ async def test_history_holds_the_words_that_were_heard(virtual, call: Calling, a
     cut = next(i for i, beat in enumerate(c.beats) if i > began and not beat.content)
     samples = sum(beat.content for beat in c.beats[began:cut])
     heard_words = -(-samples // round(0.3 * RATE_HZ))
+    if samples < 0.3 * RATE_HZ:  # so little says nothing: the turn goes on
+        assert model.prompts[1] == [("user", "count stop")]
+        return
     role, text = model.prompts[1][1]
     assert role == "assistant"
     assert text.endswith(" …[interrupted]")
