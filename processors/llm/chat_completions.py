@@ -2,11 +2,11 @@
 
 import email.utils
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from processors.llm.base import Cause, Delta, Finish, TextDelta, ToolCallDelta, ToolSpec, Usage
+from processors.llm.base import Cause, Delta, Finish, LanguageModelError, TextDelta, ToolCallDelta, ToolSpec, Usage
 
 RETRYABLE_STATUS = frozenset({408, 409, 425, 429, 499})
 """Client errors that may pass by themselves; server errors may all."""
@@ -46,24 +46,59 @@ async def deltas(chunks: AsyncIterator[Any]) -> AsyncIterator[Delta]:
     """Text at once; tool calls, whose pieces come apart, when they are whole; the finish when the usage is known.
 
     Args:
-        chunks: Chunks of the vendor's own SDK.
+        chunks: Chunks of the vendor's own SDK, which does not check their form.
+
+    Raises:
+        LanguageModelError: A chunk has another form than the API's.
     """
-    calls = _Calls()
-    reason: str | None = None
-    usage: Usage | None = None
+    answer = _Answer()
     async for chunk in chunks:
-        usage = _usage(chunk) or usage
+        try:
+            text = answer.take(chunk)
+        except (AttributeError, TypeError, ValueError, LookupError):
+            raise LanguageModelError("the stream is damaged", retryable=True) from None
+        if text:
+            yield TextDelta(text)
+    for delta in answer.whole():
+        yield delta
+
+
+class _Answer:
+    """What the chunks of one answer come to."""
+
+    def __init__(self) -> None:
+        self._calls = _Calls()
+        self._reason: str | None = None
+        self._usage: Usage | None = None
+
+    def take(self, chunk: Any) -> str:
+        """Take a chunk; returns its text."""
+        self._usage = _usage(chunk) or self._usage
+        text = ""
         for choice in chunk.choices:
-            if choice.delta.content:
-                yield TextDelta(choice.delta.content)
+            text += choice.delta.content or ""
             for piece in choice.delta.tool_calls or ():
-                calls.add(piece)
-            reason = choice.finish_reason or reason
-    if reason is None:
-        return
-    for call in calls.whole():
-        yield call
-    yield Finish(reason, usage)
+                self._calls.add(piece)
+            if choice.finish_reason:
+                self._reason = _word(choice.finish_reason)
+        return text
+
+    def whole(self) -> Iterator[Delta]:
+        """What is known at the end of the stream; nothing, if it broke off."""
+        if self._reason is not None:
+            yield from self._calls.whole()
+            yield Finish(self._reason, self._usage)
+
+
+def _word(value: Any) -> str:
+    """A text of the vendor's, which is none if it is anything else.
+
+    Raises:
+        TypeError: It is.
+    """
+    if not isinstance(value, str):
+        raise TypeError(type(value).__name__)
+    return value
 
 
 @dataclass
@@ -86,9 +121,11 @@ class _Calls:
 
     def add(self, piece: Any) -> None:
         """Take a piece, as the vendor's SDK gives it."""
-        index, call_id = getattr(piece, "index", None), piece.id or ""
-        name = (piece.function.name if piece.function is not None else None) or ""
-        arguments = (piece.function.arguments if piece.function is not None else None) or ""
+        index, call_id = getattr(piece, "index", None), _word(piece.id or "")
+        if not isinstance(index, int | None):
+            raise TypeError(type(index).__name__)
+        name = _word((piece.function.name if piece.function is not None else None) or "")
+        arguments = _word((piece.function.arguments if piece.function is not None else None) or "")
         call = self._of(index, call_id, name)
         call.call_id = call.call_id or call_id
         if name != call.name:  # some repeat it
@@ -132,7 +169,7 @@ def _usage(chunk: Any) -> Usage | None:
         return None
     details = getattr(found, "prompt_tokens_details", None)
     cached = getattr(details, "cached_tokens", None) or 0
-    return Usage(found.prompt_tokens, cached, found.completion_tokens)
+    return Usage(int(found.prompt_tokens), int(cached), int(found.completion_tokens))
 
 
 def retry_after_secs(value: str | None, now: float) -> float | None:

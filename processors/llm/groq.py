@@ -1,7 +1,6 @@
 """Groq, through its own SDK: https://console.groq.com/docs/api-reference#chat-create."""
 
 import asyncio
-import json
 import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
@@ -27,6 +26,7 @@ from processors.llm.base import (
     ToolSpec,
 )
 from processors.llm.chat_completions import KEY_STATUS, cause_of, deltas, retry_after_secs, retryable, tool_arguments
+from processors.llm.damaged_text import mend_stream
 from processors.llm.machine_text import MachineTextFilter
 from processors.vendor_errors import key_refused, kind, status_words
 
@@ -97,7 +97,7 @@ class GroqModel:
             base_url=base_url,
             max_retries=0,
             timeout=httpx.Timeout(READ_SECS, connect=CONNECT_SECS),
-            http_client=groq.DefaultAsyncHttpxClient(limits=LIMITS),
+            http_client=groq.DefaultAsyncHttpxClient(limits=LIMITS, event_hooks={"response": [mend_stream]}),
         )
 
     @property
@@ -160,7 +160,7 @@ class GroqModel:
             ) from None
         except groq.APIError:
             raise LanguageModelError("an error in the middle of Groq's stream", retryable=True) from None
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):  # what is no JSON, and what is no text
             raise LanguageModelError("Groq's stream is damaged", retryable=True) from None
 
 

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from processors.llm.base import Cause, Delta, LanguageModelError, Message, ToolSpec
 from processors.llm.chat_completions import cause_of, deltas, retry_after_secs, retryable, tool_arguments
+from processors.llm.damaged_text import mend_stream
 from processors.vendor_errors import kind, status_words
 
 CONNECT_SECS = 3.0
@@ -48,7 +49,13 @@ class OpenAICompatibleModel:
         self._temperature = temperature
         timeout = openai.Timeout(READ_SECS, connect=CONNECT_SECS)
         key = api_key.get_secret_value() or "none"  # the client refuses to start without any
-        self._client = AsyncOpenAI(base_url=base_url, api_key=key, max_retries=0, timeout=timeout)
+        self._client = AsyncOpenAI(
+            base_url=base_url,
+            api_key=key,
+            max_retries=0,
+            timeout=timeout,
+            http_client=openai.DefaultAsyncHttpxClient(event_hooks={"response": [mend_stream]}),
+        )
 
     async def warm(self, system_prompt: str, tools: Sequence[ToolSpec] = ()) -> None:
         """Have the server load the model and read the prompt: the shortest request that does both.
@@ -92,6 +99,8 @@ class OpenAICompatibleModel:
             raise LanguageModelError(f"no connection ({kind(error.__cause__ or error)})", retryable=True) from None
         except openai.APIError:
             raise LanguageModelError("an error in the middle of the stream", retryable=True) from None
+        except (ValueError, RecursionError):  # what is no JSON, and what is no text
+            raise LanguageModelError("the stream is damaged", retryable=True) from None
 
 
 def _refused(error: openai.APIStatusError) -> LanguageModelError:

@@ -7,7 +7,7 @@ no retry can mend ends the tries.
 """
 
 import asyncio
-import json
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -302,11 +302,11 @@ class DeepgramRecogniser:
     async def _receive(self, socket: DeepgramSocket) -> None:
         while True:
             try:
-                message = await socket.recv()
-            except json.JSONDecodeError:
-                logger.warning("deepgram: a message that is no JSON")
+                result = self._dialect.result(await socket.recv())
+            except (ValueError, RecursionError, AttributeError, TypeError, LookupError):
+                # No JSON, or another form than the SDK's types say: it does not check.
+                logger.warning("deepgram: a message that cannot be read")
                 continue
-            result = self._dialect.result(message)
             if result is not None:
                 self._take(result)
 
@@ -359,10 +359,15 @@ class _Nova:
         if kind != "Results" or not message.channel.alternatives:
             return None
         words = tuple(
-            RecognisedWord(word.punctuated_word or word.word, word.confidence, word.start, word.end)
+            RecognisedWord(
+                _text(word.punctuated_word or word.word),
+                _finite(word.confidence),
+                _finite(word.start),
+                _finite(word.end),
+            )
             for word in message.channel.alternatives[0].words
         )
-        end_secs = message.start + message.duration
+        end_secs = _finite(message.start + message.duration)
         return Result(words, end_secs, bool(message.is_final), bool(message.from_finalize))
 
 
@@ -394,10 +399,28 @@ class _Flux:
             return None
         final = message.event == "EndOfTurn"
         words = tuple(
-            RecognisedWord(word.word, word.confidence, getattr(word, "start", None), getattr(word, "end", None))
+            RecognisedWord(_text(word.word), _finite(word.confidence), _secs(word, "start"), _secs(word, "end"))
             for word in message.words
         )
-        return Result(words, message.audio_window_end, final, flushed=final)
+        return Result(words, _finite(message.audio_window_end), final, flushed=final)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(type(value).__name__)
+    return value
+
+
+def _secs(word: Any, name: str) -> float | None:
+    value = getattr(word, name, None)
+    return None if value is None else _finite(value)
+
+
+def _finite(value: Any) -> float:
+    number = float(value)
+    if not math.isfinite(number):  # JSON has none, but Python reads them
+        raise ValueError("no number")
+    return number
 
 
 def make_client(params: DeepgramParams) -> AsyncDeepgramClient:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import websockets
 from elevenlabs import AudioOutputMulti, CloseContext, FinalOutputMulti, SendTextMulti
-from pydantic import SecretStr, ValidationError
+from pydantic import SecretStr
 
 from processors.tts.base import VoiceError
 from processors.vendor_errors import KEY_REFUSED, key_refused, status_words
@@ -180,25 +180,28 @@ class ContextSocket:
     # --- what the tasks do -----------------------------------------------------------------
 
     async def _receive(self) -> None:
-        why: VoiceError
+        why = VoiceError("ElevenLabs: the socket has failed")
         try:
             while True:
                 self._take(await self._socket.recv())
         except websockets.ConnectionClosed as closed:
             why = self._ended(closed)
-        except (ValueError, ValidationError):
+        except (ValueError, RecursionError):
             why = VoiceError("ElevenLabs: a damaged message")
         except VoiceError as told:
             why = told
-        self._take_no_more()
-        for queue in self._heard.values():
-            queue.put_nowait(why)
-        self._running.clear()
+        finally:  # whatever it was: nobody may wait for a socket that nobody reads
+            self._take_no_more()
+            for queue in self._heard.values():
+                queue.put_nowait(why)
+            self._running.clear()
         await self.close()
 
     def _take(self, raw: str | bytes) -> None:
         """Hand a message to who waits for it; raises what ends the socket."""
-        data: dict[str, Any] = json.loads(raw)
+        data: Any = json.loads(raw)
+        if not isinstance(data, dict):
+            raise ValueError("no object")
         if data.get("error"):
             raise _told(str(data["error"]))
         # The package's type for both at once would miss the end: its field has not the name that is on the wire.
