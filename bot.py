@@ -46,6 +46,7 @@ from settings import Settings, SettingsError
 from transports import exposure
 from transports.call import Call
 from transports.call_log import CallLog
+from transports.call_tokens import CallTokens, make_token
 from transports.dashboard import Sources, add_dashboard
 from transports.house import first_of, keep_house
 from transports.server import CALLS, Calls, make_app
@@ -69,7 +70,7 @@ def build_pipeline(call: Call, services: Services, log: CallLog) -> Pipeline:
         on_fault=log.fault,
         hang_up=call.hang_up,
     )
-    tools = services.tool_runner(call.pc_id, conversation)
+    tools = services.tool_runner(call.pc_id, conversation, call.identity, call.request_data)
     llm = LLMProcessor(
         services.language_model_for(call.pc_id),
         tools,
@@ -161,6 +162,7 @@ async def serve(settings: Settings, front: FrontLink | None = None) -> None:
         places=places,
         doors=exposure.make_doors(settings),
         access=exposure.make_access(settings),
+        tokens=CallTokens.from_settings(settings),
     )
     if front is not None:
         front.guard(app)
@@ -306,14 +308,32 @@ def parser() -> argparse.ArgumentParser:
                 help=settings_module.help_text(name),
             )
         command.add_argument("--log-json", action="store_const", const=True, help="one JSON object per log line")
+    token_command = commands.add_parser("token", help="make a call token for trying, signed with CALL_TOKEN_SECRET")
+    token_command.add_argument("subject", metavar="CALLER", help="whom it names")
+    token_command.add_argument("--minutes", type=float, default=10.0, help="how long it is valid; default: 10")
+    token_command.add_argument(
+        "--claim", action="append", default=[], metavar="NAME=VALUE", help="something more that it says"
+    )
     serve_command.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)  # told so by its front
     return top
+
+
+def _print_token(settings: Settings, subject: str, minutes: float, claim: Sequence[str]) -> int:
+    """Print a call token; returns the exit code."""
+    claims = {name: value for name, _, value in (each.partition("=") for each in claim)}
+    try:
+        print(make_token(settings, subject, minutes, claims))
+    except SettingsError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the process's exit code."""
     options = vars(parser().parse_args(arguments))
     command = options.pop("command")
+    token = {name: options.pop(name) for name in ("subject", "minutes", "claim") if name in options}
     front = FrontLink.greets() if options.pop("worker", False) else None
     flags = {name: value for name, value in options.items() if value is not None}
     try:
@@ -321,6 +341,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SettingsError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    if command == "token":
+        return _print_token(settings, **token)
     worker = front.greeting.index if front is not None else None
     secrets.register(settings.secrets)
     log_to_terminal(

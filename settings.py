@@ -77,6 +77,14 @@ class SmtpSecurity(Enum):
     TLS = "tls"
 
 
+class CallTokensMode(Enum):
+    """Whether callers need a token."""
+
+    AUTO = "auto"
+    OFF = "off"
+    REQUIRED = "required"
+
+
 class LogLevel(Enum):
     """How much is logged."""
 
@@ -175,6 +183,24 @@ class Settings(BaseSettings):
     )
     turn_ttl_secs: int = Field(
         3600, ge=60, le=86_400, description="Seconds that such credentials hold; a call outlives them."
+    )
+
+    # who may call
+    call_tokens: CallTokensMode = Field(
+        CallTokensMode.AUTO,
+        description="Whether callers need a signed token; auto: if a secret or a key for it is set.",
+    )
+    call_token_secret: SecretStr = Field(
+        SecretStr(""), description="Secret of 32 characters or more that tokens (JWT, HS256) are signed with."
+    )
+    call_token_public_key: Path | None = Field(
+        None, description="PEM file of the public key (RSA, EC or Ed25519) whose private one signs tokens."
+    )
+    call_token_max_secs: float = Field(3600.0, gt=0, le=86_400, description="How far ahead a token may end.")
+    call_token_audience: str = Field("", description="Whom tokens must be made for (aud); empty: it does not matter.")
+    call_token_issuer: str = Field("", description="Who must have made them (iss); empty: it does not matter.")
+    calls_per_caller: int = Field(
+        2, ge=0, le=10_000, description="Calls at once of one caller whom tokens name; 0: any number."
     )
 
     # conversation
@@ -360,7 +386,9 @@ class Settings(BaseSettings):
     log_level: LogLevel = Field(LogLevel.INFO, description="DEBUG, INFO, WARNING or ERROR.")
     log_json: bool = Field(False, description="One JSON object per log line, for machines.")
 
-    @field_validator("llm_weights", "mcp_servers", "calls_per_address", "tls_cert", "tls_key", mode="before")
+    @field_validator(
+        "llm_weights", "mcp_servers", "calls_per_address", "tls_cert", "tls_key", "call_token_public_key", mode="before"
+    )
     @classmethod
     def _none_if_empty(cls, value: object) -> object:
         return None if value == "" else value
@@ -483,6 +511,13 @@ class Settings(BaseSettings):
             raise PydanticCustomError("weak_token", "too short to keep anybody out")
         return value
 
+    @field_validator("call_token_secret")
+    @classmethod
+    def _is_a_key(cls, value: SecretStr) -> SecretStr:
+        if 0 < len(value.get_secret_value()) < 32:
+            raise PydanticCustomError("weak_secret", "too short: HS256 needs 32 characters or more (RFC 7518, 3.2)")
+        return value
+
     @model_validator(mode="after")
     def _keys_are_there(self) -> "Settings":
         if self.stt is SttProvider.DEEPGRAM and not self.deepgram_api_key.get_secret_value():
@@ -512,6 +547,19 @@ class Settings(BaseSettings):
         if (self.tls_cert is None) != (self.tls_key is None):
             name = "TLS_KEY" if self.tls_key is None else "TLS_CERT"
             raise PydanticCustomError("missing_key", f"{name}: missing; set it to a PEM file, or neither")
+        return self
+
+    @property
+    def call_tokens_required(self) -> bool:
+        """Whether a call needs a token."""
+        keys = bool(self.call_token_secret.get_secret_value()) or self.call_token_public_key is not None
+        return keys and self.call_tokens is not CallTokensMode.OFF
+
+    @model_validator(mode="after")
+    def _tokens_can_be_checked(self) -> "Settings":
+        if self.call_tokens is CallTokensMode.REQUIRED and not self.call_tokens_required:
+            said = "CALL_TOKEN_SECRET: missing; CALL_TOKENS=required needs it, or CALL_TOKEN_PUBLIC_KEY"
+            raise PydanticCustomError("missing_key", said)
         return self
 
     def calls_of_one_address(self, all_calls: int) -> int:

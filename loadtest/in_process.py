@@ -16,6 +16,7 @@ from pipecat.processors.frame_processor import FrameProcessor
 import bot
 from loadtest.audio import Samples
 from processors.frames import INPUT_SAMPLE_RATE_HZ, OUTPUT_SAMPLE_RATE_HZ, ClientReadyFrame, UserTextFrame
+from processors.identity import CallerIdentity
 from processors.services import Services
 from transports.call_input import CallInput
 from transports.output import PlayoutOutput
@@ -69,6 +70,8 @@ class InProcessCall:
         self.pc_id = "in-process"
         self.close_reason = ""
         self.quality: dict[str, float] = {}
+        self.identity: CallerIdentity | None = None
+        self.request_data: dict[str, Any] = {}
         self.began_secs = 0.0
         self.heard: list[bytes] = []
         self.beats: list[Beat] = []

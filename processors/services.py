@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from gateway.policy import Choice, PolicyParams
 from gateway.reply_cache import ReplyCache
 from gateway.shared_budget import RedisBudget
 from processors.context import Conversation
+from processors.identity import CallerIdentity
 from processors.languages.catalogue import language
 from processors.llm import weights
 from processors.llm.base import LanguageModel, LanguageModelError
@@ -83,6 +84,7 @@ class ServerLimits:
     max_loop_lag_ms: float = 0.0
     offers_per_minute: int = 0
     calls_per_address: int = 0
+    calls_per_caller: int = 0
     message_limits: MessageLimits = field(default_factory=MessageLimits)
 
     @property
@@ -222,11 +224,24 @@ class Services:
         if isinstance(self.language_model, Gateway):
             self.language_model.forget_call(call_id)
 
-    def tool_runner(self, call_id: str, conversation: Conversation) -> ToolRunner | None:
-        """The tools of one call, with a memory of their own; None if there are no tools."""
+    def tool_runner(
+        self,
+        call_id: str,
+        conversation: Conversation,
+        identity: CallerIdentity | None = None,
+        request_data: Mapping[str, Any] | None = None,
+    ) -> ToolRunner | None:
+        """The tools of one call, with a memory of their own; None if there are no tools.
+
+        Args:
+            call_id: The call's name.
+            conversation: Where calls and results are written.
+            identity: Who the caller is by a signed token.
+            request_data: What the client sent when it called.
+        """
         if not self.tools:
             return None
-        session = Session(call_id, self._shared_by_tools, self.settings.language)
+        session = Session(call_id, self._shared_by_tools, self.settings.language, identity, request_data)
         return ToolRunner(self.tools, conversation, session, self._effects)
 
     @property
@@ -313,6 +328,7 @@ class Services:
             settings.max_loop_lag_ms,
             settings.offers_per_minute,
             settings.calls_of_one_address(fixed_calls(settings)),
+            settings.calls_per_caller,
             MessageLimits(
                 messages_per_minute=settings.messages_per_minute,
                 turns_per_minute=settings.typed_turns_per_minute,

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from pipecat.processors.frame_processor import FrameProcessor
 
+from processors.identity import CallerIdentity
 from transports.output import PlayoutOutput
 
 
@@ -30,6 +31,16 @@ class Call(Protocol):
     @property
     def quality(self) -> Mapping[str, float]:
         """How good the line is, as far as it is known; names say the units."""
+        ...
+
+    @property
+    def identity(self) -> CallerIdentity | None:
+        """Who the caller is by a signed token; None: nobody vouches for them."""
+        ...
+
+    @property
+    def request_data(self) -> Mapping[str, Any]:
+        """What the client sent when it called; nobody vouches for it."""
         ...
 
     def input(self) -> FrameProcessor:

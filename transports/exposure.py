@@ -64,6 +64,8 @@ def open_doors(settings: Settings) -> Iterator[str]:
     """What stands open to other machines: what to set, one phrase each."""
     if not listens_to_others(settings):
         return
+    if not settings.call_tokens_required:
+        yield "anybody may call (set CALL_TOKEN_SECRET)"
     if settings.tls_cert is None and not settings.trusted_proxies:
         yield "there is no TLS (set TLS_CERT and TLS_KEY, or HOST=127.0.0.1 behind a proxy)"
 

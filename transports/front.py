@@ -31,6 +31,7 @@ from observe.merged import merged
 from observe.metrics import CONTENT_TYPE
 from transports.access import Access, AccessError
 from transports.bodies import Candidates, Goodbye, Offer
+from transports.call_tokens import CallTokens, TokenError
 from transports.dispatch import Dispatcher, Limited, NoWorker, Refusal, Stopping, TakeOver, Ticket, TooManyCalls
 from transports.doors import DoorParams, Doors, door_middleware
 from transports.sdp import OfferError
@@ -43,9 +44,11 @@ from transports.server import (
     at_capacity,
     errors_as_json,
     file_response,
+    identified,
     later,
     read_body,
     stopping,
+    token_refused,
     too_many_calls,
     too_many_offers,
     unknown_call,
@@ -105,9 +108,18 @@ class Front:
         workers: Those who answer.
         http: Asks them.
         secret: Tells them that it is the front who asks.
+        tokens: What callers need; by default nothing.
     """
 
-    def __init__(self, dispatcher: Dispatcher, workers: Workers, http: aiohttp.ClientSession, secret: str) -> None:
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        workers: Workers,
+        http: aiohttp.ClientSession,
+        secret: str,
+        tokens: CallTokens | None = None,
+    ) -> None:
+        self._tokens = tokens or CallTokens()
         self._dispatcher = dispatcher
         self._workers = workers
         self._http = http
@@ -130,6 +142,10 @@ class Front:
                 if (limited := self._dispatcher.counted(address_of(request), self._now())) is not None:
                     raise _refused(limited)
                 return (await self._about_a_call(request, body.pc_id, caller)).response()
+            who = identified(self._tokens, request, body.request_data)
+            # Who has a call goes on with it, though its token may have expired; the worker decides.
+            if isinstance(who, TokenError) and self._dispatcher.owner("", caller) is None:
+                raise token_refused(who)
             return (await self._open(request, caller)).response()
         except (ApiError, OfferError) as error:
             self._refused.labels(error.code).inc()

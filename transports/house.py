@@ -13,6 +13,7 @@ from loguru import logger
 from gateway.capacity import CALLS_PER_CORE
 from settings import LlmProvider, Settings
 from transports import exposure
+from transports.call_tokens import CallTokens
 from transports.dispatch import Dispatcher
 from transports.front import Front, make_front_app
 from transports.site import app_runner
@@ -66,7 +67,9 @@ async def keep_house(
     async with aiohttp.ClientSession(connector=connector, cookie_jar=jar, auto_decompress=False) as http:
         workers = Workers(command, env, greetings, dispatcher, http)
         app = make_front_app(
-            Front(dispatcher, workers, http, secret), exposure.make_access(settings), exposure.make_doors(settings)
+            Front(dispatcher, workers, http, secret, CallTokens.from_settings(settings)),
+            exposure.make_access(settings),
+            exposure.make_doors(settings),
         )
         runner = app_runner(app, shutdown_timeout=CLIENTS_LEAVE_SECS)
         await runner.setup()

@@ -19,13 +19,17 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from gateway.admission import AddressLimit, Headroom, Wait, WaitingLine
 from gateway.shared_places import OwnPlaces, Places
+from processors.identity import CallerIdentity
 from transports.access import Access, AccessError
 from transports.bodies import Candidates, Goodbye, Offer
+from transports.call_tokens import FIELD as TOKEN_FIELD
+from transports.call_tokens import CallTokens, TokenError
 from transports.client_messages import MessageLimits
 from transports.doors import ADDRESS, PLACE, DoorParams, Doors, door_middleware
 from transports.ice_servers import IceServers
 from transports.loop_lag import LoopLag
 from transports.sdp import OfferError, parse_candidate
+from transports.takeover import FIELD as CALLER_FIELD
 from transports.takeover import CallerId, call_of, places_of_others, read_caller, says_ready
 from transports.webrtc import Answer, WebRTCCall
 
@@ -113,6 +117,11 @@ class ServerSettings(Protocol):
         ...
 
     @property
+    def calls_per_caller(self) -> int:
+        """Calls at once of one caller whom tokens name; 0: any number."""
+        ...
+
+    @property
     def calls_per_address(self) -> int:
         """Calls at once of one address; 0: any number."""
         ...
@@ -192,7 +201,14 @@ class Calls:
         return len(self._calls)
 
     async def open(
-        self, sdp: str, caller: CallerId | None = None, address: str | None = None, place: str | None = None
+        self,
+        sdp: str,
+        caller: CallerId | None = None,
+        address: str | None = None,
+        place: str | None = None,
+        *,
+        who: CallerIdentity | TokenError | None = None,
+        request_data: Any = None,
     ) -> dict[str, str]:
         """Answer a first offer and start its call; or, if the caller has one, let it go on here.
 
@@ -201,13 +217,19 @@ class Calls:
             caller: Whose it is.
             address: Where it comes from, as limits count it; None: no limit holds it up.
             place: See :data:`PLACE`.
+            who: Who it is by a signed token, or why that is not known; None: nobody asks for tokens.
+            request_data: What the client sent beside the offer.
 
         Raises:
-            ApiError: The house is full, or closing, or this address asks too often or has too many calls.
+            ApiError: The house is full, or closing, this address asks too often or has too many calls, or the token is
+                not taken.
             OfferError: The offer cannot be answered.
         """
         self._count(address)
         if (standing := call_of(self._calls, caller)) is not None:
+            # The call outlives its token; but nobody takes over another one's.
+            if isinstance(who, CallerIdentity) and _differ(standing.identity, who):
+                raise ApiError(403, "other_caller", "the call belongs to another caller")
             try:
                 return _answered(await standing.answer(sdp, restart_pc=True, moves=True))
             except OfferError as error:
@@ -215,8 +237,10 @@ class Calls:
                     raise
         if place == "":
             raise ApiError(409, NO_STANDING_CALL, "this caller has no call here")
+        if isinstance(who, TokenError):
+            raise token_refused(who)
         # Behind a front the line is the front's: a name that this one kept would keep a place that nobody asks for.
-        self._admit(caller, address, waits=place is None)
+        self._admit(caller, address, waits=place is None, identity=who)
         name = place or secrets.token_hex(8)
         self._entering += 1  # before anything is awaited, so that the count holds
         try:
@@ -230,6 +254,8 @@ class Calls:
             caller=caller,
             hold_secs=self._settings.hold_secs,
             message_limits=self._settings.message_limits,
+            identity=who,
+            request_data=_for_tools(request_data),
         )
         self._calls[call] = None
         self._places_of[call], self._address_of[call] = name, address
@@ -321,13 +347,20 @@ class Calls:
         if address is not None and (wait_secs := self._asked.wait_secs(address, now)) > 0:
             raise too_many_offers(wait_secs)
 
-    def _admit(self, caller: CallerId | None, address: str | None, waits: bool = True) -> None:
+    def _admit(
+        self,
+        caller: CallerId | None,
+        address: str | None,
+        waits: bool = True,
+        identity: CallerIdentity | None = None,
+    ) -> None:
         """Let the caller in.
 
         Parameters:
             caller: Who asks.
             address: From where.
             waits: Whether the caller waits in this server's own line.
+            identity: Who it is by a signed token.
 
         Raises:
             ApiError: Not now.
@@ -338,6 +371,9 @@ class Calls:
         most = self._settings.calls_per_address
         if address is not None and most and self._calls_from(address, caller) >= most:
             raise too_many_calls()
+        mine = self._settings.calls_per_caller
+        if identity is not None and mine and self._calls_by(identity, caller) >= mine:
+            raise later(429, "too_many_calls", "this caller has too many calls at once", BUSY_ADDRESS_RETRY_SECS)
         others = places_of_others(self._calls, caller) + self._entering
         free = self._settings.max_calls - others
         if (
@@ -354,6 +390,14 @@ class Calls:
         """Calls of others at an address; one of the caller's own that is closing makes room."""
         own = {call for call in self._calls if caller is not None and call.caller == caller}
         return sum(1 for call, known in self._address_of.items() if known == address and call not in own)
+
+    def _calls_by(self, identity: CallerIdentity, caller: CallerId | None) -> int:
+        """Calls of somebody whom tokens name, beside one that is closing on this very page."""
+        return sum(
+            1
+            for call in self._calls
+            if not _differ(call.identity, identity) and (caller is None or call.caller != caller)
+        )
 
     def _full(self, caller: CallerId | None) -> ApiError:
         """Other processes have taken what is left."""
@@ -422,6 +466,30 @@ def address_of(request: web.Request) -> str | None:
     return request.get(ADDRESS)
 
 
+def token_refused(error: TokenError) -> ApiError:
+    """A call token is missing or is not taken (RFC 6750, section 3)."""
+    return ApiError(401, error.code, error.reason, headers={hdrs.WWW_AUTHENTICATE: 'Bearer realm="Parley calls"'})
+
+
+def identified(tokens: CallTokens, request: web.Request, request_data: Any) -> CallerIdentity | TokenError | None:
+    """Who makes an offer, or why that is not known."""
+    try:
+        return tokens.identify(request, request_data)
+    except TokenError as error:
+        return error
+
+
+def _differ(one: CallerIdentity | None, other: CallerIdentity | None) -> bool:
+    return (one.subject if one is not None else None) != (other.subject if other is not None else None)
+
+
+def _for_tools(request_data: Any) -> dict[str, Any]:
+    """What a client sent beside its offer, without the tokens in it."""
+    if not isinstance(request_data, Mapping):
+        return {}
+    return {str(key): value for key, value in request_data.items() if key not in (TOKEN_FIELD, CALLER_FIELD)}
+
+
 def _answered(answer: Answer) -> dict[str, str]:
     return {"sdp": answer.sdp, "type": answer.type, "pc_id": answer.pc_id}
 
@@ -434,6 +502,7 @@ def make_app(
     places: Places | None = None,
     doors: Doors | None = None,
     access: Access | None = None,
+    tokens: CallTokens | None = None,
     web_dir: Path = WEB_DIR,
 ) -> web.Application:
     """Make the web application.
@@ -446,6 +515,7 @@ def make_app(
         places: How many calls all processes together may have, if they share a limit.
         doors: Which requests are served; by default those that are meant for this machine.
         access: Who may see the process's figures; by default whoever is on this machine.
+        tokens: What callers need; by default nothing.
         web_dir: The page's files.
 
     Returns:
@@ -453,6 +523,7 @@ def make_app(
     """
     door = door_middleware(doors or Doors(DoorParams()))
     access = access or Access(SecretStr(""))
+    tokens = tokens or CallTokens()
     app = web.Application(middlewares=[door, errors_as_json], client_max_size=MAX_BODY_BYTES)
     lag = app[LOOP_LAG] = LoopLag()
     calls = app[CALLS] = Calls(settings, start_call, lag, places)
@@ -469,7 +540,14 @@ def make_app(
                 says_ready=says_ready(body.request_data),
             )
         else:
-            answer = await calls.open(body.sdp, read_caller(body.request_data), address_of(request), request.get(PLACE))
+            answer = await calls.open(
+                body.sdp,
+                read_caller(body.request_data),
+                address_of(request),
+                request.get(PLACE),
+                who=identified(tokens, request, body.request_data),
+                request_data=body.request_data,
+            )
         return web.json_response(answer)
 
     async def trickle(request: web.Request) -> web.Response:

@@ -7,7 +7,7 @@ how long that is waited for.
 """
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Set
+from collections.abc import Coroutine, Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from loguru import logger
 from pipecat.frames.frames import Frame
 
 from processors.frames import CallerHangsUpFrame, CallHoldFrame, ClientReadyFrame, LineClosesFrame
+from processors.identity import CallerIdentity
 from transports import rtvi
 from transports.call_input import CallInput
 from transports.client_messages import ClientMessages, MessageLimits
@@ -59,6 +60,8 @@ class WebRTCCall:
             a second and a ping each second, so 3 s leave room for a hiccup of the network.
         caller: Whose call it is; None: nobody can come back to it.
         hold_secs: How long it waits for its caller to come back.
+        identity: Who the caller is by a signed token; None: nobody vouches for them.
+        request_data: What the client sent beside its offer; nobody vouches for it.
         encoder: What encodes the bot's voice for the first peer: 24 kHz mono.
         message_limits: What its client may send over the data channel.
     """
@@ -73,11 +76,15 @@ class WebRTCCall:
         hold_secs: float = 30.0,
         encoder: OpusEncoder | None = None,
         message_limits: MessageLimits | None = None,
+        identity: CallerIdentity | None = None,
+        request_data: Mapping[str, Any] | None = None,
     ) -> None:
         self.connected = asyncio.Event()
         self.closed = asyncio.Event()
         self.close_reason = ""
         self.caller = caller
+        self.identity = identity
+        self.request_data: Mapping[str, Any] = request_data or {}
 
         self._ice_servers = ice_servers
         self._connect_timeout_secs = connect_timeout_secs

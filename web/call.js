@@ -3,7 +3,7 @@
  * by itself when the network or the server went away, and ends when somebody hangs up.
  */
 
-import { callerToken } from "./caller.js";
+import { callToken, callerToken } from "./caller.js";
 import { Connection } from "./connection.js";
 import { backoffSecs, countdown } from "./retry.js";
 import { Refused, sayGoodbye } from "./signalling.js";
@@ -86,7 +86,9 @@ export class Call {
   }
 
   #requestData() {
-    return { client_id: this.#clientId, caller_token: callerToken(), says_ready: true };
+    const signed = callToken();
+    const data = { client_id: this.#clientId, caller_token: callerToken(), says_ready: true };
+    return signed === null ? data : { ...data, call_token: signed };
   }
 
   /** Runs until the call is over. */

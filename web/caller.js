@@ -20,6 +20,16 @@ export function callerToken() {
   return token;
 }
 
+/**
+ * The signed token that the bot may ask for; the page that leads here puts it into the address, after
+ * `#call_token=`, which no browser sends to any server by itself.
+ *
+ * @returns {string | null} The token, if there is one.
+ */
+export function callToken() {
+  return new URLSearchParams(location.hash.slice(1)).get("call_token");
+}
+
 /** The call is over: what comes next is another one. */
 export function forgetCaller() {
   token = null;

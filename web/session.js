@@ -364,7 +364,10 @@ export class Session {
       ui.showMessage({
         topic: "server",
         tone: "error",
-        text: `The server did not take the call (HTTP ${status}).`,
+        text:
+          status === 401
+            ? "This call needs a new link: the one that led here is used up."
+            : `The server did not take the call (HTTP ${status}).`,
         actions: [{ label: "Try again", run: () => this.start() }],
       });
     } else {

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
+from processors.identity import CallerIdentity
 from processors.llm.base import ToolSpec
 from settings import Settings
 
@@ -79,10 +80,22 @@ class Session:
         call_id: The call's name.
         shared: What all calls use together.
         language: Language that the caller speaks.
+        identity: Who the caller is by a signed token; None: nobody vouches for them.
+        request_data: What the client sent when it called. Nobody vouches for it: it may choose a greeting, and must
+            open nothing.
     """
 
-    def __init__(self, call_id: str = "", shared: Shared | None = None, language: str = "en") -> None:
+    def __init__(
+        self,
+        call_id: str = "",
+        shared: Shared | None = None,
+        language: str = "en",
+        identity: CallerIdentity | None = None,
+        request_data: Mapping[str, Any] | None = None,
+    ) -> None:
         self.call_id = call_id
+        self.identity = identity
+        self.request_data: Mapping[str, Any] = request_data or {}
         self.language = language
         self._shared = shared
         self._own: dict[type[Any], Any] = {}
@@ -122,6 +135,16 @@ class ToolContext:
     key: str = ""
     line: Line = field(default_factory=NoLine)
     now: Callable[[], datetime] = _local_time
+
+    @property
+    def identity(self) -> CallerIdentity | None:
+        """Who the caller is by a signed token; None: nobody vouches for them."""
+        return self.session.identity
+
+    @property
+    def request_data(self) -> Mapping[str, Any]:
+        """What the client sent when it called; nobody vouches for it."""
+        return self.session.request_data
 
     def own(self, kind: Callable[[], T]) -> T:
         """See :meth:`Session.own`."""

@@ -26,6 +26,7 @@ class Limits:
     max_loop_lag_ms: float = 0.0
     offers_per_minute: int = 0
     calls_per_address: int = 0
+    calls_per_caller: int = 0
     message_limits: MessageLimits = field(default_factory=MessageLimits)
 
 
