@@ -4,6 +4,7 @@ import re
 
 from processors.languages.base import Agreement, Cues, Language, Lexicon, Sentences, endings, phrases, words
 from processors.languages.numerals import currencies, in_words, nouns
+from processors.languages.roman import NUMERAL, is_plain, roman
 from processors.languages.speech import Speech, short_forms
 
 
@@ -28,6 +29,47 @@ def _time(found: re.Match[str]) -> str:
     return _clock(int(found[1]), int(found[2] or 0), "")
 
 
+def _fraction(above: int, below: int) -> str:
+    if (above, below) == (1, 2):
+        return "ein halb"
+    return f"{'ein' if above == 1 else _cardinal(above)} {_ordinal(below).capitalize()}l"
+
+
+def _and_a_half(found: re.Match[str]) -> str:
+    return f"{_cardinal(int(found[1])).removesuffix('s') if found[1] == '1' else _cardinal(int(found[1]))}einhalb"
+
+
+def _ordinal_after(found: re.Match[str]) -> str:
+    plain = found[1].lower() in (
+        "die",
+        "das",
+        "der",
+        "diese",
+        "dieses",
+        "jede",
+        "jedes",
+        "eine",
+        "meine",
+        "seine",
+        "ihre",
+    )
+    ending = "" if plain else "r" if found[1].lower() == "jeder" else "n"
+    return f"{found[1]} {_ordinal(int(found[2]))}{ending}"
+
+
+def _reign(found: re.Match[str]) -> str:
+    return f"{found[1]} der {_ordinal(roman(found[2])).capitalize()}" if is_plain(found[2]) else found.group()
+
+
+def _numbered(found: re.Match[str]) -> str:
+    return f"{found[1]} {_cardinal(roman(found[2]))}"
+
+
+_BEFORE_ORDINALS = (
+    "[Dd]ie|[Dd]as|[Dd]er|[Dd]en|[Dd]em|[Dd]es|[Ii]m|[Aa]m|[Zz]um|[Zz]ur|[Vv]om|[Bb]eim|[Ee]ine|[Ee]inen|"
+    "[Dd]iese|[Dd]ieses|[Dd]iesen|[Jj]ede|[Jj]eder|[Jj]edes|[Jj]eden|[Mm]eine|[Ss]eine|[Ii]hre"
+)
+_MONTHS = "Jan|Jän|Feb|Mär|Mrz|Apr|Mai|Jun|Jul|Aug|Sep|Okt|Nov|Dez"
 _DATIVE = frozenset(["am", "vom", "zum", "dem", "den", "bis", "ab", "seit", "beim"])
 _cardinal = in_words("de", "cardinal")
 _ordinal = in_words("de", "ordinal")
@@ -84,6 +126,20 @@ SPEECH = Speech(
         GB: ein Gigabyte, Gigabyte
         kW: ein Kilowatt, Kilowatt
         kWh: eine Kilowattstunde, Kilowattstunden
+        mg: ein Milligramm, Milligramm
+        V: ein Volt, Volt
+        mA: ein Milliampere, Milliampere
+        Hz: ein Hertz, Hertz
+        kHz: ein Kilohertz, Kilohertz
+        MHz: ein Megahertz, Megahertz
+        GHz: ein Gigahertz, Gigahertz
+        Mbps Mbit/s: ein Megabit pro Sekunde, Megabit pro Sekunde
+        Gbps Gbit/s: ein Gigabit pro Sekunde, Gigabit pro Sekunde
+        TB: ein Terabyte, Terabyte
+        dB: ein Dezibel, Dezibel
+        hPa: ein Hektopascal, Hektopascal
+        kcal: eine Kilokalorie, Kilokalorien
+        m/s: ein Meter pro Sekunde, Meter pro Sekunde
         """
     ),
     scales={
@@ -116,7 +172,20 @@ SPEECH = Speech(
         "~": "etwa",
         "²": "Quadrat",
         "³": "hoch drei",
+        "^": "hoch",
+        "√": "Wurzel aus",
+        "∛": "dritte Wurzel aus",
+        "≤": "kleiner oder gleich",
+        "≥": "größer oder gleich",
+        "≠": "ungleich",
+        "∞": "unendlich",
+        "π": "Pi",
+        "§": "Paragraf",
+        "by": "mal",
+        "heart": "liebe",
+        "sharp": "sharp",
         "to": "bis",
+        "ratio": "zu",
         "per": "pro",
         "and": "und",
         "ending in": "mit der Endung",
@@ -137,13 +206,50 @@ SPEECH = Speech(
         "ggf.": "gegebenenfalls",
         "Str.": "Straße",
         "evtl.": "eventuell",
+        "Prof.": "Professor",
+        "Z.B.": "Zum Beispiel",
+        "u.a.": "unter anderem",
+        "u. a.": "unter anderem",
+        "o.ä.": "oder Ähnliches",
+        "etc.": "et cetera",
+        "bspw.": "beispielsweise",
+        "vgl.": "vergleiche",
+        "max.": "maximal",
+        "min.": "minimal",
+        "mind.": "mindestens",
+        "zzgl.": "zuzüglich",
+        "exkl.": "exklusive",
+        "St.": "Sankt",
+        "Pl.": "Platz",
+        "Abt.": "Abteilung",
+        "gem.": "gemäß",
     },
-    abbreviations_before_numbers={"Nr.": "Nummer", "Abs.": "Absatz", "S.": "Seite"},
-    no_ends=short_forms("dr prof hr fr z.b z d.h d bzw ca inkl ggf str evtl mio mrd st"),
-    no_ends_before_numbers=short_forms("nr abs s tel"),
+    abbreviations_before_numbers={
+        "Nr.": "Nummer",
+        "Abs.": "Absatz",
+        "S.": "Seite",
+        "Tel.": "Telefon",
+        "Art.": "Artikel",
+        "Kap.": "Kapitel",
+    },
+    no_ends=short_forms(
+        "dr prof hr fr z.b z d.h d bzw ca inkl ggf str evtl mio mrd st u.a u a o.ä "
+        "bspw vgl max mind zzgl exkl pl abt gem"
+    ),
+    no_ends_before_numbers=short_forms("nr abs s tel art kap min"),
     dot_makes_ordinal=True,
+    fraction=_fraction,
+    no_end_suffix="str",
+    date_after="am|vom|bis|zum|ab|seit|den|dem",
+    expires_after="gültig bis|läuft ab|Ablauf|Ablaufdatum",
     own=(
+        (r"\b(\w+[a-zäöüß])str\.(?!\w)", lambda found: f"{found[1]}straße"),
+        (rf"\b({_BEFORE_ORDINALS}) (\d{{1,3}})\.(?= (?!{_MONTHS})[A-ZÄÖÜa-zäöü])", _ordinal_after),
+        (rf"\b([A-ZÄÖÜ][a-zäöüß]+) ({NUMERAL})\.(?= [a-zäöü]|$|,)", _reign),
+        (rf"\b(Kapitel|Teil|Band|Akt|Szene|Stufe|Klasse|Typ|Artikel|Weltkrieg) ({NUMERAL})\b", _numbered),
+        (r"(?<![\w.,:/-])1(?=\s+(?:Million|Milliarde|Billion)\b)", lambda _: "eine"),
         (r"(?<![\w.,:/-])1(?=\s+[A-ZÄÖÜ])", lambda _: "ein"),
+        (r"(?<![\w.,:/-])(\d{1,2})\s?½", _and_a_half),
         (r"\b(\d{1,2})\s?[–-]\s?(?=\d{1,2}(?:[:.]\d\d)?\s?Uhr)", lambda found: f"{found[1]} bis "),
         (r"(?<![\w:.,])(\d{1,2})(?:[:.](\d\d))?\s?Uhr\b", _time),
         (r"(?<![\w.])((?<!\w)[^\W\d_]+\s+)?(\d{1,2})\.(\d{1,2})\.(?!\d)", _short_date),

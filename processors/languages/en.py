@@ -4,6 +4,7 @@ import re
 
 from processors.languages.base import Agreement, Cues, Language, Lexicon, Sentences, endings, phrases, words
 from processors.languages.numerals import currencies, in_words, nouns
+from processors.languages.roman import NUMERAL, is_plain, roman
 from processors.languages.speech import Speech, short_forms
 
 
@@ -36,6 +37,43 @@ def _decade(found: re.Match[str]) -> str:
     return decade.removesuffix("y") + "ies" if decade.endswith("y") else decade + "s"
 
 
+def _fraction(above: int, below: int) -> str:
+    if (above, below) == (1, 2):
+        return "one half"
+    name = {2: "half", 4: "quarter"}.get(below) or _ordinal(below).replace(" and ", " ")
+    return f"{_cardinal(above)} {name}{'' if above == 1 else 's'}"
+
+
+def _street(found: re.Match[str]) -> str:
+    return f"{found[1]} Street"
+
+
+def _inches(found: re.Match[str]) -> str:
+    quoted = found.string[: found.end() - 1].count('"') % 2
+    counts = found[1] == "1" or re.match(
+        r" (?!tall|wide|long|high|deep|and|or|is|by|in)[a-z]", found.string[found.end() :]
+    )
+    return found.group() if quoted else f"{found[1]} inch{'' if counts else 'es'}"
+
+
+def _reign(found: re.Match[str]) -> str:
+    return f"{found[1]} the {_ordinal(roman(found[2]))}"
+
+
+def _reign_if_plain(found: re.Match[str]) -> str:
+    return _reign(found) if is_plain(found[2]) else found.group()
+
+
+_NUMBERED = (
+    "World War|Chapter|Part|Volume|Act|Scene|Phase|Type|Class|Level|Section|Article|Appendix|Title|Book|Stage|Mark|"
+    "Step|Super Bowl|Episode|Tier|Grade|Group|Table|Figure|Unit|Schedule|Annex|chapter|part|volume|type|level|stage|"
+    "phase"
+)
+_REIGNED = (
+    "(?:King|Queen|Pope|Emperor|Tsar) [A-Z][a-z]+|Henry|George|Charles|Edward|Pius|Louis|Philip|Frederick|Gustav|James"
+)
+_STARTERS = r"(?<=T)he\b|(?<=I)t\b|(?<=W)e\b|(?<=Y)ou\b|(?<=O)ur\b|(?<=P)lease\b|(?<=A)nd\b|(?<=I)s\b"
+_WINDS = {"N": "North", "S": "South", "E": "East", "W": "West"}
 _words = in_words("en", "cardinal")
 _ordinal = in_words("en", "ordinal")
 _year_words = in_words("en", "year")
@@ -65,6 +103,9 @@ SPEECH = Speech(
         ₹ INR: one rupee, rupees, one paisa, paise
         CHF: one franc, francs, one centime, centimes
         ¥ JPY: one yen, yen
+        ¢: one cent, cents
+        CA$ CAD: one Canadian dollar, Canadian dollars, one cent, cents
+        A$ AU$ AUD: one Australian dollar, Australian dollars, one cent, cents
         """,
         named="$ US$ USD",
     ),
@@ -103,6 +144,23 @@ SPEECH = Speech(
         W: one watt, watts
         kW: one kilowatt, kilowatts
         kWh: one kilowatt hour, kilowatt hours
+        V: one volt, volts
+        mA: one milliamp, milliamps
+        mAh: one milliamp hour, milliamp hours
+        Hz: one hertz, hertz
+        kHz: one kilohertz, kilohertz
+        MHz: one megahertz, megahertz
+        GHz: one gigahertz, gigahertz
+        kbps kbit/s: one kilobit per second, kilobits per second
+        Mbps Mbit/s: one megabit per second, megabits per second
+        Gbps Gbit/s: one gigabit per second, gigabits per second
+        dB: one decibel, decibels
+        hPa: one hectopascal, hectopascals
+        kcal: one kilocalorie, kilocalories
+        m/s²: one meter per second squared, meters per second squared
+        yd: one yard, yards
+        px: one pixel, pixels
+        rpm: one revolution per minute, revolutions per minute
         """
     ),
     scales={
@@ -123,9 +181,10 @@ SPEECH = Speech(
     ordinal_mark="st|nd|rd|th",
     year_after="in|of|since|from|by|until|till|before|after|year|during|around",
     spelled_after=(
-        "(?:account|card|phone|telephone|mobile|customer|order|reference|ref|booking|confirmation|tracking|flight|room|"
-        "sort|post|zip|security|verification|access)?[ -]*(?:number|no\\.|code|pin|id|account|card|extension|ext\\.|"
-        "reference|box|zip|postcode)(?: (?:is|was|number|code|no\\.|ending in|ends in|ending with|ending))*"
+        "(?:account|card|phone|telephone|mobile|customer|order|reference|ref|booking|confirmation|tracking|flight|"
+        "room|sort|post|zip|security|verification|access)?[ -]*(?:number|no\\.|code|pin|id|account|card|extension|"
+        "ext\\.|reference|box|zip|postcode|telephone|tel\\.)(?: (?:is|was|number|code|no\\.|"
+        "ending in|ends in|ending with|ending))*"
         "|ending in|ends in|ending with|ending|dial|call"
     ),
     signs={
@@ -145,7 +204,20 @@ SPEECH = Speech(
         "~": "about",
         "²": "squared",
         "³": "cubed",
+        "^": "to the power of",
+        "√": "the square root of",
+        "∛": "the cube root of",
+        "≤": "less than or equal to",
+        "≥": "greater than or equal to",
+        "≠": "not equal to",
+        "∞": "infinity",
+        "π": "pi",
+        "§": "section",
+        "by": "by",
+        "sharp": "sharp",
+        "heart": "love",
         "to": "to",
+        "ratio": "to",
         "per": "per",
         "and": "and",
         "the": "the",
@@ -178,6 +250,31 @@ SPEECH = Speech(
         "dept.": "department",
         "Dept.": "Department",
         "incl.": "including",
+        "E.g.": "For example",
+        "I.e.": "That is",
+        "a.k.a.": "also known as",
+        "Ave.": "Avenue",
+        "Blvd.": "Boulevard",
+        "Rd.": "Road",
+        "Ln.": "Lane",
+        "Hwy.": "Highway",
+        "Apt.": "Apartment",
+        "Sgt.": "Sergeant",
+        "Capt.": "Captain",
+        "Gen.": "General",
+        "Gov.": "Governor",
+        "Rep.": "Representative",
+        "Sen.": "Senator",
+        "Rev.": "Reverend",
+        "Jr.": "Junior",
+        "Sr.": "Senior",
+        "Mon.": "Monday",
+        "Tue.": "Tuesday",
+        "Tues.": "Tuesday",
+        "Wed.": "Wednesday",
+        "Thu.": "Thursday",
+        "Thurs.": "Thursday",
+        "Fri.": "Friday",
     },
     abbreviations_before_numbers={
         "No.": "number",
@@ -188,17 +285,53 @@ SPEECH = Speech(
         "vol.": "volume",
         "Vol.": "Volume",
         "p.": "page",
+        "min.": "minimum",
+        "Min.": "minimum",
+        "max.": "maximum",
+        "Max.": "maximum",
+        "Ch.": "Chapter",
+        "ch.": "chapter",
+        "Sec.": "Section",
+        "sec.": "section",
+        "Tel.": "telephone",
+        "tel.": "telephone",
         "pp.": "pages",
         "ext.": "extension",
         "Ext.": "extension",
     },
     no_ends=short_forms(
-        "mr mrs ms dr prof st mt vs e.g i.e p.o approx dept est inc ltd co corp u.s u.k a.m p.m gen gov rev sgt incl"
+        "mr mrs ms dr prof st mt vs e.g i.e p.o approx dept est inc ltd co corp u.s u.k a.m p.m gen gov rev sgt incl "
+        "a.k.a ave blvd rd ln hwy apt capt rep sen jr sr ft ph.d"
     ),
     no_ends_before_numbers=short_forms(
-        "no nos fig vol p pp ext sec ch jan feb mar apr jun jul aug sep sept oct nov dec"
+        "no nos fig vol p pp ext sec ch min max tel jan feb mar apr jun jul aug sep sept oct nov dec"
     ),
-    own=((r"(?<![\w.,])(\d{3}0|\d0)['’]?s\b", _decade),),
+    fraction=_fraction,
+    date_after="on|by|until|till|from|since|before|after|due|dated",
+    expires_after="expires|expiry|expiration|expiring|exp|valid until|valid through",
+    own=(
+        (r"(?<![\w.,])(\d{3}0|\d0)['’]?s\b", _decade),
+        (r"(?<!\w)w/o(?!\w)", lambda _: "without"),
+        (r"(?<!\w)w/in(?!\w)", lambda _: "within"),
+        (r"(?<!\w)w/(?=\s)", lambda _: "with"),
+        (r"(?<!\w)c/o(?!\w)", lambda _: "care of"),
+        (r"(?<!\w)b/c(?!\w)", lambda _: "because"),
+        (r"(?<!\w)[nN]/[aA](?!\w)", lambda _: "not applicable"),
+        (r"\b(St\.) (?=[A-Z][a-z]+(?:['’]s)? St\b)", lambda _: "Saint "),
+        (r"(?<=\d )((?:[NSEW]\. )?(?:[A-Z][a-z]+ )+|\d+(?:st|nd|rd|th) )St\.(?!\w)", lambda found: f"{found[1]}Street"),
+        (rf"(?<=[a-z] )([A-Z][a-z]+|\d+(?:st|nd|rd|th)) St\.(?!\w| [A-Z](?!{_STARTERS}))", _street),
+        (rf"((?:^|(?<=[.,;] ))[A-Z][a-z]+|\d+(?:st|nd|rd|th)|['’]s) St\.(?!\w| [A-Z](?!{_STARTERS}))", _street),
+        (r"\bSt\.(?=\s[A-Z])", lambda _: "Saint"),
+        (r"\bMt\.(?=\s[A-Z])", lambda _: "Mount"),
+        (r"\bFt\.(?=\s[A-Z])", lambda _: "Fort"),
+        (r"(?<=\d )([NSEW])\.(?= [A-Z][a-z])", lambda found: _WINDS[found[1]]),
+        (r"(\d{1,2})\s?['′’]\s?(\d{1,2})(?:[\"″”]|'')", lambda found: f"{found[1]} foot {found[2]}"),
+        (r"(?<![\w.,])(\d+(?:\.\d+)?)[\"″](?=\s[a-z]|[.,;]|$)", _inches),
+        (r"(?<![\w.,])(\d+)['′](?=\s(?:tall|wide|long|high|deep)\b)", lambda found: f"{found[1]} feet"),
+        (rf"\b({_NUMBERED}) ({NUMERAL})\b(?!['’]\w)", lambda found: f"{found[1]} {_cardinal(roman(found[2]))}"),
+        (rf"\b((?:{_REIGNED})) ({NUMERAL})\b(?!['’][a-rt-z])", _reign),
+        (rf"\b([A-Z][a-z]+) ({NUMERAL})\b(?!['’][a-rt-z])", _reign_if_plain),
+    ),
 )
 
 ENGLISH = Language(

@@ -4,6 +4,7 @@ import re
 
 from processors.languages.base import Agreement, Cues, Language, Lexicon, Sentences, endings, phrases, words
 from processors.languages.numerals import currencies, in_words, nouns
+from processors.languages.roman import NUMERAL, is_plain, roman
 from processors.languages.speech import Speech, short_forms
 
 
@@ -27,11 +28,36 @@ def _counted(said: str) -> str:
     return re.sub("uno$", "un", re.sub("veintiuno$", "veintiún", said))
 
 
+def _one_of(found: re.Match[str]) -> str:
+    said, noun = _cardinal(int(found[1])), found[2]
+    return f"{re.sub('uno$', 'una', said) if noun.endswith(('a', 'as', 'ción')) else _counted(said)} "
+
+
+def _numbered(found: re.Match[str]) -> str:
+    return f"{found[1]} {_cardinal(roman(found[2]))}"
+
+
+def _reign(found: re.Match[str]) -> str:
+    number = roman(found[2])
+    if not is_plain(found[2]):
+        return found.group()
+    return f"{found[1]} {_ordinal_of(number) if number <= 10 else _cardinal(number)}"
+
+
 def _time(found: re.Match[str]) -> str:
     return _clock(int(found[1]), int(found[2]), "")
 
 
+def _fraction(above: int, below: int) -> str:
+    if (above, below) == (1, 2):
+        return "medio"
+    known = {2: "medio", 3: "tercio", 4: "cuarto", 5: "quinto", 6: "sexto", 7: "séptimo", 8: "octavo", 9: "noveno"}
+    name = known.get(below) or ("décimo" if below == 10 else f"{_cardinal(below).replace(' ', '')}avo")
+    return f"un {name}" if above == 1 else f"{_counted(_cardinal(above))} {name}s"
+
+
 _cardinal = in_words("es", "cardinal")
+_ordinal_of = in_words("es", "ordinal")
 
 SPEECH = Speech(
     cardinal=_cardinal,
@@ -79,6 +105,18 @@ SPEECH = Speech(
         GB: un gigabyte, gigabytes
         kW: un kilovatio, kilovatios
         kWh: un kilovatio hora, kilovatios hora
+        mg: un miligramo, miligramos
+        ml: un mililitro, mililitros
+        V: un voltio, voltios
+        Hz: un hercio, hercios
+        MHz: un megahercio, megahercios
+        GHz: un gigahercio, gigahercios
+        Mbps Mbit/s: un megabit por segundo, megabits por segundo
+        Gbps Gbit/s: un gigabit por segundo, gigabits por segundo
+        TB: un terabyte, terabytes
+        dB: un decibelio, decibelios
+        kcal: una kilocaloría, kilocalorías
+        m/s: un metro por segundo, metros por segundo
         """
     ),
     scales={"mil": "mil", "millón": "millón de", "millones": "millones de", "M": "millones de"},
@@ -105,7 +143,20 @@ SPEECH = Speech(
         "~": "aproximadamente",
         "²": "al cuadrado",
         "³": "al cubo",
+        "^": "elevado a",
+        "√": "raíz cuadrada de",
+        "∛": "raíz cúbica de",
+        "≤": "menor o igual que",
+        "≥": "mayor o igual que",
+        "≠": "distinto de",
+        "∞": "infinito",
+        "π": "pi",
+        "§": "artículo",
+        "by": "por",
+        "heart": "quiero",
+        "sharp": "sharp",
         "to": "a",
+        "ratio": "a",
         "per": "por",
         "and": "y",
         "ending in": "terminada en",
@@ -121,16 +172,59 @@ SPEECH = Speech(
         "Ud.": "usted",
         "Uds.": "ustedes",
         "p. ej.": "por ejemplo",
+        "P. ej.": "Por ejemplo",
         "p.ej.": "por ejemplo",
         "etc.": "etcétera",
         "aprox.": "aproximadamente",
         "Avda.": "avenida",
+        "Av.": "avenida",
+        "Prof.": "profesor",
+        "Profa.": "profesora",
+        "EE.UU.": "Estados Unidos",
+        "EE. UU.": "Estados Unidos",
+        "Sto.": "santo",
+        "Sta.": "santa",
+        "Pza.": "plaza",
+        "pza.": "plaza",
+        "dpto.": "departamento",
+        "máx.": "máximo",
+        "mín.": "mínimo",
+        "vs.": "contra",
     },
-    abbreviations_before_numbers={"núm.": "número", "n.º": "número", "nº": "número", "pág.": "página"},
-    no_ends=short_forms("sr sra srta dr dra ud uds p.ej p ej aprox avda a.m p.m ee.uu"),
-    no_ends_before_numbers=short_forms("núm pág tel"),
+    abbreviations_before_numbers={
+        "núm.": "número",
+        "n.º": "número",
+        "nº": "número",
+        "pág.": "página",
+        "Pág.": "Página",
+        "págs.": "páginas",
+        "tel.": "teléfono",
+        "Tel.": "teléfono",
+        "art.": "artículo",
+        "cap.": "capítulo",
+    },
+    no_ends=short_forms(
+        "sr sra srta dr dra ud uds p.ej p ej aprox avda a.m p.m ee.uu ee uu av prof profa sto sta pza dpto máx mín vs"
+    ),
+    no_ends_before_numbers=short_forms("núm pág págs tel art cap"),
     counted=_counted,
-    own=((r"(?<![\w:.,])([01]?\d|2[0-4]):([0-5]\d)\s?(?:h|hrs|horas)\b", _time),),
+    fraction=_fraction,
+    date_after="el|al|del|desde|hasta|día",
+    expires_after="caduca|vence|vencimiento|válida hasta",
+    own=(
+        (
+            r"(?<![\w.,])(\d{1,2})\.?ª",
+            lambda found: _ordinal_of(int(found[1])).replace("o ", "a ").removesuffix("o") + "a",
+        ),
+        (r"(?<![\w.,:/-])(\d*(?<!1)1) (?=([a-záéíóúñ]{4,})\b)", _one_of),
+        (r"(?<![\w])C/(?=\s?[A-ZÁÉÍÓÚ])", lambda _: "calle "),
+        (
+            rf"\b([Ss]iglos?|[Cc]apítulo|[Tt]omo|[Pp]arte|[Aa]cto|[Ll]uis|[Tt]ipo|[Nn]ivel|[Ff]ase) ({NUMERAL})\b",
+            _numbered,
+        ),
+        (rf"\b([A-ZÁÉÍÓÚ][a-záéíóúñ]+) ({NUMERAL})\b(?!['’])", _reign),
+        (r"(?<![\w:.,])([01]?\d|2[0-4]):([0-5]\d)\s?(?:h|hrs|horas)\b", _time),
+    ),
 )
 
 SPANISH = Language(

@@ -4,6 +4,7 @@ import re
 
 from processors.languages.base import Agreement, Cues, Language, Lexicon, Sentences, endings, phrases, words
 from processors.languages.numerals import currencies, in_words, nouns
+from processors.languages.roman import NUMERAL, is_plain, roman
 from processors.languages.speech import Speech, short_forms
 
 
@@ -18,15 +19,29 @@ def _date(day: int, month: int, year: int | None, before: str) -> str:
     return said if year is None else f"{said} {_cardinal(year)}"
 
 
+def _numbered(found: re.Match[str]) -> str:
+    return f"{found[1]} {_cardinal(roman(found[2]))}"
+
+
+def _reign(found: re.Match[str]) -> str:
+    return _numbered(found) if is_plain(found[2]) else found.group()
+
+
 def _time(found: re.Match[str]) -> str:
     return _clock(int(found[1]), int(found[2] or 0), "")
 
 
+def _fraction(above: int, below: int) -> str:
+    name = {2: "demi", 3: "tiers", 4: "quart"}.get(below) or _ordinal(below)
+    return f"{_cardinal(above)} {name}{'' if above == 1 or name.endswith('s') else 's'}"
+
+
 _cardinal = in_words("fr", "cardinal")
+_ordinal = in_words("fr", "ordinal")
 
 SPEECH = Speech(
     cardinal=_cardinal,
-    ordinal=in_words("fr", "ordinal"),
+    ordinal=_ordinal,
     year=_cardinal,
     clock=_clock,
     date=_date,
@@ -68,7 +83,21 @@ SPEECH = Speech(
         Mo: un mégaoctet, mégaoctets
         Go: un gigaoctet, gigaoctets
         kW: un kilowatt, kilowatts
+        h: une heure, heures
+        min: une minute, minutes
+        s: une seconde, secondes
         kWh: un kilowattheure, kilowattheures
+        mg: un milligramme, milligrammes
+        ml: un millilitre, millilitres
+        V: un volt, volts
+        Hz: un hertz, hertz
+        MHz: un mégahertz, mégahertz
+        GHz: un gigahertz, gigahertz
+        Mbps Mbit/s: un mégabit par seconde, mégabits par seconde
+        Gbps Gbit/s: un gigabit par seconde, gigabits par seconde
+        dB: un décibel, décibels
+        kcal: une kilocalorie, kilocalories
+        m/s: un mètre par seconde, mètres par seconde
         """
     ),
     scales={
@@ -103,7 +132,20 @@ SPEECH = Speech(
         "~": "environ",
         "²": "au carré",
         "³": "au cube",
+        "^": "puissance",
+        "√": "racine carrée de",
+        "∛": "racine cubique de",
+        "≤": "inférieur ou égal à",
+        "≥": "supérieur ou égal à",
+        "≠": "différent de",
+        "∞": "infini",
+        "π": "pi",
+        "§": "paragraphe",
+        "by": "par",
+        "heart": "aime",
+        "sharp": "sharp",
         "to": "à",
+        "ratio": "contre",
         "per": "par",
         "and": "et",
         "ending in": "se terminant par",
@@ -120,11 +162,41 @@ SPEECH = Speech(
         "env.": "environ",
         "av.": "avenue",
         "bd": "boulevard",
+        "Bd": "boulevard",
+        "Av.": "avenue",
+        "MM.": "messieurs",
+        "Mmes": "mesdames",
+        "Pr": "professeur",
+        "St": "saint",
+        "Ste": "sainte",
+        "c.-à-d.": "c'est-à-dire",
+        "max.": "maximum",
+        "min.": "minimum",
+        "boul.": "boulevard",
+        "vs": "contre",
     },
-    abbreviations_before_numbers={"n°": "numéro", "N°": "numéro", "p.": "page", "tél.": "téléphone"},
-    no_ends=short_forms("m mme mlle dr p.ex p env av"),
-    no_ends_before_numbers=short_forms("n p tél art"),
-    own=((r"(?<![\w:.,])([01]?\d|2[0-4])\s?h(?:\s?([0-5]\d))?\b", _time),),
+    abbreviations_before_numbers={
+        "n°": "numéro",
+        "N°": "numéro",
+        "p.": "page",
+        "tél.": "téléphone",
+        "Tél.": "téléphone",
+        "art.": "article",
+        "chap.": "chapitre",
+        "pp.": "pages",
+    },
+    no_ends=short_forms("m mme mlle dr p.ex p env av mm c.-à-d max boul"),
+    no_ends_before_numbers=short_forms("n p pp tél art chap min"),
+    fraction=_fraction,
+    date_after="le|du|au|jusqu'au|depuis le",
+    expires_after="expire|expiration|valable jusqu'en|valable jusqu'au",
+    own=(
+        (rf"\b({NUMERAL})(?:e|ème)(?= siècle)", lambda found: _ordinal(roman(found[1]))),
+        (r"\b([A-ZÉ][a-zéèçïë]+) Ier\b", lambda found: f"{found[1]} premier"),
+        (rf"\b([Cc]hapitre|[Tt]ome|[Pp]artie|[Aa]cte|[Tt]ype|[Nn]iveau|[Pp]hase) ({NUMERAL})\b", _numbered),
+        (rf"\b([A-ZÉ][a-zéèçïë]+) ({NUMERAL})\b(?!['’])", _reign),
+        (r"(?<![\w:.,])([01]?\d|2[0-4])\s?h(?:\s?([0-5]\d))?\b", _time),
+    ),
 )
 
 FRENCH = Language(

@@ -55,6 +55,11 @@ _UP_TO_99 = words(
 
 _ORDINALS = {1: "पहला", 2: "दूसरा", 3: "तीसरा", 4: "चौथा", 6: "छठा"}
 
+
+def _fraction(above: int, below: int) -> str:
+    return SPEECH.fractions.get(f"{above}/{below}") or f"{_cardinal(above)} बटा {_cardinal(below)}"
+
+
 SPEECH = Speech(
     cardinal=_cardinal,
     ordinal=_ordinal,
@@ -91,7 +96,14 @@ SPEECH = Speech(
         l L: एक लीटर, लीटर
         °C: एक डिग्री सेल्सियस, डिग्री सेल्सियस
         °: एक डिग्री, डिग्री
+        mg: एक मिलीग्राम, मिलीग्राम
+        ml: एक मिलीलीटर, मिलीलीटर
+        V: एक वोल्ट, वोल्ट
+        Mbps: एक मेगाबिट प्रति सेकंड, मेगाबिट प्रति सेकंड
+        GHz: एक गीगाहर्ट्ज़, गीगाहर्ट्ज़
+        h: एक घंटा, घंटे
         min: एक मिनट, मिनट
+        s: एक सेकंड, सेकंड
         MB: एक मेगाबाइट, मेगाबाइट
         GB: एक गीगाबाइट, गीगाबाइट
         """
@@ -116,7 +128,20 @@ SPEECH = Speech(
         "~": "लगभग",
         "²": "वर्ग",
         "³": "घन",
+        "^": "की घात",
+        "√": "वर्गमूल",
+        "∛": "घनमूल",
+        "≤": "से कम या बराबर",
+        "≥": "से ज़्यादा या बराबर",
+        "≠": "बराबर नहीं",
+        "∞": "अनंत",
+        "π": "पाई",
+        "§": "धारा",
+        "by": "गुणा",
+        "heart": "प्यार",
+        "sharp": "शार्प",
         "to": "से",
+        "ratio": "से",
         "per": "प्रति",
         "and": "और",
         "ending in": "आख़िरी अंक",
@@ -126,7 +151,12 @@ SPEECH = Speech(
     abbreviations_before_numbers={"नं.": "नंबर"},
     no_ends=short_forms("डॉ श्री dr mr mrs a.m p.m"),
     no_ends_before_numbers=frozenset(["नं"]),
-    own=((r"(?<![\w:.,])([01]?\d|2[0-4]):([0-5]\d) ?बजे", _time),),
+    fraction=_fraction,
+    own=(
+        # The part of the day is told once.
+        (r"(?:रात|सुबह|दोपहर|शाम) (?=([01]?\d|2[0-4]):([0-5]\d) ?बजे)", lambda _: ""),
+        (r"(?<![\w:.,])([01]?\d|2[0-4]):([0-5]\d) ?बजे", _time),
+    ),
 )
 
 HINDI = Language(

@@ -64,14 +64,19 @@ class Speech:
         year_after: Pattern of the words after which any four digits from 1100 on are a year; those from 1900 to 2099
             always are.
         spelled_after: Pattern of the words after which digits are said one by one.
-        signs: ``% & + - = < > * : / @ # . ~ ² ³``, and ``to``, ``per``, ``and``, ``ending in``, as they are said.
+        signs: ``% & + - = < > * : / @ # . ~ ² ³ ^ √ ∛ ≤ ≥ ≠ ∞ π §``, and ``to``, ``per``, ``by``, ``and``, ``sharp``,
+            ``heart``, ``ending in``, as they are said.
         fractions: ``{"1/2": "one half"}``.
         abbreviations: Short forms, dots included, and what is said.
         abbreviations_before_numbers: Likewise, where a number follows.
         no_ends: Short forms without their last dot, in lower case, that do not end a sentence.
+        no_end_suffix: Whatever ends with it is such a short form too ("Hauptstr").
         no_ends_before_numbers: Likewise, where a number follows.
         dot_makes_ordinal: Whether a dot makes a number an ordinal ("3. Mai"), so that it ends no sentence.
         counted: Makes a number fit a noun that follows it.
+        date_after: Pattern of the words after which 5/6 is a day and its month.
+        expires_after: Pattern of the words after which 12/27 is a month and its year.
+        fraction: A number above another, both as they are written: "five eighths"; None: said as two numbers.
         own: Rules that no other language has: pattern, and what stands for a match; they come first.
     """
 
@@ -97,8 +102,12 @@ class Speech:
     no_ends: frozenset[str]
     no_ends_before_numbers: frozenset[str]
     year_after: str = ""
+    no_end_suffix: str = ""
     dot_makes_ordinal: bool = False
     counted: Callable[[str], str] = _same
+    date_after: str = ""
+    expires_after: str = ""
+    fraction: Callable[[int, int], str] | None = None
     own: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = field(default=())
 
     def digits(self, text: str) -> str:

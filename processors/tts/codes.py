@@ -40,18 +40,18 @@ def rules(speech: Speech) -> list[tuple[re.Pattern[str], Rule]]:
     """What is read out sign by sign, the most particular form first."""
 
     def one_by_one(found: re.Match[str]) -> Pieces:
-        return _read_out(speech, found.group(), found.start())
+        return read_out(speech, found.group(), found.start())
 
     def after_words(found: re.Match[str]) -> Pieces:
         words, digits = found.group(1, 2)
-        return [(words, found.start()), *_read_out(speech, digits, found.start(2))]
+        return [(words, found.start()), *read_out(speech, digits, found.start(2))]
 
     announced = re.compile(
         rf"(?i)(\b(?:{speech.spelled_after})[\s:#(]*)(\d[\d -]*\d\d)(?![\w%]|[.,:/]\d|[ -]\d|\s?(?:{_counted(speech)}))"
     )
 
     def numbered(found: re.Match[str]) -> Pieces:
-        return [(speech.signs["#"] + " ", found.start()), *_read_out(speech, found[1], found.start(1))]
+        return [(speech.signs["#"] + " ", found.start()), *read_out(speech, found[1], found.start(1))]
 
     plain = [IBAN, CARD, INTERNATIONAL, NATIONAL, SORT_CODE, LONG]
     return [*((pattern, one_by_one) for pattern in plain), (announced, after_words), (NUMBERED, numbered)]
@@ -61,7 +61,7 @@ def masked_rules(speech: Speech) -> list[tuple[re.Pattern[str], Rule]]:
     """Numbers of which only the end is shown; to be used before asterisks are taken for markup."""
 
     def masked(found: re.Match[str]) -> Pieces:
-        digits = _read_out(speech, found.group(1), found.start(1))
+        digits = read_out(speech, found.group(1), found.start(1))
         return [(speech.signs["ending in"] + " ", found.start()), *digits]
 
     return [(MASKED, masked)]
@@ -71,9 +71,14 @@ def mixed_rules(speech: Speech) -> list[tuple[re.Pattern[str], Rule]]:
     """Words of letters and digits; to be used when nothing else has taken them ("5km")."""
 
     def mixed(found: re.Match[str]) -> Pieces:
-        return [piece for run in _RUN.finditer(found.group()) for piece in _read_run(speech, run, found.start())]
+        return read_runs(speech, found.group(), found.start())
 
     return [(MIXED, mixed)]
+
+
+def read_runs(speech: Speech, text: str, start: int) -> Pieces:
+    """A code of letters and digits, run by run."""
+    return [piece for run in _RUN.finditer(text) for piece in _read_run(speech, run, start)]
 
 
 def _counted(speech: Speech) -> str:
@@ -82,7 +87,7 @@ def _counted(speech: Speech) -> str:
     return "|".join(re.escape(sign) + (r"\b" if sign[-1].isalpha() else "") for sign in {*speech.currencies, *names})
 
 
-def _read_out(speech: Speech, text: str, start: int) -> Pieces:
+def read_out(speech: Speech, text: str, start: int) -> Pieces:
     """Each sign as a word; a comma after each group."""
     pieces: list[tuple[str, int]] = []
     for index, char in enumerate(text):
@@ -106,6 +111,6 @@ def _read_run(speech: Speech, run: re.Match[str], start: int) -> Pieces:
     if text.isdigit() and len(text) <= 2 and not text.startswith("0"):
         return [(" " + speech.cardinal(int(text)), at)]
     if text.isdigit() or (text.isupper() and len(text) <= MAX_LETTERS):
-        first, *others = _read_out(speech, text, at)
+        first, *others = read_out(speech, text, at)
         return [(" " + first[0], at), *others]
     return [(" " + text, at)]

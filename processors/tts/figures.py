@@ -103,6 +103,7 @@ def rules(speech: Speech) -> list[tuple[re.Pattern[str], Rule]]:
     number = figures.pattern
     currency = _any_of(speech.currencies)
     scales = _any_of(speech.scales)
+    units = _any_of(speech.units)
     # Without a currency "5 M" may be anything, and 101B is a room.
     plain_scales = _any_of(scale for scale in speech.scales if scale == "k" or len(scale) > 1)
 
@@ -115,6 +116,11 @@ def rules(speech: Speech) -> list[tuple[re.Pattern[str], Rule]]:
     def quantity(found: re.Match[str]) -> Pieces:
         said, name = figures.count(figures.read(found["n"]), speech.units[found["u"]])
         return [(said, found.start()), (f" {name}", found.start("u"))]
+
+    def per(found: re.Match[str]) -> Pieces:
+        said, name = figures.count(figures.read(found["n"]), speech.units[found["u"]])
+        other = speech.units[found["v"]].one.partition(" ")[2]
+        return [(said, found.start()), (f" {name} {speech.signs['per']} {other}", found.start("u"))]
 
     def scaled(found: re.Match[str]) -> Pieces:
         said = figures.say(figures.read(found["n"]))
@@ -136,8 +142,9 @@ def rules(speech: Speech) -> list[tuple[re.Pattern[str], Rule]]:
             re.compile(rf"(?<![\w.,])(?P<n>{number})(?:\s?(?P<scale>{scales}))?\s?(?P<c>{currency})(?!\w)"),
             amount,
         ),
-        (re.compile(rf"(?<![\w.,])(?P<n>{number})\s?(?P<u>{_any_of(speech.units)})(?![\w/²³])"), quantity),
-        (re.compile(rf"(?<![\w.,])(?P<n>{number})\s?(?P<scale>{plain_scales})(?!\w)"), scaled),
+        (re.compile(rf"(?<![\w.,])(?P<n>{number})\s?(?P<u>{units})(?![\w/²³])"), quantity),
+        (re.compile(rf"(?<![\w.,])(?P<n>{number})\s?(?P<u>{units})/(?P<v>{units})(?![\w/])"), per),
+        (re.compile(rf"(?<![\w.,])(?P<n>{number})(?:\s?(?P<scale>{plain_scales})(?!\w))"), scaled),
         (re.compile(rf"(?<![\w.,])(\d+)(?:{speech.ordinal_mark})(?!\w)"), lambda found: speech.ordinal(int(found[1]))),
         (
             re.compile(rf"(?<![\d.,/])(?:{_any_of(speech.fractions)})(?![\d/])"),
@@ -148,6 +155,8 @@ def rules(speech: Speech) -> list[tuple[re.Pattern[str], Rule]]:
             lambda found: f" {speech.signs['and']} {speech.fractions[found.group()]}",
         ),
     ]
+    if "M" in speech.scales:
+        made.insert(5, (re.compile(rf"(?<![\w.,])(?P<n>{number})(?P<scale>M)(?!\w)"), scaled))
     if speech.year_after:
         made.append((re.compile(rf"(?i)(\b(?:{speech.year_after})\s+)(?P<y>\d{{4}})(?![\w%]|[.,:]\d)"), year))
     return made

@@ -80,7 +80,12 @@ class PieceCutter:
         before = self._text[: found.start()]
         last = re.split(r"[\s(\"'“‘*_]", before)[-1]
         short, following = last.lower(), self._text[end]
-        if short in self._speech.no_ends or (len(last) == 1 and last.isalpha() and last.isupper() and last != "I"):
+        suffix = self._speech.no_end_suffix
+        if (
+            short in self._speech.no_ends
+            or (suffix and short.endswith(suffix))
+            or (len(last) == 1 and last.isalpha() and last.isupper() and last != "I")
+        ):
             return False
         if short in self._speech.no_ends_before_numbers and following.isdigit():
             return False

@@ -14,7 +14,7 @@ from itertools import groupby
 
 from processors.languages.catalogue import language
 from processors.languages.speech import Speech
-from processors.tts import codes, dates, figures
+from processors.tts import codes, dates, figures, notation
 from processors.tts.aligned_text import AlignedText, Rule
 from processors.tts.markup import strip_markup
 from processors.tts.word_times import split_words
@@ -62,8 +62,9 @@ class SpokenForm:
 
     def __init__(self, speech: Speech) -> None:
         self._speech = speech
-        self._before_figures: Rules = _own(speech) + _mail(speech)
+        self._before_figures: Rules = notation.early_rules(speech) + _own(speech) + _mail(speech)
         self._figures: Rules = [
+            *notation.rules(speech),
             *codes.rules(speech),
             *dates.month_rules(speech),
             *dates.rules(speech),
@@ -80,7 +81,7 @@ class SpokenForm:
         text = AlignedText(original)
         text.rewrite(_FOREIGN_DIGIT, _ascii_digits)
         strip_markup(text, self._speech)
-        has_figures = any(char.isdigit() for char in text.text)
+        has_figures = any(char.isnumeric() for char in text.text)
         for pattern, rule in [
             *self._before_figures,
             *(self._words if "." in text.text else []),
@@ -201,7 +202,7 @@ def _signs_between_figures(speech: Speech) -> Rules:
         (r"[~≈](?=\s?[\d$£€₹])", "~"),
         (r"<(?=\s?[\d$£€₹])", "<"),
         (r">(?=\s?[\d$£€₹])", ">"),
-        (r"(?<=\d):(?=\d)", "to"),
+        (r"(?<=\d):(?=\d)", "ratio"),
         (r"(?<=\d)/(?=[A-Za-z])", "per"),
     ]
     return [(re.compile(pattern), lambda _, said=signs[sign]: f" {said} ") for pattern, sign in beside]
