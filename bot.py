@@ -48,7 +48,7 @@ from transports.call import Call
 from transports.call_log import CallLog
 from transports.call_tokens import CallTokens, make_token
 from transports.dashboard import Sources, add_dashboard
-from transports.house import first_of, keep_house
+from transports.house import CLIENTS_LEAVE_SECS, first_of, keep_house
 from transports.server import CALLS, Calls, make_app
 from transports.site import app_runner
 from transports.webrtc import WebRTCCall
@@ -177,7 +177,7 @@ async def serve(settings: Settings, front: FrontLink | None = None) -> None:
         faces_others=exposure.faces_others(settings),
     )
     add_dashboard(app, sources)
-    runner = app_runner(app)
+    runner = app_runner(app, shutdown_timeout=CLIENTS_LEAVE_SECS)
     measuring = asyncio.create_task(_measure_cpu(services, app[CALLS]))
     await runner.setup()
     try:
@@ -189,7 +189,11 @@ async def serve(settings: Settings, front: FrontLink | None = None) -> None:
         _say_ready(settings, runner)
         await stopped.wait()
         if front is None:
-            logger.info("stopping: {} calls come to an end; once more to stop at once", len(app[CALLS]))
+            logger.info(
+                "stopping: {} calls may come to an end within {:g} s; once more to stop at once",
+                len(app[CALLS]),
+                settings.drain_secs,
+            )
         stopped.clear()
         await first_of(app[CALLS].drain(settings.drain_secs), stopped.wait())
     finally:

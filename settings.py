@@ -166,7 +166,12 @@ class Settings(BaseSettings):
         30, ge=1, le=1000, description="Texts among them, each of which asks for an answer."
     )
     keys_per_minute: int = Field(180, ge=1, le=10_000, description="Keys of the phone pad among them.")
-    drain_secs: float = Field(8.0, ge=0, le=600, description="How long a stop waits for calls to come to an end.")
+    drain_secs: float = Field(
+        8.0,
+        ge=0,
+        le=3600,
+        description="How long a stop waits for calls to come to an end; those left are told so 10 s before.",
+    )
     connect_timeout_secs: float = Field(
         15.0, gt=0, le=120, description="Seconds until an offer that never connects is dropped."
     )

@@ -155,6 +155,11 @@ class Dispatcher:
         told = self._workers[worker].max_calls
         return self._max_calls if told is None else told
 
+    @property
+    def stops(self) -> bool:
+        """Whether nobody is let in any more."""
+        return self._stops
+
     def taken(self, worker: int) -> int:
         """Places that a worker's calls take up."""
         return sum(1 for place in self._places.values() if place.worker == worker)

@@ -13,7 +13,7 @@ Voice does not come through here: callers and workers send it to each other.
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -47,6 +47,7 @@ from transports.server import (
     identified,
     later,
     read_body,
+    readiness,
     stopping,
     token_refused,
     too_many_calls,
@@ -218,13 +219,25 @@ class Front:
         calls = sum(self._dispatcher.taken(worker) for worker in live)
         most = sum(self._dispatcher.most(worker) for worker in live)
         body = {
-            "status": "down" if not live else "ok" if calls < most else "full",
+            "status": self._status(live, calls < most),
             "calls": calls,
             "max_calls": most,
             "workers": len(self._workers),
             "workers_ready": len(live),
         }
         return web.json_response(body, status=200 if live else 503)
+
+    async def ready(self, _: web.Request) -> web.Response:
+        """``GET /ready``."""
+        status = self._status(self._live(), has_room=True)
+        return readiness("ready" if status == "ok" else status)
+
+    def _status(self, live: Sequence[int], has_room: bool) -> str:
+        if not live:
+            return "down"
+        if self._dispatcher.stops:
+            return "draining"
+        return "ok" if has_room else "full"
 
     async def stats(self, access: Access, request: web.Request) -> web.Response:
         """``GET /stats``: of each figure but the number of calls, the worst."""
@@ -430,6 +443,7 @@ def make_front_app(
     app.router.add_delete("/api/offer", front.goodbye)
     app.router.add_get("/api/info", front.to_any)
     app.router.add_get("/health", front.health)
+    app.router.add_get("/ready", front.ready)
     app.router.add_get("/stats", stats)
     app.router.add_get("/metrics", metrics)
     app.router.add_get(f"{_ONE}/metrics", of_one)

@@ -89,7 +89,11 @@ async def keep_house(
             on_ready(runner)
             await stopped.wait()
             calls = sum(dispatcher.taken(index) for index in range(settings.workers))
-            logger.info("stopping: {} calls come to an end; once more to stop at once", calls)
+            logger.info(
+                "stopping: {} calls may come to an end within {:g} s; once more to stop at once",
+                calls,
+                settings.drain_secs,
+            )
             stopped.clear()
             dispatcher.stop()
             workers.stop()

@@ -53,6 +53,9 @@ NO_STANDING_CALL: Final = "no_standing_call"
 STOPPED_RETRY_SECS: Final = 10
 """When a server that stops may be there again."""
 
+PARTING_SECS: Final = 10.0
+"""So long before a stop ends what is left of the calls, the callers are told."""
+
 BUSY_ADDRESS_RETRY_SECS: Final = 10
 """When an address that has all the calls that it may have is to ask again."""
 
@@ -320,13 +323,28 @@ class Calls:
             await asyncio.wait(tasks, timeout=2 * HANG_UP_SECS)
 
     async def drain(self, secs: float) -> None:
-        """Take no more calls, and bring those that run to a polite end; returns when they are gone, or in so long."""
+        """Take no more calls, and let those that run come to their own end; returns when they are gone, or in so long.
+
+        Those that are left shortly before the end are told that the line closes (:data:`PARTING_SECS`).
+        """
         self._stops = True
-        tasks = [task for task in self._calls.values() if task is not None]
+        until = asyncio.get_running_loop().time() + secs
+        await self._gone_by(until - PARTING_SECS)
         for call in list(self._calls):
             call.part()
-        if tasks:
-            await asyncio.wait(tasks, timeout=secs)
+        await self._gone_by(until)
+
+    @property
+    def draining(self) -> bool:
+        """Whether no further call is taken, since the process stops."""
+        return self._stops
+
+    async def _gone_by(self, until: float) -> None:
+        """Wait until there are no calls, but not longer than the loop's time says."""
+        while (left := until - asyncio.get_running_loop().time()) > 0 and self._calls:
+            tasks = [task for task in self._calls.values() if task is not None]
+            # One that is being answered has no task yet.
+            await asyncio.wait(tasks, timeout=left) if tasks else await asyncio.sleep(min(left, 0.05))
 
     def held(self) -> dict[str, Any]:
         """Names of the places that calls take up, and of their peer connections; and how many calls there may be."""
@@ -466,6 +484,11 @@ def address_of(request: web.Request) -> str | None:
     return request.get(ADDRESS)
 
 
+def readiness(status: str) -> web.Response:
+    """What ``GET /ready`` tells a balancer: whether new calls may come here. A full house takes them: it has a line."""
+    return web.json_response({"status": status}, status=200 if status == "ready" else 503)
+
+
 def token_refused(error: TokenError) -> ApiError:
     """A call token is missing or is not taken (RFC 6750, section 3)."""
     return ApiError(401, error.code, error.reason, headers={hdrs.WWW_AUTHENTICATE: 'Bearer realm="Parley calls"'})
@@ -564,11 +587,16 @@ def make_app(
         return web.json_response({"status": "success"})
 
     async def health(_: web.Request) -> web.Response:
-        status = "ok" if len(calls) < settings.max_calls else "full"
+        status = "draining" if calls.draining else "ok" if len(calls) < settings.max_calls else "full"
         return web.json_response({"status": status, "calls": len(calls), "max_calls": settings.max_calls})
 
-    async def about(_: web.Request) -> web.Response:
-        servers = settings.ice_servers.for_client()
+    async def ready(_: web.Request) -> web.Response:
+        return readiness("draining" if calls.draining else "ready")
+
+    async def about(request: web.Request) -> web.Response:
+        # Credentials of TURN servers are for those who may call.
+        known = not tokens.required or isinstance(identified(tokens, request, None), CallerIdentity)
+        servers = settings.ice_servers.for_client() if known else []
         return web.json_response({**info(), "ice_servers": servers} if servers else dict(info()))
 
     async def stats(request: web.Request) -> web.Response:
@@ -599,6 +627,7 @@ def make_app(
     app.router.add_delete("/api/offer", goodbye)
     app.router.add_get("/api/info", about)
     app.router.add_get("/health", health)
+    app.router.add_get("/ready", ready)
     app.router.add_get("/stats", stats)
     app.router.add_get("/{path:(?!api/).*}", page)
     return app

@@ -1,5 +1,7 @@
 /** The server's HTTP face: what it is made of, and the exchange of offer, answer and candidates. */
 
+import { callToken } from "./caller.js";
+
 const DEADLINE_MS = 10_000;
 
 /** The server answered, and the answer is no. */
@@ -18,23 +20,23 @@ export class Refused extends Error {
   }
 }
 
-async function request(path, { method = "GET", json, signal } = {}) {
+async function request(path, { method = "GET", json, headers, signal } = {}) {
   const abort = new AbortController();
   const giveUp = () => abort.abort();
   const deadline = setTimeout(giveUp, DEADLINE_MS);
   signal?.addEventListener("abort", giveUp);
   try {
-    return await answer(path, { method, json, signal: abort.signal });
+    return await answer(path, { method, json, headers, signal: abort.signal });
   } finally {
     clearTimeout(deadline);
     signal?.removeEventListener("abort", giveUp);
   }
 }
 
-async function answer(path, { method, json, signal }) {
+async function answer(path, { method, json, headers = {}, signal }) {
   const response = await fetch(new URL(path, document.baseURI), {
     method,
-    headers: json === undefined ? {} : { "content-type": "application/json" },
+    headers: json === undefined ? headers : { ...headers, "content-type": "application/json" },
     body: json === undefined ? undefined : JSON.stringify(json),
     cache: "no-store",
     signal,
@@ -54,7 +56,10 @@ async function answer(path, { method, json, signal }) {
  *   ice_servers?: RTCIceServer[]}>}
  * @throws {Refused} The server said no. @throws {Error} It did not answer.
  */
-export const fetchInfo = () => request("api/info");
+export const fetchInfo = () => {
+  const token = callToken();
+  return request("api/info", { headers: token === null ? {} : { authorization: `Bearer ${token}` } });
+};
 
 /**
  * Send an offer.

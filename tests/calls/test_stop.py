@@ -14,7 +14,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def test_calls_come_to_a_polite_end() -> None:
-    async with real_bot(GREETING="", DRAIN_SECS="30") as bot, Caller(bot.url) as speaking, Caller(bot.url) as listening:
+    async with real_bot(GREETING="", DRAIN_SECS="12") as bot, Caller(bot.url) as speaking, Caller(bot.url) as listening:
         speaking.type_text("When are you open?")
         await until_state(speaking, "speaking")
         os.kill(bot.pid, signal.SIGTERM)

@@ -156,6 +156,20 @@ async def test_a_leaked_token_does_not_fill_the_house():
         assert (await call(client, token(sub="ben")))[0] == 200
 
 
+class Turn:
+    """Servers with credentials, as :class:`transports.ice_servers.IceServers` hands them out."""
+
+    def for_client(self) -> list[dict[str, str]]:
+        return [{"urls": "turn:relay.example", "username": "u", "credential": "c"}]
+
+
+async def test_credentials_of_turn_servers_are_for_those_who_may_call():
+    async with served(Limits(ice_servers=Turn())) as (client, _):  # type: ignore[arg-type]
+        assert "ice_servers" not in await (await client.get("/api/info")).json()
+        headers = {"Authorization": f"Bearer {token()}"}
+        assert (await (await client.get("/api/info", headers=headers)).json())["ice_servers"]
+
+
 # --- settings and the command line ---------------------------------------------------------------
 
 

@@ -290,6 +290,18 @@ async def test_figures_are_put_together():
         assert (ready.labels, ready.value) == ({"worker": "front"}, 2)
 
 
+async def test_a_balancer_learns_when_new_calls_must_not_come():
+    async with house(max_calls=1) as it:
+        assert (await it.client.get("/ready")).status == 200
+        it.dispatcher.stop()
+        ready = await it.client.get("/ready")
+        assert (ready.status, (await ready.json())["status"]) == (503, "draining")
+        assert (await (await it.client.get("/health")).json())["status"] == "draining"
+        it.lose(0)
+        it.lose(1)
+        assert (await (await it.client.get("/ready")).json())["status"] == "down"
+
+
 async def test_each_worker_has_its_dashboard():
     async with house() as it:
         for path in ("/", "/dashboard", "/dashboard/calls/1", "/workers/1/dashboard", "/workers/1/dashboard/calls/1"):

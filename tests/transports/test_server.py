@@ -212,6 +212,54 @@ async def test_a_server_that_stops_takes_no_calls_and_lets_the_others_part():
         await pc.close()
 
 
+async def test_a_stop_lets_calls_come_to_their_own_end_and_tells_the_balancer_first(monkeypatch):
+    monkeypatch.setattr("transports.server.PARTING_SECS", 0.3)
+    began, parted = [], []
+
+    async def runs(call):
+        began.append(call)
+        call.part = lambda: (parted.append((call, asyncio.get_running_loop().time())), call.hang_up())
+        await call.closed.wait()
+
+    async with server(Limits(max_calls=3), start_call=runs) as client:
+        assert (await client.get("/ready")).status == 200
+        pcs = []
+        for _ in range(3):
+            pc, body = await offer()
+            pcs.append(pc)
+            assert (await post(client, body))[0] == 200
+        loop = asyncio.get_running_loop()
+        at = loop.time()
+        draining = asyncio.create_task(client.app[CALLS].drain(0.9))
+        await asyncio.sleep(0)
+        ready = await client.get("/ready")
+        assert (ready.status, (await ready.json())["status"]) == (503, "draining")
+        health = await client.get("/health")
+        assert (health.status, (await health.json())["status"]) == (200, "draining")
+        assert (await post(client, body))[1]["code"] == "stopping"
+        began[0].hang_up()  # the caller's own end, which nobody hurried
+        await until_calls(client, 2)
+        assert not parted
+        await draining
+        assert [call for call, _ in parted] == began[1:]
+        assert all(0.55 <= when - at <= 0.9 for _, when in parted), "shortly before the end, and not before"
+        for pc in pcs:
+            await pc.close()
+
+
+async def test_a_stop_waits_no_longer_than_for_the_last_call():
+    async with server(Limits(max_calls=3)) as client:
+        pc, body = await offer()
+        _, answer = await post(client, body)
+        loop = asyncio.get_running_loop()
+        at = loop.time()
+        draining = asyncio.create_task(client.app[CALLS].drain(60.0))
+        await client.delete("/api/offer", json={"pc_id": answer["pc_id"]})
+        await draining
+        assert loop.time() - at < 10.0
+        await pc.close()
+
+
 async def test_an_offer_that_never_connects_is_freed():
     async with server(Limits(connect_timeout_secs=0.5)) as client:
         pc, body = await offer()
