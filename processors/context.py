@@ -16,7 +16,14 @@ from pipecat.frames.frames import DataFrame, Frame, LLMContextFrame, SystemFrame
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
-from processors.frames import ClientReadyFrame, ReplyCommittedFrame, ReplyPlayedFrame, UserGuessFrame, UserTurnFrame
+from processors.frames import (
+    ClientReadyFrame,
+    ReplyCommittedFrame,
+    ReplyPlayedFrame,
+    UserGuessFrame,
+    UserTurnFrame,
+    UserWordsFrame,
+)
 from processors.overtaking import OvertakingInterruptions
 
 CUT_MARK = " …[interrupted]"
@@ -294,6 +301,17 @@ class ReplyGuessFrame(DataFrame):
 
 
 @dataclass
+class PromptSoFarFrame(DataFrame):
+    """A prompt whose last words are still being spoken; a model may read along.
+
+    Parameters:
+        messages: The prompt so far.
+    """
+
+    messages: list[Message]
+
+
+@dataclass
 class ConversationFrame(SystemFrame):
     """The conversation so far, for a client that comes back to it.
 
@@ -340,6 +358,9 @@ class _UserContext(OvertakingInterruptions):
         if isinstance(frame, UserGuessFrame):
             messages = self._pair.conversation.messages_with(frame.turn_id, frame.text) if frame.text else []
             await self.push_frame(ReplyGuessFrame(messages))
+            return
+        if isinstance(frame, UserWordsFrame):
+            await self.push_frame(PromptSoFarFrame(self._pair.conversation.messages_with(frame.turn_id, frame.text)))
             return
         if not isinstance(frame, UserTurnFrame):
             await self.push_frame(frame, direction)

@@ -128,6 +128,19 @@ class UserGuessFrame(DataFrame):
 
 
 @dataclass
+class UserWordsFrame(DataFrame):
+    """The user is speaking, and has said this so far; a model may read along.
+
+    Parameters:
+        turn_id: The turn.
+        text: Its words so far.
+    """
+
+    turn_id: int
+    text: str
+
+
+@dataclass
 class GuessTextFrame(DataFrame):
     """Words of a reply that may be asked for: its first piece may be spoken ahead, unheard.
 

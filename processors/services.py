@@ -18,7 +18,7 @@ from processors.context import Conversation
 from processors.identity import CallerIdentity
 from processors.languages.catalogue import language
 from processors.llm import weights
-from processors.llm.base import LanguageModel, LanguageModelError
+from processors.llm.base import LanguageModel, LanguageModelError, ReadsAlong
 from processors.llm.groq import FREE_ACCOUNT, SHORT_NAMES, GroqModel
 from processors.llm.local import LocalModel
 from processors.llm.openai_compatible import OpenAICompatibleModel
@@ -271,7 +271,11 @@ class Services:
     @property
     def handler_params(self) -> HandlerParams:
         """Fixed sentences."""
-        return HandlerParams(language=self.settings.language, greeting=self.settings.greeting)
+        return HandlerParams(
+            language=self.settings.language,
+            greeting=self.settings.greeting,
+            tells_words=isinstance(self.language_model, ReadsAlong),
+        )
 
     @property
     def detect_end_of_turn(self) -> TurnDetector | None:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 Message = dict[str, Any]
 """One message in the shape of OpenAI's chat completions API."""
@@ -195,6 +195,20 @@ class LanguageModel(Protocol):
 
     async def close(self) -> None:
         """Give back what :meth:`warm` took."""
+        ...
+
+
+@runtime_checkable
+class ReadsAlong(Protocol):
+    """A model that can read a prompt while its last words are still being spoken."""
+
+    def read_ahead(self, messages: Sequence[Message], tools: Sequence[ToolSpec] = ()) -> None:
+        """Begin to read; returns at once, and asks for nothing.
+
+        Args:
+            messages: The prompt so far; its last message, the user's, will go on.
+            tools: Tools that may be called.
+        """
         ...
 
 

@@ -12,7 +12,7 @@ from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.frame_processor import FrameDirection
 
 from gateway.guesses import Guesses
-from processors.context import ReplyContextFrame, ReplyGuessFrame
+from processors.context import PromptSoFarFrame, ReplyContextFrame, ReplyGuessFrame
 from processors.frames import (
     PlayoutStalledFrame,
     ReplyEndFrame,
@@ -33,6 +33,7 @@ from processors.llm.base import (
     LanguageModel,
     LanguageModelError,
     Message,
+    ReadsAlong,
     TextDelta,
     ToolCallDelta,
     ToolSpec,
@@ -163,6 +164,10 @@ class LLMProcessor(OvertakingInterruptions):
             case ReplyGuessFrame():
                 if self._preparations is not None:
                     await self._preparations.prepare(frame.messages, self._specs)
+                return
+            case PromptSoFarFrame():
+                if isinstance(self._model, ReadsAlong):
+                    self._model.read_ahead(frame.messages, self._specs)
                 return
             case WordHeardFrame() | PlayoutStalledFrame() | ReplyPlayedFrame() if direction is FrameDirection.UPSTREAM:
                 await self._note_playout(frame)

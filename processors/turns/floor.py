@@ -116,6 +116,11 @@ class Floor:
 
     # --- what every part uses ------------------------------------------------------------
 
+    @property
+    def words_so_far(self) -> tuple[int, str]:
+        """The turn that is open or would be next, and its words so far."""
+        return self.turn_id if self._turn_open else self.turn_id + 1, self._transcript.text()
+
     def _set(self, timer: Timer, secs: float) -> None:
         self._timers[timer] = self._now + secs
 

@@ -56,6 +56,7 @@ from processors.frames import (
     UserGuessFrame,
     UserTextFrame,
     UserTurnFrame,
+    UserWordsFrame,
     WordHeardFrame,
 )
 from processors.llm.base import Cause
@@ -118,11 +119,13 @@ class HandlerParams:
         language: Of the fixed sentences.
         greeting: First sentence; empty: none.
         judge_at_ms: Lengths of a sound, in milliseconds, at which the judge is asked.
+        tells_words: Whether the words so far are passed on while the user speaks, for a model that reads along.
     """
 
     language: str = "en"
     greeting: str = ""
     judge_at_ms: tuple[int, ...] = (160, 224, 320, 416, 512, 608, 800, 1200, 1600)
+    tells_words: bool = False
 
 
 class InterruptionHandler(InlineAudio, FrameProcessor):
@@ -187,6 +190,7 @@ class InterruptionHandler(InlineAudio, FrameProcessor):
             case InterimTranscriptFrame():
                 await self.push_frame(frame, direction)
                 await self._feed(ev.Words(frame.text, frame.segment, False, frame.confidence))
+                await self._tell_words()
                 return
             case UserTextFrame():
                 await self.push_frame(frame, direction)
@@ -232,6 +236,12 @@ class InterruptionHandler(InlineAudio, FrameProcessor):
             case _:
                 pass
         await self.push_frame(frame, direction)
+
+    async def _tell_words(self) -> None:
+        """Pass the words so far on, if somebody reads along."""
+        turn_id, text = self.machine.words_so_far
+        if self._params.tells_words and text and self.machine.state is State.USER_SPEAKING:
+            await self.push_frame(UserWordsFrame(turn_id, text))
 
     async def process_audio(self, frame: InputAudioRawFrame, direction: FrameDirection) -> None:
         """Hear a window; it goes no further."""

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from processors.context import Conversation
-from processors.llm import local, prompt_state
+from processors.llm import llama_server, prompt_state
 from processors.llm.base import Finish, TextDelta, Usage
 from processors.llm.local import LocalModel
 from processors.llm.machine_text import MachineTextFilter
@@ -113,7 +113,7 @@ async def first_answer(model) -> tuple[str, Usage]:
 async def started(prompts: Path, monkeypatch) -> tuple[str, Usage]:
     """Start a model as a new process would, and ask."""
     monkeypatch.setattr(prompt_state, "prompts_folder", lambda: prompts)
-    monkeypatch.setattr(local, "prompts_folder", lambda: prompts)
+    monkeypatch.setattr(llama_server, "prompts_folder", lambda: prompts)
     model = LocalModel(temperature=0.0)
     await model.warm(PROMPT)
     answer = await first_answer(model)
@@ -160,3 +160,51 @@ async def test_a_state_that_the_library_refuses_is_read_anew(tmp_path, monkeypat
     text, _ = await first_answer(model)
     await model.close()
     assert text
+
+
+# --- reading along -----------------------------------------------------------------------
+
+
+QUESTION = "Could you please tell me at what time your branch in the old town opens on Saturday mornings"
+
+
+async def until_read(model) -> None:
+    async with asyncio.timeout(60):
+        while model._reader._task is not None:
+            await asyncio.sleep(0.02)
+
+
+async def usage_of(model, messages) -> Usage:
+    """What the model had read before, and what not, when it was asked."""
+    deltas = [delta async for delta in model.stream(messages)]
+    (usage,) = [delta.usage for delta in deltas if isinstance(delta, Finish)]
+    return usage
+
+
+async def test_words_that_were_read_while_they_were_spoken_are_not_read_again(model):
+    """Counted in tokens, so that it does not matter how busy the machine is."""
+    words = QUESTION.split()
+    unread = await usage_of(model, prompt(" ".join(reversed(words))))
+    for count in range(2, len(words) + 1):
+        model.read_ahead(prompt(" ".join(words[:count])))
+        await until_read(model)
+    read = await usage_of(model, prompt(" ".join(words) + "?"))
+    new_before = unread.prompt_tokens - unread.cached_tokens
+    new_after = read.prompt_tokens - read.cached_tokens
+    assert new_before > len(words)
+    assert new_after <= 9, "the last word, the end of the message and the beginning of the reply"
+
+
+async def test_a_reply_to_other_words_is_what_it_would_have_been(model):
+    question = prompt("When are you open?")
+    alone, _ = await read(model, question)
+    model.read_ahead(prompt("When are you going to open a branch on the moon, and who may"))
+    along, _ = await read(model, question)
+    assert along == alone
+
+
+async def test_nothing_is_read_while_a_reply_is_generated(model):
+    async with aclosing(model.stream(prompt("Tell me about banks."))) as deltas:
+        await anext(deltas)
+        model.read_ahead(prompt("How much is a safe"))
+        assert model._reader._task is None
