@@ -9,9 +9,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import uvloop
 from aiohttp import web
 
 from emulators.faults import FaultRule, Vendor
+from emulators.known_clips import Library
 from emulators.log import RequestLog
 from emulators.profile import SHIPPED, Profile, ProfileError, load_profile
 from emulators.serving import bot_environment, serving
@@ -39,6 +41,12 @@ def parser() -> argparse.ArgumentParser:
         "0: free ones)",
     )
     top.add_argument("--log", type=Path, metavar="FILE", help="append each finished request to it, as a JSON line")
+    top.add_argument(
+        "--clips",
+        type=Path,
+        metavar="FILE",
+        help="what callers may say, as a load test writes it: speech to text compares, and need not recognise",
+    )
     return top
 
 
@@ -66,13 +74,13 @@ def make_admin(world: World) -> web.Application:
     return app
 
 
-async def serve(profile: Profile, host: str, port: int, log: Path | None) -> None:
+async def serve(profile: Profile, host: str, port: int, log: Path | None, clips: Library | None = None) -> None:
     """Serve until told to stop.
 
     Raises:
         OSError: A port is taken.
     """
-    world = World(profile, RequestLog(time.monotonic, log))
+    world = World(profile, RequestLog(time.monotonic, log), clips)
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
@@ -99,8 +107,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         profile = load_profile(options.profile)
-        asyncio.run(serve(profile, options.host, options.port, options.log))
-    except (ProfileError, models.ModelError) as error:
+        clips = Library.read(options.clips) if options.clips else None
+        uvloop.run(serve(profile, options.host, options.port, options.log, clips))
+    except (ProfileError, models.ModelError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except OSError as error:

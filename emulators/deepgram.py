@@ -15,6 +15,7 @@ from aiohttp import WSMsgType, web
 
 from emulators.faults import Kind, Vendor
 from emulators.hearing import Ears, Heard, warm
+from emulators.known_clips import KnowingEars
 from emulators.log import Entry
 from emulators.mischief import Broken, Closed, Mischief, Send, at_connect
 from emulators.world import World
@@ -37,7 +38,8 @@ def make_app(world: World) -> web.Application:
     """The server of both versions."""
     server = _Deepgram(world)
     app = web.Application()
-    app.on_startup.append(warm)
+    if world.clips is None:
+        app.on_startup.append(warm)
     app.router.add_get("/v1/listen", server.listen_v1)
     app.router.add_get("/v2/listen", server.listen_v2)
     return app
@@ -112,7 +114,11 @@ class _Stream:
         self._world = world
         self._request = request
         self._entry = entry
-        self._ears = Ears(rate_hz, self._on_heard, self._on_speech)
+        self._ears = (
+            Ears(rate_hz, self._on_heard, self._on_speech)
+            if world.clips is None
+            else KnowingEars(world.clips, rate_hz, self._on_heard, self._on_speech)
+        )
         self._dialect: _Dialect = (
             V1(entry.request_id, self._ears)
             if what == "listen v1"
@@ -267,7 +273,7 @@ def _words(heard: Heard, *, v1: bool) -> list[dict[str, Any]]:
 class V1:
     """``Results``, ``SpeechStarted``, ``UtteranceEnd``."""
 
-    def __init__(self, request_id: str, ears: Ears) -> None:
+    def __init__(self, request_id: str, ears: Ears | KnowingEars) -> None:
         self._request_id = request_id
         self._ears = ears
         self._finalizing = False
@@ -368,7 +374,7 @@ class V1:
 class V2:
     """``Connected``, ``TurnInfo``."""
 
-    def __init__(self, request_id: str, ears: Ears, *, eager: bool) -> None:
+    def __init__(self, request_id: str, ears: Ears | KnowingEars, *, eager: bool) -> None:
         self._request_id = request_id
         self._ears = ears
         self._eager = eager

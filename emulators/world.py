@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from weakref import WeakSet
 
 from emulators.faults import FaultSchedule, Vendor
+from emulators.known_clips import Library
 from emulators.latency import Chances, Latency
 from emulators.log import RequestLog
 from emulators.profile import Profile
@@ -18,10 +19,12 @@ class World:
     Args:
         profile: What the vendors are like.
         log: What they did.
+        clips: What callers may say, if the speech-to-text emulators need not recognise it; None: they do.
     """
 
     profile: Profile
     log: RequestLog = field(default_factory=lambda: RequestLog(time.monotonic))
+    clips: Library | None = None
     chances: Chances = field(init=False)
     faults: FaultSchedule = field(init=False)
     _connected: "WeakSet[asyncio.BaseTransport]" = field(default_factory=WeakSet)

@@ -45,12 +45,14 @@ class Clip:
         packets: Opus packets of 20 ms.
         first_loud_secs: Start of the first loud block, from the clip's start.
         last_loud_secs: End of the last loud block, from the clip's start.
+        text: Its words, where they are known.
     """
 
     name: str
     packets: tuple[bytes, ...]
     first_loud_secs: float
     last_loud_secs: float
+    text: str = ""
 
     @property
     def secs(self) -> float:
@@ -100,7 +102,7 @@ def levels(samples: Samples) -> NDArray[np.float32]:
     return np.sqrt(np.mean(np.square(blocks.astype(np.float32)), axis=1))
 
 
-def clip_from_samples(name: str, samples: Samples) -> Clip:
+def clip_from_samples(name: str, samples: Samples, text: str = "") -> Clip:
     """Encode 48 kHz mono samples as a clip.
 
     Raises:
@@ -115,6 +117,7 @@ def clip_from_samples(name: str, samples: Samples) -> Clip:
         packets=_encoded(padded),
         first_loud_secs=float(loud[0]) * BLOCK_SECS,
         last_loud_secs=float(loud[-1] + 1) * BLOCK_SECS,
+        text=text,
     )
 
 

@@ -2,16 +2,21 @@
 
 import asyncio
 import contextlib
+import os
 import re
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
 
+from emulators.known_clips import KnownClip, write_library
+from emulators.profile import load_profile
 from loadtest.bot_process import ROOT, START_SECS, STOP_SECS, real_bot
 from loadtest.process_figures import cpu_secs, rss_mb
 
@@ -97,42 +102,110 @@ class Watched:
             before, at = cpu, now
 
 
+@dataclass(frozen=True)
+class Setup:
+    """How a bot of our own is set up.
+
+    Attributes:
+        profile: A profile of the emulators; None: local speech and the scripted responder.
+        max_calls: How many calls it takes at once; ``auto``: what it works out itself.
+        clips: What callers may say, if the vendor's ears need not recognise it.
+        voice: Its voice: ``gtts`` or ``elevenlabs``.
+        core: The core that it has for itself; None: it shares all.
+    """
+
+    profile: str | None
+    max_calls: int | str
+    clips: Sequence[KnownClip] | None = None
+    voice: str = "gtts"
+    core: int | None = None
+
+    def variables(self) -> dict[str, str]:
+        """The bot's settings, but for where the vendors are."""
+        stated = {"MAX_CALLS": str(self.max_calls), "GREETING": "", "BANK_FILE": ":memory:", "LOG_LEVEL": "WARNING"}
+        if self.profile is None:
+            return stated | {"LLM": "scripted"}
+        stated |= {"LLM": "groq", "GROQ_API_KEY": "emulated", "TTS": self.voice}
+        stated |= {"DEEPGRAM_STREAMS": str(load_profile(self.profile).deepgram_streams)}
+        return stated | ({"ELEVENLABS_API_KEY": "emulated"} if self.voice == "elevenlabs" else {})
+
+
 @asynccontextmanager
-async def bot_under_test(url: str | None, profile: str | None, max_calls: int | str) -> AsyncIterator[Watched]:
+async def bot_under_test(url: str | None, setup: Setup) -> AsyncIterator[Watched]:
     """The bot at a URL, or one of our own, with the vendors of a profile emulated where one is named.
 
     Args:
         url: Somebody's bot; None: start one.
-        profile: A profile of the emulators; None: local speech and the scripted responder.
-        max_calls: How many calls our own takes at once; auto: what it works out itself.
+        setup: How that is set up.
     """
     if url is not None:
         yield Watched(url.rstrip("/"), "a bot that runs already")
         return
-    settings = {"MAX_CALLS": str(max_calls), "GREETING": "", "BANK_FILE": ":memory:", "LOG_LEVEL": "WARNING"}
-    if profile is None:
-        async with real_bot(LLM="scripted", **settings) as bot:
+    stated = setup.variables()
+    if setup.profile is None:
+        async with _on_its_core(setup.core), real_bot(**stated) as bot:
             yield Watched(bot.url, "local ears, local voice, scripted answers", bot.pid, log=bot.lines)
         return
-    async with _emulators(profile) as (variables, admin_url):
-        stated = {"LLM": "groq", "TTS": "gtts", "GROQ_API_KEY": "emulated"}
+    others = _others(setup.core)
+    if others:
+        os.sched_setaffinity(0, others)  # emulators and callers inherit it
+    async with _emulators(setup.profile, setup.clips) as (variables, admin_url):
         if "DEEPGRAM_URL" in variables:
             stated |= {"STT": "deepgram", "DEEPGRAM_API_KEY": "emulated"}
-        async with real_bot(**{**settings, **stated, **variables}) as bot:
+        async with _on_its_core(setup.core), real_bot(**stated, **variables) as bot:
+            if others:
+                os.sched_setaffinity(0, others)
             ears = "Deepgram" if "STT" in stated else "local ears"
-            setup = f"{ears}, Groq and gTTS as emulated vendors (profile {profile})"
-            yield Watched(bot.url, setup, bot.pid, admin_url, log=bot.lines)
+            known = "; its ears know the callers' clips" if setup.clips is not None else ""
+            alone = f"; the bot on core {setup.core} alone" if setup.core is not None else ""
+            voice = {"gtts": "gTTS", "elevenlabs": "ElevenLabs"}[setup.voice]
+            told = f"{ears}, Groq and {voice} as emulated vendors (profile {setup.profile}{known}){alone}"
+            yield Watched(bot.url, told, bot.pid, admin_url, log=bot.lines)
+
+
+def _others(core: int | None) -> set[int]:
+    """All cores of this process but one; empty if none is set aside, or none would be left."""
+    return set() if core is None else os.sched_getaffinity(0) - {core}
 
 
 @asynccontextmanager
-async def _emulators(profile: str) -> AsyncIterator[tuple[dict[str, str], str]]:
+async def _on_its_core(core: int | None) -> AsyncIterator[None]:
+    """What is started first thing inside has a core for itself, with all its threads."""
+    before = os.sched_getaffinity(0) if core is not None else set()
+    if core is not None:
+        os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        if before:
+            os.sched_setaffinity(0, before)
+
+
+@asynccontextmanager
+async def _emulators(profile: str, clips: Sequence[KnownClip] | None) -> AsyncIterator[tuple[dict[str, str], str]]:
     """Run the emulators; yields the bot's settings for them and the address of their log.
+
+    Args:
+        profile: What they are like.
+        clips: What callers may say, if it need not be recognised.
 
     Raises:
         NotHealthy: They did not start.
     """
+    with contextlib.ExitStack() as stack:
+        known: list[str] = []
+        if clips is not None:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            write_library(clips, folder / "clips.npz")
+            known = ["--clips", str(folder / "clips.npz")]
+        async with _emulators_process(profile, known) as found:
+            yield found
+
+
+@asynccontextmanager
+async def _emulators_process(profile: str, more: Sequence[str]) -> AsyncIterator[tuple[dict[str, str], str]]:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "emulators", "--profile", profile, "--port", "0"),
+        *(sys.executable, "-m", "emulators", "--profile", profile, "--port", "0", *more),
         cwd=ROOT,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from emulators.faults import Vendor
+from emulators.known_clips import Library
 from emulators.profile import Profile
 from emulators.serving import bot_environment, serving
 from emulators.world import World
@@ -43,17 +44,21 @@ class House:
 
 
 @asynccontextmanager
-async def emulated_house(profile: Profile, changes: Mapping[str, Any] | None = None) -> AsyncIterator[House]:
+async def emulated_house(
+    profile: Profile, changes: Mapping[str, Any] | None = None, clips: Library | None = None
+) -> AsyncIterator[House]:
     """Open it.
 
     Args:
         profile: What the vendors are like.
         changes: Settings of the bot that differ from :data:`SETTINGS`.
+        clips: What callers may say, if the vendor's ears need not recognise it.
     """
-    world = World(profile)
+    world = World(profile, clips=clips)
     async with serving(world, vendors=VENDORS) as ports:
         where = {name.lower(): value for name, value in bot_environment(ports).items()}
-        settings = Settings(_env_file=None, **{**SETTINGS, **where, **(changes or {})})  # pyright: ignore[reportCallIssue]
+        stated = {**SETTINGS, "deepgram_streams": profile.deepgram_streams, **where, **(changes or {})}
+        settings = Settings(_env_file=None, **stated)  # pyright: ignore[reportCallIssue]
         services = await Services.load(settings)
         try:
             yield House(services, world)

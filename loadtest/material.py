@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 
 from bench.clips import load_clips
+from emulators.known_clips import KnownClip
 from loadtest.audio import SAMPLE_RATE_HZ, Clip, Samples, clip_from_samples, load_wav, resampled, silence
 from loadtest.scenario import Asked
 from processors.frames import INPUT_SAMPLE_RATE_HZ
@@ -18,6 +19,7 @@ from processors.models import ModelError
 from processors.tts.base import VoiceError
 from processors.tts.local import SAMPLE_RATE_HZ as VOICE_RATE_HZ
 from processors.tts.local import HibariVoice
+from transports.opus import OpusDecoder
 
 OWN_CLIPS: Final = Path(__file__).resolve().parents[1] / "tests" / "data"
 
@@ -55,6 +57,16 @@ class Material:
     interruptions: tuple[Clip, ...]
     false_alarms: tuple[Clip, ...]
 
+    def known_clips(self) -> list[KnownClip]:
+        """All of it as it is heard at the other end, for ears that need not recognise it."""
+        parts = (self.questions, self.tools, self.long_answers, self.interruptions, self.false_alarms)
+        return [KnownClip(clip.text, _decoded(clip)) for part in parts for clip in part]
+
+
+def _decoded(clip: Clip) -> Samples:
+    decoder = OpusDecoder(sample_rate_hz=INPUT_SAMPLE_RATE_HZ)
+    return np.frombuffer(b"".join(map(decoder.decode, clip.packets)), np.int16)
+
 
 def gather(ask: Asked, audio: Path | None = None) -> Material:
     """Load and speak everything, encoded as Opus. Blocks for a second or so.
@@ -70,7 +82,7 @@ def gather(ask: Asked, audio: Path | None = None) -> Material:
     recorded = _recorded(folder)
     speaker = _Speaker()
     spoken = {
-        part: tuple(clip_from_samples(text, speaker.speak(text)) for text in texts)
+        part: tuple(clip_from_samples(text, speaker.speak(text), text) for text in texts)
         for part, texts in (("question", ask.question), ("tool", ask.tool), ("long", ask.long_answer))
     }
     for part in ("interruption", "false_alarm"):
@@ -102,7 +114,7 @@ def _recorded(folder: Path) -> dict[str, tuple[Clip, ...]]:
             continue
         samples = resampled(entry.pcm, INPUT_SAMPLE_RATE_HZ, SAMPLE_RATE_HZ)
         try:
-            found[part].append(clip_from_samples(Path(entry.file).stem, samples))
+            found[part].append(clip_from_samples(Path(entry.file).stem, samples, entry.transcript or ""))
         except ValueError:
             continue  # too quiet for its times to be told
     return {part: tuple(clips) for part, clips in found.items()}

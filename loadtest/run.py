@@ -9,6 +9,7 @@ and what was heard so far is reported. With ``--virtual`` the same runs without 
 import argparse
 import asyncio
 import datetime
+import os
 import platform
 import signal
 import sys
@@ -29,7 +30,7 @@ from emulators.profile import ProfileError, load_profile
 from loadtest import cost, report
 from loadtest.acts import Conversation, Phone
 from loadtest.audio import Samples
-from loadtest.bot_under_test import NotHealthy, Watched, bot_under_test
+from loadtest.bot_under_test import NotHealthy, Setup, Watched, bot_under_test
 from loadtest.caller import Caller
 from loadtest.crowd import Crowd, Job, Progress
 from loadtest.judging import CallScore, RequestScore
@@ -84,6 +85,17 @@ class Run:
         """The emulated vendors' profile; None without emulated vendors."""
         options = self.options
         return None if options.url or options.profile == "none" else str(options.profile)
+
+    @property
+    def knows_clips(self) -> bool:
+        """Whether the vendors' ears know what callers say, since recognising it would cost more than all the rest."""
+        wanted = self.options.ears or ("clips" if self.options.callers > BURST_CALLERS else "recogniser")
+        return self.profile is not None and wanted == "clips"
+
+    @property
+    def ears(self) -> str:
+        """How the vendors hear, for the report."""
+        return "; its ears know the callers' clips" if self.knows_clips else ""
 
     @property
     def limit_secs(self) -> float:
@@ -259,7 +271,9 @@ def machine() -> dict[str, str]:
 async def run_all(run: Run) -> dict[str, Any]:
     """The whole test; returns what ``summary.json`` holds."""
     options = run.options
-    async with bot_under_test(options.url, run.profile, options.max_calls) as bot:
+    clips = run.material.known_clips() if run.knows_clips else None
+    setup = Setup(run.profile, options.max_calls, clips, options.voice, options.bot_core)
+    async with bot_under_test(options.url, setup) as bot:
         try:
             requests, calls, about = await call(run, bot)
         finally:
@@ -335,14 +349,34 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         metavar="NAME|FILE",
         help="what the emulated vendors are like; none: local speech and scripted answers; default: seed",
     )
+    command.add_argument(
+        "--ears",
+        choices=("recogniser", "clips"),
+        help="how emulated vendors hear: a recogniser reads the audio, or it is compared with the clips, which costs a "
+        f"hundredth; default: recogniser for up to {BURST_CALLERS} callers",
+    )
     command.add_argument("--report", type=Path, default=Path("report"), metavar="DIR", help="default: report")
     command.add_argument(
         "--audio", type=Path, metavar="DIR", help="folder with a manifest.jsonl; default: the tests' own clips"
+    )
+    command.add_argument(
+        "--voice", choices=("gtts", "elevenlabs"), default="gtts", help="the bot's emulated voice; default: gtts"
+    )
+    command.add_argument(
+        "--bot-core",
+        type=int,
+        metavar="CORE",
+        help="run the started bot on this core alone, and emulators and callers on the others (Linux)",
     )
     command.add_argument("--prices", type=Path, default=PRICES, metavar="FILE", help="prices of the vendors")
     command.add_argument("--processes", type=int, default=2, help="processes for the callers at most; default: 2")
     command.add_argument("--limit-secs", type=float, help="end the load after this time; default: by its size")
     command.add_argument("--min-success", type=float, metavar="RATE", help="exit with 1 below this success (0 to 1)")
+
+
+def _can_pin(options: argparse.Namespace) -> bool:
+    cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
+    return options.bot_core in cores and len(cores) > 1 and not options.virtual and not options.url
 
 
 def main(options: argparse.Namespace) -> int:
@@ -355,6 +389,9 @@ def main(options: argparse.Namespace) -> int:
         return 2
     if options.virtual and (options.url or options.profile == "none"):
         print("error: --virtual emulates the vendors of a profile, and calls no other bot", file=sys.stderr)
+        return 2
+    if options.bot_core is not None and not _can_pin(options):
+        print("error: --bot-core needs Linux, that core, and another one for the callers", file=sys.stderr)
         return 2
     if find_spec("matplotlib") is None:
         print("error: plots need matplotlib; run: pip install -e '.[loadtest]'", file=sys.stderr)

@@ -9,6 +9,7 @@ import asyncio
 import time
 from typing import Any, Final
 
+from emulators.known_clips import Library
 from emulators.profile import load_profile
 from loadtest import virtual_time, whole_calls
 from loadtest.acts import Request
@@ -30,7 +31,8 @@ async def _run(run: Run) -> dict[str, Any]:
     options, scenario, material = run.options, run.scenario, run.material
     assert run.profile is not None
     done: list[Progress] = []
-    async with emulated_house(load_profile(run.profile), {"max_calls": options.max_calls}) as house:
+    clips = Library(material.known_clips()) if run.knows_clips else None
+    async with emulated_house(load_profile(run.profile), {"max_calls": options.max_calls}, clips) as house:
         with run.phase("one caller alone"):
             references = await rehearse(run, whole_calls.Door(house.services, lambda: 1).phone)
         house.world.log.reset()
@@ -62,7 +64,7 @@ async def _run(run: Run) -> dict[str, Any]:
     about = {
         "bot": {
             "url": "",
-            "setup": f"{names} as emulated vendors (profile {run.profile}), without WebRTC",
+            "setup": f"{names} as emulated vendors (profile {run.profile}{run.ears}), without WebRTC",
             "providers": providers,
             "max_calls": options.max_calls,
         },
