@@ -323,6 +323,11 @@ class Settings(BaseSettings):
         description="What answers when no vendor's model can: local, none, or auto: local if its weights are there and "
         "the machine has four cores or more.",
     )
+    llm_overflow: bool = Field(
+        True,
+        description="Whether the local model, where it may stand in, also answers when the vendors' line is longer "
+        "than its own.",
+    )
     llm_max_wait_secs: float = Field(
         60.0, ge=1, le=600, description="Longest wait in line for an answer; the caller is told how long."
     )

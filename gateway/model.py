@@ -13,6 +13,7 @@ from gateway.capacity import DemandMeter, Part, of_models
 from gateway.continuation import Continuation, continued
 from gateway.guesses import Guesses
 from gateway.in_flight import InFlight
+from gateway.overflow import Overflow
 from gateway.policy import CHARS_PER_TOKEN, Choice, Decision, Policy, PolicyParams, Refuse, Send, Tell
 from gateway.reply_cache import ReplyCache
 from gateway.shared_budget import LocalOnly, SharedBudget
@@ -79,6 +80,8 @@ class Gateway:
         cache: Replies that may be given again.
         shared: The budget that several processes share.
         last_resort: What answers when no endpoint can in time; it is warmed up when it is first needed.
+        overflows: Whether it also answers when it can sooner than the vendors, whose budgets are short; then it is
+            warmed up at the start.
     """
 
     def __init__(
@@ -89,6 +92,7 @@ class Gateway:
         cache: ReplyCache | None = None,
         shared: SharedBudget | None = None,
         last_resort: LanguageModel | None = None,
+        overflows: bool = False,
     ) -> None:
         self._params = params or GatewayParams()
         self._endpoints = {endpoint.choice.name: endpoint.model for endpoint in endpoints}
@@ -96,8 +100,8 @@ class Gateway:
         self._cache = cache
         self._in_flight = InFlight()
         self._shared = shared or LocalOnly()
-        self._last_resort = last_resort
-        self._last_resort_warm: asyncio.Task[None] | None = None
+        self._overflow = Overflow(last_resort) if last_resort is not None else None
+        self._overflows = overflows
         self._inboxes: dict[int, asyncio.Queue[Decision]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._gone: set[str] = set()
@@ -125,6 +129,8 @@ class Gateway:
         Raises:
             LanguageModelError: None does; the first one's words.
         """
+        if self._overflows and self._overflow is not None:
+            self._overflow.begin_to_warm(system_prompt, tools)
         first: LanguageModelError | None = None
         for name, model in self._endpoints.items():
             try:
@@ -146,9 +152,7 @@ class Gateway:
         """Close all models."""
         if self._timer is not None:
             self._timer.cancel()
-        if self._last_resort_warm is not None:
-            self._last_resort_warm.cancel()
-        models = [*self._endpoints.values(), *([self._last_resort] if self._last_resort else [])]
+        models = [*self._endpoints.values(), *([self._overflow] if self._overflow is not None else [])]
         await asyncio.gather(*(model.close() for model in models), self._shared.close())
 
     def forget_call(self, call_id: str) -> None:
@@ -173,6 +177,8 @@ class Gateway:
     def snapshot(self) -> dict[str, Any]:
         """Plain values for the dashboard; see :mod:`observe.gateway`."""
         about = self._policy.snapshot(self._now()) | {"guesses": self.guesses.snapshot()}
+        if self._overflow is not None:
+            about["overflow"] = self._overflow.snapshot()
         if self._cache is not None:
             about["cache"] = self._cache.snapshot() | {"joined": self._in_flight.joined}
         return about
@@ -208,11 +214,10 @@ class Gateway:
                 async for delta in deltas:
                     yield delta
         except LanguageModelError as error:
-            if self._last_resort is None or answer.said or error.cause is Cause.REQUEST:
+            if self._overflow is None or answer.said or error.cause is Cause.REQUEST:
                 raise
-            logger.warning("{}; {} answers", error, self._last_resort.name)
-            await self._warm_last_resort(self._last_resort, messages, tools)
-            async with aclosing(as_generator(self._last_resort.stream(messages, tools))) as deltas:
+            logger.warning("{}; {} answers", error, self._overflow.name)
+            async with aclosing(self._overflow.answer(messages, tools)) as deltas:
                 async for delta in deltas:
                     yield delta
             return
@@ -236,6 +241,9 @@ class Gateway:
             while not answer.over:
                 match await inbox.get():
                     case Tell(_, wait_secs, cause):
+                        if self._overflows and self._overflow is not None and self._overflow.is_sooner(wait_secs):
+                            why = f"{self._why(cause)}, for {wait_secs:.0f} s"
+                            raise LanguageModelError(why, retryable=True, cause=cause, retry_after_secs=wait_secs)
                         yield InLine(wait_secs, self._why(cause))
                     case Refuse(_, cause, wait_secs):
                         why = self._why(cause)
@@ -324,16 +332,6 @@ class Gateway:
         if name not in self._gone:
             self._gone.add(name)
             logger.warning("{} is served no more; {} answers from now on", name, self.name)
-
-    async def _warm_last_resort(
-        self, model: LanguageModel, messages: Sequence[Message], tools: Sequence[ToolSpec]
-    ) -> None:
-        if self._last_resort_warm is None or (
-            self._last_resort_warm.done() and self._last_resort_warm.exception() is not None
-        ):
-            system = str(messages[0].get("content")) if messages and messages[0].get("role") == "system" else ""
-            self._last_resort_warm = asyncio.create_task(model.warm(system, tools))
-        await asyncio.shield(self._last_resort_warm)
 
     # --- the policy's driver ---------------------------------------------------------------
 

@@ -450,7 +450,10 @@ def _gateway(settings: Settings, endpoints: Sequence[Endpoint], *, patient: bool
     cache = ReplyCache(kept_secs, world=names, language=code) if kept_secs else None
     url = settings.redis_url.get_secret_value()
     shared = RedisBudget.at(url) if url else None
-    return Gateway(endpoints, params, cache=cache, shared=shared, last_resort=_last_resort(settings))
+    stands_in = _last_resort(settings)
+    return Gateway(
+        endpoints, params, cache=cache, shared=shared, last_resort=stands_in, overflows=settings.llm_overflow
+    )
 
 
 def thinks_here(settings: Settings) -> bool:

@@ -353,3 +353,82 @@ async def test_the_only_model_is_asked_again_and_what_said_nothing_is_not_rememb
     asked = gateway(only, cache=ReplyCache(600))
     assert text(await ask(asked)) == "…"
     assert text(await ask(asked)) == "We open at nine."
+
+
+# --- overflow
+
+
+class Local(Scripted):
+    """A model on this machine."""
+
+    async def warm(self, system_prompt, tools=()):
+        self.warmed += 1
+
+
+def short_of_budget(local, *, overflows=True):
+    """A vendor whose budget is used up by one request, and the model on this machine."""
+    vendor = Scripted("vendor", ANSWER)
+    limits = {Quota.REQUESTS_PER_MINUTE: 1.0}
+    gate = Gateway([Endpoint(Choice("vendor", limits), vendor)], last_resort=local, overflows=overflows)
+    return gate, vendor
+
+
+async def test_when_the_budgets_are_short_the_local_model_answers_and_says_how_long_others_wait():
+    local = Local("local", [TextDelta("Nine "), 0.05, TextDelta("to five."), Finish("stop")])
+    gate, vendor = short_of_budget(local)
+    await gate.warm("You are a help line.")
+    await asyncio.sleep(0)
+    assert text(await ask(gate)) == "We open at nine."
+    answers = await asyncio.gather(*(ask(gate, f"caller {number}") for number in range(3)))
+    assert [text(each) for each in answers] == ["Nine to five."] * 3
+    told = [[delta.wait_secs for delta in each if isinstance(delta, InLine)] for each in answers]
+    assert [len(each) for each in told] == [0, 1, 1]
+    assert told[1][0] < told[2][0], "who stands further back is told a longer wait"
+    assert (len(vendor.asked), len(local.asked)) == (1, 3)
+    assert gate.snapshot()["overflow"]["answered"] == 3
+    await gate.close()
+
+
+async def test_its_queue_is_short_and_the_others_wait_for_the_vendor():
+    local = Local("local", [TextDelta("Nine."), 0.3, Finish("stop")])
+    gate, _ = short_of_budget(local)
+    await gate.warm("You are a help line.")
+    await asyncio.sleep(0)
+    await ask(gate)
+    asking = [asyncio.create_task(ask(gate, f"caller {number}")) for number in range(3)]
+    await asyncio.sleep(0.05)
+    late = gate.for_call("late").stream(PROMPT)
+    wait = await anext(late)
+    assert isinstance(wait, InLine)
+    assert wait.wait_secs > 50, "that is the vendor's"
+    assert gate.snapshot()["overflow"]["full"] == 1
+    await late.aclose()
+    assert [text(each) for each in await asyncio.gather(*asking)] == ["Nine."] * 3
+    await gate.close()
+
+
+async def test_a_setting_turns_it_off():
+    local = Local("local", [TextDelta("Nine."), Finish("stop")])
+    gate, _ = short_of_budget(local, overflows=False)
+    await gate.warm("You are a help line.")
+    await ask(gate)
+    stream = gate.for_call("ben").stream(PROMPT)
+    assert isinstance(await anext(stream), InLine)
+    await stream.aclose()
+    assert (local.warmed, len(local.asked)) == (0, 0)
+    await gate.close()
+
+
+async def test_a_local_model_that_cannot_be_loaded_takes_nobody():
+    class Broken(Local):
+        async def warm(self, system_prompt, tools=()):
+            raise LanguageModelError("no weights", retryable=False)
+
+    gate, _ = short_of_budget(Broken("local", [Finish("stop")]))
+    await gate.warm("You are a help line.")
+    await asyncio.sleep(0)
+    await ask(gate)
+    stream = gate.for_call("ben").stream(PROMPT)
+    assert isinstance(await anext(stream), InLine)
+    await stream.aclose()
+    await gate.close()
