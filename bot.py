@@ -60,7 +60,8 @@ CPU_SECS = 10.0
 
 def build_pipeline(call: Call, services: Services, log: CallLog) -> Pipeline:
     """The graph of one call. Frames flow down the list; pause, resume and cancel go down it too."""
-    conversation = Conversation(services.system_prompt, services.settings.history_turns)
+    clock = services.clock_for(call.request_data)
+    conversation = Conversation(services.system_prompt, services.settings.history_turns, told=clock.told)
     context = ContextPair(conversation)
     interruptions = InterruptionHandler(
         TurnMachine(services.turn_params, services.verdict_policy),
@@ -70,7 +71,7 @@ def build_pipeline(call: Call, services: Services, log: CallLog) -> Pipeline:
         on_fault=log.fault,
         hang_up=call.hang_up,
     )
-    tools = services.tool_runner(call.pc_id, conversation, call.identity, call.request_data)
+    tools = services.tool_runner(call.pc_id, conversation, call.identity, call.request_data, clock)
     llm = LLMProcessor(
         services.language_model_for(call.pc_id),
         tools,

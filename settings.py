@@ -17,6 +17,7 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from observe.redaction import Transcripts
+from processors.caller_time import zone_named
 from processors.languages.catalogue import find_languages, language
 from processors.turns.states import InterruptionMode
 
@@ -210,6 +211,10 @@ class Settings(BaseSettings):
 
     # conversation
     history_turns: int = Field(20, ge=1, le=200, description="Turns of the conversation that the LLM is shown.")
+    time_zone: str = Field(
+        "",
+        description="Zone of callers whose client and number tell none, such as Europe/Paris; empty: this machine's.",
+    )
     prompt: str = Field("bank", description="Who the bot is: a file of prompts/ by its name, or a path.")
     greeting: str = Field(
         "auto", description="What the bot says first; empty: the caller speaks first; auto: the language's own."
@@ -441,6 +446,13 @@ class Settings(BaseSettings):
         for text in value:
             if text != "*" and not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/?#@\s]+/?", text, re.IGNORECASE):
                 raise ValueError(f"{text} is no origin such as https://www.example.org")
+        return value
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_zone(cls, value: str) -> str:
+        if value and zone_named(value) is None:
+            raise ValueError("it may be: a name such as Europe/Paris, or empty")
         return value
 
     @field_validator("redis_url")

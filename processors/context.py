@@ -8,7 +8,7 @@ other commits what was heard of a reply.
 import copy
 import json
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -99,10 +99,19 @@ class Conversation:
         system_prompt: First message of every prompt.
         max_turns: Turns that are kept.
         max_chars_per_message: Longer texts lose their middle.
+        told: Ends the first message of each prompt, with what may change during the call, such as the date. It stands
+            last so that vendors still know the beginning of the prompt.
     """
 
-    def __init__(self, system_prompt: str, max_turns: int = 20, max_chars_per_message: int = 4_000) -> None:
+    def __init__(
+        self,
+        system_prompt: str,
+        max_turns: int = 20,
+        max_chars_per_message: int = 4_000,
+        told: Callable[[], str] = lambda: "",
+    ) -> None:
         self.system_prompt = system_prompt
+        self._told = told
         self._max_chars = max_chars_per_message
         self._turns: deque[_Turn] = deque(maxlen=max_turns)
 
@@ -167,7 +176,8 @@ class Conversation:
         Args:
             said: What the reply that is being generated has said before its tool calls; not heard yet, perhaps.
         """
-        messages: list[Message] = [{"role": "system", "content": self.system_prompt}]
+        system = "\n\n".join(filter(None, (self.system_prompt, self._told())))
+        messages: list[Message] = [{"role": "system", "content": system}]
         for turn in self._turns:
             if turn.text:
                 _append_text(messages, "user", turn.text)

@@ -14,6 +14,7 @@ from gateway.model import Endpoint, Gateway, GatewayParams
 from gateway.policy import Choice, PolicyParams
 from gateway.reply_cache import ReplyCache
 from gateway.shared_budget import RedisBudget
+from processors.caller_time import CallerClock, zone_of_caller
 from processors.context import Conversation
 from processors.identity import CallerIdentity
 from processors.languages.catalogue import language
@@ -224,12 +225,17 @@ class Services:
         if isinstance(self.language_model, Gateway):
             self.language_model.forget_call(call_id)
 
+    def clock_for(self, request_data: Mapping[str, Any]) -> CallerClock:
+        """The time of a caller, by what their client sent when it called."""
+        return CallerClock(zone_of_caller(request_data, self.settings.time_zone))
+
     def tool_runner(
         self,
         call_id: str,
         conversation: Conversation,
         identity: CallerIdentity | None = None,
         request_data: Mapping[str, Any] | None = None,
+        clock: CallerClock | None = None,
     ) -> ToolRunner | None:
         """The tools of one call, with a memory of their own; None if there are no tools.
 
@@ -238,10 +244,11 @@ class Services:
             conversation: Where calls and results are written.
             identity: Who the caller is by a signed token.
             request_data: What the client sent when it called.
+            clock: The caller's time.
         """
         if not self.tools:
             return None
-        session = Session(call_id, self._shared_by_tools, self.settings.language, identity, request_data)
+        session = Session(call_id, self._shared_by_tools, self.settings.language, identity, request_data, clock)
         return ToolRunner(self.tools, conversation, session, self._effects)
 
     @property

@@ -8,6 +8,8 @@ import { Connection } from "./connection.js";
 import { backoffSecs, countdown } from "./retry.js";
 import { Refused, sayGoodbye } from "./signalling.js";
 
+/** The browser's time zone, as IANA names it; undefined where it tells none. */
+const timeZone = () => Intl.DateTimeFormat().resolvedOptions().timeZone;
 const DEFAULT_LINE_SECS = 5;
 /** Never ask more often than this, whatever the server says. */
 const SHORTEST_WAIT_SECS = 1;
@@ -87,7 +89,12 @@ export class Call {
 
   #requestData() {
     const signed = callToken();
-    const data = { client_id: this.#clientId, caller_token: callerToken(), says_ready: true };
+    const data = {
+      client_id: this.#clientId,
+      caller_token: callerToken(),
+      says_ready: true,
+      time_zone: timeZone(),
+    };
     return signed === null ? data : { ...data, call_token: signed };
   }
 

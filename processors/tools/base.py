@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
+from processors.caller_time import CallerClock, now_in
 from processors.identity import CallerIdentity
 from processors.llm.base import ToolSpec
 from settings import Settings
@@ -83,6 +84,7 @@ class Session:
         identity: Who the caller is by a signed token; None: nobody vouches for them.
         request_data: What the client sent when it called. Nobody vouches for it: it may choose a greeting, and must
             open nothing.
+        clock: The caller's time.
     """
 
     def __init__(
@@ -92,8 +94,10 @@ class Session:
         language: str = "en",
         identity: CallerIdentity | None = None,
         request_data: Mapping[str, Any] | None = None,
+        clock: CallerClock | None = None,
     ) -> None:
         self.call_id = call_id
+        self.clock = clock or CallerClock(None)
         self.identity = identity
         self.request_data: Mapping[str, Any] = request_data or {}
         self.language = language
@@ -116,10 +120,6 @@ class Session:
         return self._shared.get(kind)
 
 
-def _local_time() -> datetime:
-    return datetime.now().astimezone()
-
-
 @dataclass(frozen=True)
 class ToolContext:
     """What a tool is handed beside its arguments.
@@ -128,13 +128,13 @@ class ToolContext:
         session: The caller's own state.
         key: Names this one wish. What changes something outside hands it on, so that a repeated request is known there.
         line: The caller's line.
-        now: The time, with its zone.
+        now: The time in the caller's zone, with its offset.
     """
 
     session: Session = field(default_factory=Session)
     key: str = ""
     line: Line = field(default_factory=NoLine)
-    now: Callable[[], datetime] = _local_time
+    now: Callable[[], datetime] = lambda: now_in(None)
 
     @property
     def identity(self) -> CallerIdentity | None:

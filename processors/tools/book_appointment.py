@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from processors.caller_time import exists
 from processors.tools.bank import Bank, Customer
 from processors.tools.base import ToolContext, ToolError
 from processors.tools.declare import tool
@@ -69,8 +70,10 @@ def check(day: date, at: time, now: datetime) -> datetime:
     Raises:
         ToolError: Closed, past, or too far away; says what is possible.
     """
-    starts_at = datetime.combine(day, at.replace(tzinfo=None))
-    if starts_at <= now.replace(tzinfo=None):
+    starts_at = datetime.combine(day, at.replace(tzinfo=None), tzinfo=now.tzinfo)
+    if not exists(starts_at):
+        raise ToolError(f"on {day:%A} the clocks go forward, and {at:%H:%M} does not exist; ask for another time")
+    if starts_at <= now:
         raise ToolError(f"that is past: it is {now:%A}, {now:%Y-%m-%d %H:%M} now")
     if day > now.date() + timedelta(days=MAX_DAYS_AHEAD):
         raise ToolError(f"that is too far away: {MAX_DAYS_AHEAD} days ahead at most")

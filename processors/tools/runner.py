@@ -189,7 +189,7 @@ class ToolRunner:
         for known in self._looked_up:
             if known.tool is tool and known.arguments == arguments and not known.task.done():
                 return known.task
-        task = asyncio.ensure_future(_called(tool, arguments, ToolContext(self._session, uuid.uuid4().hex, _NotYet())))
+        task = asyncio.ensure_future(_called(tool, arguments, self._context(_NotYet())))
         task.set_name(f"tool {tool.name} ahead")
         task.add_done_callback(_seen)
         if len(self._looked_up) == self._looked_up.maxlen:
@@ -302,7 +302,7 @@ class ToolRunner:
     def _begin(self, tool: Tool, arguments: Arguments, turn_id: int, line: Line) -> _Run:
         task = None if tool.effect else self._found_ahead(tool, arguments)
         if task is None:
-            context = ToolContext(self._session, uuid.uuid4().hex, LineFromApart(line, asyncio.get_running_loop()))
+            context = self._context(LineFromApart(line, asyncio.get_running_loop()))
             task = asyncio.ensure_future(_called(tool, arguments, context))
         task.set_name(f"tool {tool.name}")
         run = _Run(tool, arguments, turn_id, task)
@@ -312,6 +312,9 @@ class ToolRunner:
             self._lookups = [each for each in self._lookups if each.turn_id == turn_id or not each.task.done()]
             self._lookups.append(run)
         return run
+
+    def _context(self, line: Line) -> ToolContext:
+        return ToolContext(self._session, uuid.uuid4().hex, line, self._session.clock.now)
 
     async def _record(self, call_id: str, run: _Run) -> None:
         """Write the result down when it comes."""

@@ -18,8 +18,8 @@ from tests.processors.tools.conftest import Caller
 
 
 async def test_the_time_here_and_elsewhere(ask):
-    assert await ask(current_time) == "It is Wednesday, 25 November 2026, 15:07."
-    assert await ask(current_time, timezone="Asia/Tokyo") == "It is Wednesday, 25 November 2026, 23:07."
+    assert await ask(current_time) == "It is Wednesday, 25 November 2026, 15:07 (UTC+01:00)."
+    assert await ask(current_time, timezone="Asia/Tokyo") == "It is Wednesday, 25 November 2026, 23:07 (UTC+09:00)."
     for nowhere in ("Mars/Olympus", "../etc/passwd", "/"):
         with pytest.raises(ToolError, match="there is no time zone"):
             await ask(current_time, timezone=nowhere)
