@@ -30,7 +30,7 @@ from loadtest.audio import Clip, clip_from_samples, load_wav, silence
 from loadtest.bot_process import ROOT
 from loadtest.caller import Caller, CallFailed
 from loadtest.process_figures import cpu_secs, rss_mb
-from loadtest.recording import Said, Sound
+from loadtest.recording import Recording, Said, Sound
 
 MODES: Final = ("idle", "user", "bot")
 BARS: Final = {"idle": 0.15, "user": 0.15, "bot": 0.25}
@@ -182,9 +182,10 @@ async def measure(url: str, pid: int, bot: str, mode: str, calls: int, secs: flo
     late_ms = [scoring.lateness_ms(packets) for packets in streams if packets]
     holes = sum(scoring.delivery(packets).holes for packets in streams)
     nothing: tuple[tuple[float, ...], int] = ((), 0)
+    recordings = [caller.recording for caller in callers]
     talks, interrupts = mode == "conversation", mode == "barge-in"
-    answers, unanswered = outcomes(callers, scoring.voice_to_voice_ms, 5_000, SENTENCE) if talks else nothing
-    stops, unstopped = outcomes(callers, scoring.barge_in_stop_ms, 2_000, STOP.stem) if interrupts else nothing
+    answers, unanswered = outcomes(recordings, scoring.voice_to_voice_ms, 5_000, SENTENCE) if talks else nothing
+    stops, unstopped = outcomes(recordings, scoring.barge_in_stop_ms, 2_000, STOP.stem) if interrupts else nothing
     return Row(
         bot=bot,
         mode=mode,
@@ -205,21 +206,21 @@ async def measure(url: str, pid: int, bot: str, mode: str, calls: int, secs: flo
 
 
 def outcomes(
-    callers: Sequence[Caller], measured: Callable[[Said, Sound], float | None], most_ms: float, clip: str
+    recordings: Sequence[Recording], measured: Callable[[Said, Sound], float | None], most_ms: float, clip: str
 ) -> tuple[tuple[float, ...], int]:
     """What came of each time that the clip was said, and how often nothing did; the last of each may still go on.
 
     Args:
-        callers: Those who said it.
+        recordings: Of those who said it.
         measured: Milliseconds until it came; None: it did not.
         most_ms: What comes later counts as nothing.
         clip: Its name.
     """
     came: list[float] = []
     missing = 0
-    for caller in callers:
-        sound = caller.recording.sound()
-        for said in [one for one in caller.recording.said if one.name == clip][:-1]:
+    for recording in recordings:
+        sound = recording.sound()
+        for said in [one for one in recording.said if one.name == clip][:-1]:
             try:
                 after_ms = measured(said, sound)
             except scoring.NotMeasurable:

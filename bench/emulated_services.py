@@ -189,6 +189,7 @@ def main() -> None:
         prog="python -m bench.emulated_services", description=(__doc__ or "").splitlines()[0]
     )
     parser.add_argument("--port", default="7860", help="port; default: 7860")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on; default: 127.0.0.1")
     parser.add_argument("--talkative", action="store_true", help="replies of 240 words, spoken for a minute and a half")
     parser.add_argument("--no-turn-model", action="store_true", help="silence and words alone tell the end of a turn")
     parser.add_argument("--eager", action="store_true", help="replies are prepared at the first pause")
@@ -201,6 +202,7 @@ def main() -> None:
     bot.Services = EmulatedServices
     log_to_terminal("ERROR", as_json=False)
     settings = settings_module.load(
+        host=options.host,
         port=options.port,
         max_calls=options.max_calls,
         llm="scripted",
