@@ -369,7 +369,8 @@ def short_of_budget(local, *, overflows=True):
     """A vendor whose budget is used up by one request, and the model on this machine."""
     vendor = Scripted("vendor", ANSWER)
     limits = {Quota.REQUESTS_PER_MINUTE: 1.0}
-    gate = Gateway([Endpoint(Choice("vendor", limits), vendor)], last_resort=local, overflows=overflows)
+    params = GatewayParams(policy=PolicyParams(max_wait_secs=120))
+    gate = Gateway([Endpoint(Choice("vendor", limits), vendor)], params, last_resort=local, overflows=overflows)
     return gate, vendor
 
 
