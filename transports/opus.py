@@ -17,11 +17,20 @@ from typing import Final
 MAX_PACKET_BYTES: Final = 1276
 """The longest packet of one frame: 1275 bytes and the TOC byte (RFC 6716 §3.2.1 and R2)."""
 
+STEREO_BIT: Final = 0x04
+"""In a packet's first byte: it holds two channels (RFC 6716 section 3.1)."""
+
 MAX_PACKET_MS: Final = 120
 """The longest packet in time (RFC 6716 §3.1 R5)."""
 
 _SET_BITRATE: Final = 4002
+_SET_MAX_BANDWIDTH: Final = 4004
 _SET_COMPLEXITY: Final = 4010
+_SET_INBAND_FEC: Final = 4012
+_SET_PACKET_LOSS_PERC: Final = 4014
+
+_WIDEBAND: Final = 1103
+_FULLBAND: Final = 1105
 
 
 class OpusError(RuntimeError):
@@ -32,7 +41,7 @@ class Application(IntEnum):
     """What the encoder optimises for (``OPUS_APPLICATION_*``)."""
 
     VOIP = 2048
-    """Speech at the lowest rates: at 24 kHz and 32 kbit/s the hybrid of SILK and CELT, at three times CELT's CPU."""
+    """Speech at the lowest rates: at 24 kHz and 32 kbit/s the hybrid of SILK and CELT."""
 
     AUDIO = 2049
     """Faithfulness: at the same rates CELT alone."""
@@ -91,7 +100,7 @@ def _checked(result: int) -> int:
 
 
 class OpusEncoder:
-    """Mono PCM to Opus packets.
+    """Mono PCM to Opus packets. What a call's voice is encoded with stands in ``transports/coding.py``.
 
     Parameters:
         sample_rate_hz: 8000, 12000, 16000, 24000 or 48000.
@@ -113,9 +122,25 @@ class OpusEncoder:
         error = ctypes.c_int(0)
         self._encoder = self._lib.opus_encoder_create(sample_rate_hz, 1, int(application), ctypes.byref(error))
         _checked(error.value)
-        for request, value in ((_SET_BITRATE, bitrate_bps), (_SET_COMPLEXITY, complexity)):
-            _checked(self._lib.opus_encoder_ctl(self._encoder, request, ctypes.c_int(value)))
+        self._set(_SET_BITRATE, bitrate_bps)
+        self._set(_SET_COMPLEXITY, complexity)
         self._packet = ctypes.create_string_buffer(MAX_PACKET_BYTES)
+
+    def tune(self, *, bitrate_bps: int, fec_loss_percent: int) -> None:
+        """Change how it encodes from the next packet on.
+
+        Parameters:
+            bitrate_bps: Mean bits per second.
+            fec_loss_percent: So many packets are lost: each carries a rough copy of the one before it (in-band FEC),
+                which makes it SILK, at up to 8 kHz, which is cheaper than its hybrid with CELT. 0: no copies.
+        """
+        self._set(_SET_BITRATE, bitrate_bps)
+        self._set(_SET_INBAND_FEC, int(fec_loss_percent > 0))
+        self._set(_SET_PACKET_LOSS_PERC, fec_loss_percent)
+        self._set(_SET_MAX_BANDWIDTH, _WIDEBAND if fec_loss_percent > 0 else _FULLBAND)
+
+    def _set(self, request: int, value: int) -> None:
+        _checked(self._lib.opus_encoder_ctl(self._encoder, request, ctypes.c_int(value)))
 
     def encode(self, pcm: bytes) -> bytes:
         """Encode one packet.
@@ -138,23 +163,25 @@ class OpusEncoder:
 
 
 class OpusDecoder:
-    """Opus packets, mono or stereo, to mono PCM at any rate that Opus knows.
+    """Opus packets, mono or stereo, to PCM at any rate that Opus knows.
 
     Parameters:
         sample_rate_hz: 8000, 12000, 16000, 24000 or 48000.
+        channels: 1: what has two is mixed by libopus, as half the sum; 2: left and right samples in turns.
     """
 
-    def __init__(self, *, sample_rate_hz: int = 16_000) -> None:
+    def __init__(self, *, sample_rate_hz: int = 16_000, channels: int = 1) -> None:
         self._lib = libopus()
         self._decoder: int | None = None
         error = ctypes.c_int(0)
-        self._decoder = self._lib.opus_decoder_create(sample_rate_hz, 1, ctypes.byref(error))
+        self._decoder = self._lib.opus_decoder_create(sample_rate_hz, channels, ctypes.byref(error))
         _checked(error.value)
         self._capacity = sample_rate_hz * MAX_PACKET_MS // 1000
-        self._pcm = ctypes.create_string_buffer(2 * self._capacity)
+        self._sample_bytes = 2 * channels
+        self._pcm = ctypes.create_string_buffer(self._sample_bytes * self._capacity)
 
     def decode(self, packet: bytes) -> bytes:
-        """Decode one packet to 16-bit mono samples.
+        """Decode one packet to 16-bit samples.
 
         Raises:
             OpusError: The packet is empty or malformed.
@@ -182,7 +209,7 @@ class OpusDecoder:
     def _run(self, packet: bytes | None, samples: int, *, fec: bool) -> bytes:
         length = len(packet) if packet else 0
         count = self._lib.opus_decode(self._decoder, packet, length, self._pcm, samples, int(fec))
-        return bytes(self._pcm[: 2 * _checked(count)])
+        return bytes(self._pcm[: self._sample_bytes * _checked(count)])
 
     def __del__(self) -> None:
         if self._decoder is not None:

@@ -7,6 +7,7 @@ as they arrive, and the voice is encoded as it is played.
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from typing import Any, Final, Protocol
 
 from aiortc import RTCDataChannel, RTCIceCandidate, RTCIceServer, RTCRtpSender
@@ -172,6 +173,7 @@ class Peer(SmallWebRTCConnection):
         self._ready_secs = min(READY_SECS, ready_secs)
         self._patience: asyncio.TimerHandle | None = None
         self._watching: asyncio.Task[None] | None = None
+        self._reported_at: datetime | None = None
         self._pull = pull
         self._voice = Voice(self._speak, self._on_voice_ended, encoder)
         self._audio = self.pc.addTransceiver("audio", direction="sendrecv")
@@ -237,6 +239,10 @@ class Peer(SmallWebRTCConnection):
         for transceiver in self.pc.getTransceivers():
             transceiver.direction = "sendrecv" if transceiver is self._audio else "inactive"
         bound_messages(self.pc, lambda: self._listener.peer_gone(self, "the peer broke the rules of the data channel"))
+
+    def may_repeat(self, red_type: int, opus_type: int) -> None:
+        """The client takes RED; see :meth:`~transports.voice.Voice.may_repeat`."""
+        self._voice.may_repeat(red_type, opus_type)
 
     def is_connected(self) -> bool:
         """Whether the peer can be reached; decides also whether its messages are delivered or kept."""
@@ -347,6 +353,10 @@ class Peer(SmallWebRTCConnection):
     async def _measure(self) -> dict[str, float]:
         received = await self._audio.receiver.getStats()
         sent = await self._audio.sender.getStats()
+        for stats in sent.values():
+            if stats.type == "remote-inbound-rtp" and stats.timestamp != self._reported_at:
+                self._reported_at = stats.timestamp
+                self._voice.reported(stats.fractionLost / 256, self._now())  # RFC 3550 section 6.4.1: of 256
         return line_quality([*received.values(), *sent.values()])
 
     def _bridge_gap(self, now: float) -> None:

@@ -3,7 +3,8 @@
 from typing import Final
 
 from processors.frames import INPUT_SAMPLE_RATE_HZ
-from transports.opus import OpusDecoder, OpusError
+from transports.opus import STEREO_BIT, OpusDecoder, OpusError
+from transports.stereo import StereoDecoder
 
 FRAME_MS: Final = 20
 FRAME_BYTES: Final = 2 * INPUT_SAMPLE_RATE_HZ * FRAME_MS // 1000
@@ -96,7 +97,8 @@ class AudioReceiver:
 
     def _restart(self) -> None:
         self._reorder = ReorderBuffer()
-        self._decoder = OpusDecoder(sample_rate_hz=INPUT_SAMPLE_RATE_HZ)
+        self._decoder: OpusDecoder | StereoDecoder = OpusDecoder(sample_rate_hz=INPUT_SAMPLE_RATE_HZ)
+        self._stereo = False
         self._packet_samples = INPUT_SAMPLE_RATE_HZ * FRAME_MS // 1000
         self._pcm = bytearray()
 
@@ -140,6 +142,8 @@ class AudioReceiver:
     def _decode(self, payload: bytes | None, following: bytes | None) -> bytes:
         try:
             if payload is not None:
+                if not self._stereo and payload and payload[0] & STEREO_BIT:
+                    self._stereo, self._decoder = True, StereoDecoder(sample_rate_hz=INPUT_SAMPLE_RATE_HZ)
                 pcm = self._decoder.decode(payload)
                 self._packet_samples = len(pcm) // 2
                 return pcm

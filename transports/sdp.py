@@ -102,6 +102,34 @@ def parse_candidate(text: str, sdp_mid: str | None, sdp_mline_index: int | None)
     return candidate
 
 
+def red_types(offer: str) -> tuple[int, int] | None:
+    """The payload types of RED (RFC 2198) and of the Opus in it, if the offer's audio has that.
+
+    Parameters:
+        offer: One that :func:`check_offer` has passed.
+    """
+    audio = next(section for section in SessionDescription.parse(offer).media if section.kind == "audio")
+    opus = {codec.payloadType for codec in audio.rtp.codecs if codec.mimeType.lower() == _OPUS}
+    for codec in audio.rtp.codecs:
+        if codec.mimeType.lower() == "audio/red" and codec.clockRate == 48_000 and codec.payloadType is not None:
+            # "a=fmtp:63 111/111" is no list of names and values: the parser keeps it as a name.
+            blocks = {part for name in codec.parameters for part in name.split("/")}
+            if len(blocks) == 1 and (inside := next(iter(blocks))).isdigit() and int(inside) in opus:
+                return codec.payloadType, int(inside)
+    return None
+
+
+def accept_red(answer: str, red_type: int, opus_type: int) -> str:
+    """Say in an answer that we send RED as well. It stands behind Opus, which the client keeps sending therefore."""
+    lines = []
+    for line in answer.splitlines():
+        audio = line.startswith("m=audio ") and str(opus_type) in line.split()[3:]
+        lines.append(f"{line} {red_type}" if audio else line)
+        if line.startswith(f"a=rtpmap:{opus_type} opus/48000"):
+            lines += [f"a=rtpmap:{red_type} red/48000/2", f"a=fmtp:{red_type} {opus_type}/{opus_type}"]
+    return "\r\n".join(lines) + "\r\n"
+
+
 def ask_for_fec(sdp: str) -> str:
     """Add to an answer what we want to receive: mono Opus that carries each packet once more (RFC 7587 §6.1).
 

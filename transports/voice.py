@@ -6,6 +6,7 @@ from typing import Final
 from processors.compat import SendRtp
 from processors.frames import OUTPUT_SAMPLE_RATE_HZ
 from transports.beat import beat
+from transports.coding import CLEAN, COMPLEXITY, LinkCoding, red_packet
 from transports.opus import OpusEncoder
 
 PACKET_SAMPLES: Final = OUTPUT_SAMPLE_RATE_HZ * 20 // 1000
@@ -27,6 +28,10 @@ _TOC_ONE_FRAME: Final = 0xFC
 """Of a packet's first byte all but the number of frames, which is 0 for one (RFC 6716 section 3.1)."""
 
 
+MAX_REPEAT_TICKS: Final = 3 * RTP_TICKS
+"""A packet that was sent longer ago is not repeated: its moment has passed."""
+
+
 class Voice:
     """Sends Opus packets at the beat that all calls share.
 
@@ -45,11 +50,35 @@ class Voice:
     ) -> None:
         self._pull = pull
         self._on_end = on_end
-        self._encoder = encoder or OpusEncoder(sample_rate_hz=OUTPUT_SAMPLE_RATE_HZ)
+        self._encoder = encoder or OpusEncoder(
+            sample_rate_hz=OUTPUT_SAMPLE_RATE_HZ, bitrate_bps=CLEAN.bitrate_bps, complexity=COMPLEXITY
+        )
         self._send: SendRtp | None = None
         self._rtp_time = -RTP_TICKS
         self._silent_packets = 0
         self._dtx = b""
+        self._link = LinkCoding()
+        self._coding = CLEAN
+        self._red: tuple[int, int] | None = None
+        self._before = b""
+        self._before_at = 0
+
+    def may_repeat(self, red_type: int, opus_type: int) -> None:
+        """The client takes RED.
+
+        Parameters:
+            red_type: Payload type of RED.
+            opus_type: That of Opus.
+        """
+        self._red = (red_type, opus_type)
+        self._link.can_repeat = True
+
+    def reported(self, lost: float, now: float) -> None:
+        """The client has reported what it lost; see :meth:`~transports.coding.LinkCoding.reported`."""
+        coding = self._link.reported(lost, now)
+        if coding != self._coding:
+            self._coding = coding
+            self._encoder.tune(bitrate_bps=coding.bitrate_bps, fec_loss_percent=coding.fec_loss_percent)
 
     def begin(self, send: SendRtp) -> None:
         """Speak over this line from the next beat on."""
@@ -70,12 +99,25 @@ class Voice:
         try:
             packet = self._encode(self._pull(PACKET_SAMPLES))
             if packet is not None:
-                send(packet, self._rtp_time)
+                self._send_packet(send, packet)
         except OSError:  # ConnectionError above all: the line is closed
             self.end()
         except Exception:
             self.end()
             raise
+
+    def _send_packet(self, send: SendRtp, packet: bytes) -> None:
+        ticks = self._rtp_time - self._before_at
+        if self._coding.repeats and self._red is not None and self._before and ticks <= MAX_REPEAT_TICKS:
+            red_type, opus_type = self._red
+            repeated = red_packet(opus_type, self._before, ticks, packet)
+            if repeated is not None:
+                send(repeated, self._rtp_time, red_type)
+            else:
+                send(packet, self._rtp_time)
+        else:
+            send(packet, self._rtp_time)
+        self._before, self._before_at = packet, self._rtp_time
 
     def _encode(self, pcm: bytes) -> bytes | None:
         """The packet to send; None: none."""

@@ -24,7 +24,7 @@ from transports.line import Line, LineParams, LineState
 from transports.opus import OpusEncoder
 from transports.output import PlayoutOutput
 from transports.peer import CLOSE_TIMEOUT_SECS, LATE_READY_SECS, RESTART_READY_SECS, Peer
-from transports.sdp import OfferError, ask_for_fec, check_offer
+from transports.sdp import OfferError, accept_red, ask_for_fec, check_offer, red_types
 from transports.takeover import CallerId
 
 ANSWER_TIMEOUT_SECS: Final = 8.0
@@ -190,7 +190,11 @@ class WebRTCCall:
             raise OfferError("bad_sdp", "the offer cannot be answered")
         self._last_pc_id = peer.pc_id
         self._names.add(peer.pc_id)
-        return Answer(sdp=ask_for_fec(answer["sdp"]), pc_id=peer.pc_id)
+        answered = ask_for_fec(answer["sdp"])
+        if (types := red_types(sdp)) is not None:
+            answered = accept_red(answered, *types)
+            peer.may_repeat(*types)
+        return Answer(sdp=answered, pc_id=peer.pc_id)
 
     async def _expect_peer(self, moves: bool, says_ready: bool) -> Peer:
         if self._coming is not None:

@@ -6,7 +6,7 @@ import struct
 import time
 from collections.abc import Callable
 from types import MethodType
-from typing import Final
+from typing import Final, Protocol
 
 import pylibsrtp
 from aiortc import RTCRtpReceiver, RTCRtpSender
@@ -170,8 +170,16 @@ def _listen_at_the_socket(
     ice.on_rtp(dtls.transport, on_rtp)
 
 
-SendRtp = Callable[[bytes, int], None]
-"""Sends a payload at an RTP time, from 0 on in ticks of the codec's clock; ConnectionError: the connection is over."""
+class SendRtp(Protocol):
+    """Sends a payload at an RTP time, from 0 on in ticks of the codec's clock; ConnectionError: the connection is over.
+
+    The payload type is that of the negotiated codec, if none is given.
+    """
+
+    def __call__(self, payload: bytes, rtp_time: int, payload_type: int | None = None) -> None:
+        """Send one packet."""
+        ...
+
 
 _NTP_UNIX_EPOCH: Final = 2_208_988_800 << 32
 """1970 in NTP time: seconds since 1900 in units of 2^-32 s (RFC 5905 section 6)."""
@@ -214,7 +222,7 @@ def _rtp_to(sender: RTCRtpSender, codec: RTCRtpCodecParameters) -> SendRtp:
     # The lower half: libsrtp could not tell a wrap among the first packets from reordering.
     sequence_number, origin = random.randrange(1 << 15), random.randrange(1 << 32)
 
-    def send(payload: bytes, rtp_time: int) -> None:
+    def send(payload: bytes, rtp_time: int, payload_type: int | None = None) -> None:
         nonlocal sequence_number
         if not sender._enabled:
             return
@@ -222,7 +230,8 @@ def _rtp_to(sender: RTCRtpSender, codec: RTCRtpCodecParameters) -> SendRtp:
         if dtls._state is not State.CONNECTED or pair is None:
             raise ConnectionError("the peer connection is over")
         timestamp = (origin + rtp_time) & 0xFFFF_FFFF
-        header = RTP_HEADER.pack(flags, marked_type, sequence_number, timestamp, sender._ssrc)
+        type_byte = marked_type if payload_type is None else 0x80 | payload_type
+        header = RTP_HEADER.pack(flags, type_byte, sequence_number, timestamp, sender._ssrc)
         data = dtls._tx_srtp.protect(header + after_header + payload)
         pair.protocol.transport.sendto(data, pair.remote_addr)
         sequence_number = (sequence_number + 1) & 0xFFFF
