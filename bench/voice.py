@@ -185,7 +185,9 @@ def cpu_us(way: Way, voices: Sequence[bytes]) -> float:
 
 def main() -> int:
     """Print the table."""
-    parser = argparse.ArgumentParser(prog="python -m bench.voice", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.voice", description="How the voice sounds, and what it costs to code."
+    )
     parser.add_argument("--loss", type=float, default=0.05, help="share of lost packets (0.05)")
     parser.add_argument("--draws", type=int, default=8, help="how often each sentence loses other packets (8)")
     parser.add_argument("--all", action="store_true", help="also the ways that are not used")
