@@ -70,6 +70,7 @@ def build_pipeline(call: Call, services: Services, log: CallLog) -> Pipeline:
         params=services.handler_params,
         on_fault=log.fault,
         hang_up=call.hang_up,
+        on_turn_ended_early=services.note_turn_ended_early,
     )
     tools = services.tool_runner(call.pc_id, conversation, call.identity, call.request_data, clock)
     llm = LLMProcessor(

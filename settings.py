@@ -52,6 +52,14 @@ class LlmProvider(Enum):
     GROQ = "groq"
 
 
+class EarlyStt(Enum):
+    """Whether the local recogniser listens beside a vendor's."""
+
+    AUTO = "auto"
+    ON = "on"
+    OFF = "off"
+
+
 class LlmFallback(Enum):
     """What answers when no vendor's language model can."""
 
@@ -257,6 +265,10 @@ class Settings(BaseSettings):
         description="Probability from which the turn detector ends a turn at once although its words may go on; "
         "above 1: never.",
     )
+    endpoint_early: bool = Field(
+        True,
+        description="A turn may end on the early recogniser's words; nothing is heard until the vendor's confirm them.",
+    )
     vad_start_prob: float = Field(0.5, gt=0, lt=1, description="Speech probability that counts as voice.")
     vad_stop_ms: int = Field(200, ge=64, le=2000, description="Milliseconds of silence that end speech.")
     language: str = Field(
@@ -304,6 +316,16 @@ class Settings(BaseSettings):
     ollama_model: str = Field("llama3.2", description="Model name at that server.")
     ollama_api_key: SecretStr = Field(SecretStr("none"), description="Key for that server, if it wants one.")
 
+    # the local recogniser beside a vendor's
+    early_stt: EarlyStt = Field(
+        EarlyStt.AUTO,
+        description="The local recogniser listens beside a vendor's, for words that come early (English): on, off, or "
+        "auto: on two cores or more.",
+    )
+    early_stt_cores: float = Field(
+        0.5, gt=0, le=64, description="CPU that it may use for all calls together, in cores; it rests when others wait."
+    )
+
     # Deepgram
     deepgram_api_key: SecretStr = Field(SecretStr(""), description="Key for Deepgram, for STT=deepgram.")
     deepgram_model: str = Field(
@@ -348,11 +370,25 @@ class Settings(BaseSettings):
         description="Replies are prepared before the turn is over (preemptive generation) while this share of the "
         "vendor's budget is left; above 1: never.",
     )
+    preemptive_speaking: float = Field(
+        0.8,
+        ge=0.5,
+        le=1.01,
+        description="Probability from which the turn detector has a reply prepared while the caller still speaks; "
+        "above 1: never.",
+    )
     preemptive_max: int = Field(
         3, ge=1, le=8, description="Replies that are prepared at once in a call, each for other words."
     )
     preemptive_tools: bool = Field(
         True, description="A reply that is prepared may look something up; tools with an effect are never run so."
+    )
+    llm_hedge_requests: int = Field(
+        0,
+        ge=0,
+        le=100_000,
+        description="Two models are asked at once, and the first to begin is heard, while both have room for so many "
+        "more requests; it costs twice the tokens. 0: never.",
     )
     reply_cache_secs: float = Field(
         600.0,

@@ -29,6 +29,9 @@ EVENTS: Final[dict[str, Callable[[TurnMachine], ev.Event]]] = {
     "ack": lambda m: ev.Words("mhm", m._last_sound_id, True, 0.9),
     "words": lambda m: ev.Words("please stop and tell me my balance", m._last_sound_id, True, 0.9),
     "no words": lambda m: ev.Words("", m._last_sound_id, True, 0.9),
+    "early words": lambda m: ev.EarlyWords("what is my balance", m._last_sound_id, False),
+    "all early words": lambda m: ev.EarlyWords("what is my balance", m._last_sound_id, True),
+    "scored": lambda m: ev.TurnScored(0.95),
     "typed": lambda m: ev.TextTyped("hello"),
     "key": lambda m: ev.KeyPressed("7"),
     "playing": lambda m: ev.ReplyPlaying(m._last_reply_id),
@@ -58,6 +61,11 @@ def fingerprint(machine: TurnMachine) -> tuple[object, ...]:
         timers,
         machine._turn_open,
         machine._transcript.text(),
+        machine._transcript.ahead(),
+        machine._transcript.ahead_is_whole(),
+        machine._relies_on_early,
+        machine._unconfirmed,
+        machine._p_complete,
         machine._transcript.is_settled(),
         machine._asked_text,
         reply and (reply.reply_id - machine._last_reply_id, reply.phrase, reply.playing),
@@ -142,7 +150,8 @@ def main() -> int:
     found = 0
     for mode in InterruptionMode:
         visited = 0
-        for path, machine in tqdm(explore(options.depth, TurnParams(mode=mode)), unit="state", disable=None):
+        params = TurnParams(mode=mode, guess=True, early_end=True)
+        for path, machine in tqdm(explore(options.depth, params), unit="state", disable=None):
             visited += 1
             if (why := stuck(machine)) is not None:
                 found += 1
@@ -150,7 +159,7 @@ def main() -> int:
         print(f"{mode.value}: {visited} different states after up to {options.depth} events")
     modes = list(InterruptionMode)
     for seed in tqdm(range(options.walks), unit="timeline", disable=None):
-        why = random_walk(random.Random(seed), TurnParams(mode=modes[seed % 4]), options.length)
+        why = random_walk(random.Random(seed), TurnParams(mode=modes[seed % 4], early_end=seed % 8 < 4), options.length)
         if why is not None:
             found += 1
             print(f"timeline {seed}: {why}")

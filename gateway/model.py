@@ -12,6 +12,7 @@ from loguru import logger
 from gateway.capacity import DemandMeter, Part, of_models
 from gateway.continuation import Continuation, continued
 from gateway.guesses import Guesses
+from gateway.hedging import first_to_begin
 from gateway.in_flight import InFlight
 from gateway.overflow import Overflow
 from gateway.policy import CHARS_PER_TOKEN, Choice, Decision, Policy, PolicyParams, Refuse, Send, Tell
@@ -248,18 +249,68 @@ class Gateway:
                     case Refuse(_, cause, wait_secs):
                         why = self._why(cause)
                         raise LanguageModelError(why, retryable=True, cause=cause, retry_after_secs=wait_secs)
-                    case Send(_, name):
-                        attempt = self._attempt(number, self._endpoints[name], messages, tools, answer)
+                    case Send() as send:
+                        second = None if answer.attempts else self._policy.hedge(number, self._now())
+                        if second is not None:
+                            attempt = self._hedged((send, second), chars, messages, tools, answer)
+                        else:
+                            attempt = self._attempt(number, self._endpoints[send.model], messages, tools, answer)
                         async with aclosing(attempt) as deltas:
                             async for delta in deltas:
                                 yield delta
                         if answer.over and call_id and not answer.is_worth_something:
-                            self._said_nothing[call_id] = name
+                            self._said_nothing[call_id] = send.model
+                        if second is not None and not answer.over:
+                            number = self._submit_again(number, call_id, chars)
         finally:
             self._note_time()
             del self._inboxes[number]
             self._policy.withdraw(number, answer.tokens(chars), self._now())
             self._decide()
+
+    async def _hedged(
+        self,
+        sends: Sequence[Send],
+        chars: int,
+        messages: Sequence[Message],
+        tools: Sequence[ToolSpec],
+        answer: "_Answer",
+    ) -> AsyncGenerator[Delta]:
+        """Ask several models at once; the first to begin is heard. Each is charged to its own limits."""
+        answers = [_Answer() for _ in sends]
+        attempts = [
+            self._attempt(send.ticket, self._endpoints[send.model], messages, tools, each)
+            for send, each in zip(sends, answers, strict=True)
+        ]
+        heard = answer
+
+        def on_first(place: int) -> None:
+            nonlocal heard
+            heard = answers[place]
+            for other, each in zip(sends, answers, strict=True):
+                if each is not heard:
+                    self._policy.withdraw(other.ticket, each.tokens(chars), self._now())
+
+        try:
+            async with aclosing(first_to_begin(attempts, on_first)) as deltas:
+                async for delta in deltas:
+                    answer.follow(heard)
+                    yield delta
+            answer.follow(heard)
+        finally:
+            answer.attempts = max(1, answer.attempts)
+            for send, each in zip(sends, answers, strict=True):
+                self._policy.withdraw(send.ticket, each.tokens(chars), self._now())
+
+    def _submit_again(self, number: int, call_id: str, chars: int) -> int:
+        """None of the models that were asked at once came to an end: the request stands in line like any other."""
+        inbox = self._inboxes.pop(number)
+        number = self._policy.submit(call_id, chars, self._now(), goes_on=True)
+        self._inboxes[number] = inbox
+        while not inbox.empty():
+            inbox.get_nowait()  # it is about the other ticket
+        self._decide()
+        return number
 
     async def _attempt(
         self,
@@ -363,6 +414,10 @@ class _Answer:
     whole: bool = False
     called_tools: bool = False
     attempts: int = 0
+
+    def follow(self, other: "_Answer") -> None:
+        """Be as far as another one, which is heard."""
+        vars(self).update(vars(other))
 
     def begin(self) -> None:
         self.received = 0

@@ -76,6 +76,7 @@ class PolicyParams:
         key_trust_secs: A key that was taken so recently, and is refused to one call only, works for the others.
         estimate_margin: A request is sent when so much more than its estimated share of tokens is left: estimates err,
             and a refusal costs more than the wait.
+        hedge_requests: Two models are asked at once while both have room for so many more requests; 0: never.
         circuit: When models are left alone.
     """
 
@@ -94,6 +95,7 @@ class PolicyParams:
     request_tokens: float = 800.0
     key_trust_secs: float = 60.0
     estimate_margin: float = 0.12
+    hedge_requests: float = 0.0
     circuit: CircuitParams = CircuitParams()
 
 
@@ -223,6 +225,7 @@ class Policy:
         self._last_number = 0
         self._served: dict[str, deque[float]] = {}
         self._refusals = 0
+        self._hedged = 0
 
     # --- events --------------------------------------------------------------------------
 
@@ -369,6 +372,37 @@ class Policy:
             return None
         limits = {quota: (bucket.limit, bucket.window_secs) for quota, bucket in model.budget.buckets.items()}
         return Charge(self._counted(model, ticket), limits)
+
+    def hedge(self, number: int, now: float) -> Send | None:
+        """Ask a second model as well, if both have room for many more requests (:attr:`PolicyParams.hedge_requests`).
+
+        Args:
+            number: The ticket that was just sent.
+            now: Seconds.
+
+        Returns:
+            A ticket of its own, with its own charge on the other model's limits; it must be finished or withdrawn.
+        """
+        ticket, first = self._out.get(number), self._model_of(number)
+        if ticket is None or first is None or not self.params.hedge_requests or not self._is_ample(first, ticket, now):
+            return None
+        others = [model for model in self._fit(ticket) if model is not first and self._is_ample(model, ticket, now)]
+        if not others:
+            return None
+        second = min(others, key=lambda model: self._cost(model, ticket, now))
+        self._last_number += 1
+        twin = _Ticket(self._last_number, ticket.call, ticket.chars, now, now, ticket.deadline)
+        twin.failed_by.add(first.choice.name)
+        self._line[twin.number] = twin
+        self._send(twin, second, now)
+        self._hedged += 1
+        return Send(twin.number, second.choice.name)
+
+    def _is_ample(self, model: _Model, ticket: _Ticket, now: float) -> bool:
+        """Whether a request like this one more or less makes no difference to a model."""
+        if model.circuit.health(now) is not Health.CLOSED or model.budget.in_flight >= model.choice.in_flight:
+            return False
+        return model.budget.servable(self._counted(model, ticket), 0.0, now) >= self.params.hedge_requests
 
     # --- decisions -----------------------------------------------------------------------
 
@@ -576,6 +610,7 @@ class Policy:
                 "longest_wait_secs": round(longest_secs, 1),
                 "refused": self._refusals,
             },
+            "hedged": self._hedged,
             "models": {name: _told(model, now) for name, model in self._models.items()},
         }
 

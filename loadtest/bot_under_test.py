@@ -20,6 +20,9 @@ from emulators.profile import load_profile
 from loadtest.bot_process import ROOT, START_SECS, STOP_SECS, real_bot
 from loadtest.process_figures import cpu_secs, rss_mb
 
+PREEMPTIVE: Final = r"^parley_gateway_(guesses|early_turns|early_stt)_(\w+)\S* (\S+)$"
+"""The bot's figures of replies that are prepared and of turns that end early, among its metrics."""
+
 SAMPLE_SECS: Final = 1.0
 ROUND_TRIPS: Final = 9
 
@@ -89,6 +92,18 @@ class Watched:
             return {}
         async with aiohttp.ClientSession() as client, client.get(f"{self.admin_url}/totals") as answer:
             return await answer.json()
+
+    async def preemptive(self) -> dict[str, dict[str, float]]:
+        """What the bot counts of replies that it prepares and of turns that end early; empty if it tells nothing."""
+        try:
+            async with aiohttp.ClientSession() as client, client.get(f"{self.url}/metrics") as answer:
+                text = await answer.text() if answer.status == 200 else ""
+        except aiohttp.ClientError:
+            return {}
+        found: dict[str, dict[str, float]] = {}
+        for group, name, value in re.findall(PREEMPTIVE, text, re.MULTILINE):
+            found.setdefault(group, {})[name] = float(value)
+        return found
 
     async def watch(self) -> None:
         """Note the process's CPU and memory each second, until cancelled."""

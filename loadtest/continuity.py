@@ -55,9 +55,9 @@ def continuity(recording: Recording, reference: Samples, first_secs: float, last
     before = recording.samples(first_secs - LOOK_BACK_SECS, first_secs)
     whole = recording.samples(first_secs - LOOK_BACK_SECS, last_secs + LOOK_AHEAD_SECS)
     piece = int(PIECE_SECS * SAMPLE_RATE_HZ)
-    left = _loudest_piece(before, piece)
+    left = loudest_piece(before, piece)
     right = len(before) + int((last_secs - first_secs) * SAMPLE_RATE_HZ)
-    right += _loudest_piece(whole[right:], piece)
+    right += loudest_piece(whole[right:], piece)
     in_reference = place(reference, whole[left : left + piece])
     then = place(reference, whole[right : right + piece])
     grown = (right - left) - (then - in_reference)
@@ -79,8 +79,8 @@ def _ms(samples: int) -> float:
     return round(1000 * max(0, samples) / SAMPLE_RATE_HZ, 1)
 
 
-def _loudest_piece(samples: Samples, length: int) -> int:
-    """Where the loudest stretch of a length begins.
+def loudest_piece(samples: Samples, length: int) -> int:
+    """Where the loudest stretch of a length begins; in samples.
 
     Raises:
         NotMeasurable: There is none, or it is silent.

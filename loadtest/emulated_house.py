@@ -10,7 +10,9 @@ from emulators.known_clips import Library
 from emulators.profile import Profile
 from emulators.serving import bot_environment, serving
 from emulators.world import World
+from loadtest.early_ears import TimedRecogniser
 from processors.services import Services
+from processors.stt.moonshine import EARLY
 from settings import Settings
 
 VENDORS: Final = (Vendor.DEEPGRAM, Vendor.GROQ, Vendor.ELEVENLABS)
@@ -60,6 +62,7 @@ async def emulated_house(
         stated = {**SETTINGS, "deepgram_streams": profile.deepgram_streams, **where, **(changes or {})}
         settings = Settings(_env_file=None, **stated)  # pyright: ignore[reportCallIssue]
         services = await Services.load(settings)
+        services.make_early_recogniser = lambda: TimedRecogniser(EARLY, services.reading_budget)
         try:
             yield House(services, world)
         finally:

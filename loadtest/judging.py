@@ -5,6 +5,7 @@ sentence was an apology, and how long the bot itself thinks that it took.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
@@ -15,8 +16,9 @@ from loadtest.acts import REPLY_OVER_SECS, CallMade, Request
 from loadtest.audio import BLOCK_SECS, Samples
 from loadtest.continuity import Continuity, continuity
 from loadtest.faults_scoring import signs_of
+from loadtest.lowering import lowered_ms
 from loadtest.phrases import APOLOGIES, is_cover, is_still_to_come
-from loadtest.recording import Recording, Said, Sound
+from loadtest.recording import Recording, Sound
 from loadtest.scenario import Kind
 from loadtest.scoring import NotMeasurable
 from loadtest.speech_end import speech_end_ms
@@ -26,6 +28,9 @@ LINE_LOST_SECS: Final = 2.0
 
 RESUME_SECS: Final = 3.0
 """A voice that is not heard again within this time after a sound has not gone on."""
+
+TOLD_AFTER_SECS: Final = 0.06
+"""The message that an answer is heard comes within so long of its first sample."""
 
 STOP_SECS: Final = 2.0
 """A voice that stops later than this after an interruption began has not stopped for it."""
@@ -48,13 +53,15 @@ class RequestScore:
         told: Whether the caller was told that there is no answer.
         silent: Neither answered nor told.
         cause: Why it failed, in a word; empty if it did not.
-        v2v_ms: Voice to voice: end of the question to the first sound of the bot.
-        answer_ms: The same to the answer itself, which "one moment" may have come before; by the bot's message.
+        v2v_ms: Voice to voice: end of the question to the first sound of the answer itself; "one moment" is none.
+        first_sound_ms: The same to whatever was heard first.
+        answer_ms: The same as voice to voice, by the bot's message.
         response_ms: End of the question to the end of the answer, where nothing was said over it.
         longest_silence_ms: Longest time from the question's end on in which nobody was heard.
         longest_unsigned_ms: The same without a sign on the page either.
-        covered: Whether "one moment", or the like, was heard before the answer: voice to voice ends at that.
+        covered: Whether "one moment", or the like, was heard before the answer.
         stop_ms: Start of the interruption to the bot's last sound.
+        lowered_ms: Start of the interruption to the bot's lowered voice, where a reference tells.
         stopped: Whether the bot stopped for the interruption.
         recovery_ms: End of the interruption to the first sound of the next answer.
         recovered: Whether the bot stopped and answered the interruption.
@@ -81,12 +88,14 @@ class RequestScore:
     silent: bool = False
     cause: str = ""
     v2v_ms: float | None = None
+    first_sound_ms: float | None = None
     answer_ms: float | None = None
     response_ms: float | None = None
     longest_silence_ms: float | None = None
     longest_unsigned_ms: float | None = None
     covered: bool = False
     stop_ms: float | None = None
+    lowered_ms: float | None = None
     stopped: bool | None = None
     recovery_ms: float | None = None
     recovered: bool | None = None
@@ -194,6 +203,9 @@ def judge_request(
     if score.v2v_ms is not None and asked_end + score.v2v_ms / 1000 > ended:
         score.v2v_ms = None  # what was heard belongs to a later request
     _add_the_bots_word(score, recording, asked_end, ended)
+    score.first_sound_ms = score.v2v_ms
+    if score.covered and score.v2v_ms is not None:
+        score.v2v_ms = _to_the_answer_itself(score, sound, asked_end, ended)
     if score.bot_ms is not None and request.asked_clip is not None:
         score.speech_end_ms = speech_end_ms(request.asked_clip)
     if score.v2v_ms is None or score.v2v_ms > 1000 * answer_limit_secs:
@@ -209,7 +221,7 @@ def judge_request(
     elif is_still_to_come([m for m in recording.messages if asked_end <= m.arrival_secs <= ended]):
         score.success, score.told, score.cause = False, True, "only_told_to_wait"
     if request.kind is Kind.INTERRUPTION:
-        _judge_interruption(score, request.over, sound, ended)
+        _judge_interruption(score, request, sound, references)
     elif request.kind is Kind.FALSE_ALARM:
         _judge_false_alarm(score, request, sound, references)
     else:
@@ -223,7 +235,18 @@ def _judge_silences(score: RequestScore, recording: Recording, sound: Sound, fro
     score.longest_unsigned_ms = scoring.longest_quiet_ms(sound, recording.said, from_secs, to_secs, signs=signs)
 
 
-def _judge_interruption(score: RequestScore, over: Said | None, sound: Sound, ended: float) -> None:
+def _to_the_answer_itself(score: RequestScore, sound: Sound, asked_end: float, ended: float) -> float | None:
+    """From the question to the first loud sample of the answer that the bot tells of; None if there was none."""
+    if score.answer_ms is None:
+        return score.v2v_ms  # only its message can tell them apart
+    told = asked_end + score.answer_ms / 1000 - TOLD_AFTER_SECS
+    loud = sound.loud_secs
+    after = loud[(loud >= told) & (loud < ended)]
+    return 1000 * float(after[0] - asked_end) if len(after) else None
+
+
+def _judge_interruption(score: RequestScore, request: Request, sound: Sound, references: Mapping[str, Samples]) -> None:
+    over, ended = request.over, request.ended_secs
     if over is None or over.last_loud_secs is None or over.first_loud_secs is None:
         score.success, score.cause = False, score.cause or "not_interrupted"
         return
@@ -233,6 +256,10 @@ def _judge_interruption(score: RequestScore, over: Said | None, sound: Sound, en
         return  # the answer was over before: nothing to interrupt
     score.stopped = score.stop_ms is not None and score.stop_ms <= 1000 * STOP_SECS
     stop = over.first_loud_secs + (score.stop_ms or 0.0) / 1000
+    reference = references.get(score.asked)
+    if reference is not None and score.stopped and request.phone is not None:
+        with suppress(NotMeasurable):
+            score.lowered_ms = lowered_ms(request.phone.recording, reference, over.first_loud_secs, stop)
     loud = sound.loud_secs
     # The voice after the stop is the answer, even if it begins before the sound is quite over.
     after = loud[(loud > stop + BLOCK_SECS) & (loud < ended)]

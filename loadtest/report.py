@@ -26,6 +26,10 @@ def write(folder: Path, found: dict[str, Any]) -> None:
     (folder / "report.html").write_text(report_html.page(found), encoding="utf-8")
 
 
+def _whole(value: float | None) -> str:
+    return "–" if value is None else f"{value:,.0f}"
+
+
 def in_short(summary: dict[str, Any]) -> str:
     """A few lines for the terminal."""
     v2v, interruptions, alarms = summary["v2v_ms"], summary["interruptions"], summary["false_alarms"]
@@ -34,9 +38,12 @@ def in_short(summary: dict[str, Any]) -> str:
         f"{summary['requests']} requests, success {percent(summary['success_rate'])}, "
         f"silent failures {summary['silent_failures']}"
         + (f", causes {summary['failures']}" if summary["failures"] else ""),
-        f"voice to voice: p50 {ms(v2v['p50'])}, p95 {ms(v2v['p95'])}, p99 {ms(v2v['p99'])} ({v2v['count']})",
+        f"voice to voice: mean {ms(v2v['mean'])}, p50 {ms(v2v['p50'])}, p95 {ms(v2v['p95'])} ({v2v['count']}); first "
+        f"sound p50 {ms(summary['first_sound_ms']['p50'])}",
+        f"unheard tokens per request: {_whole(summary.get('unheard_tokens'))}; turns ended early on other words: "
+        f"{percent(summary.get('early_changed_rate'))}",
         f"interruptions: {percent(interruptions['success_rate'])} of {interruptions['count']} answered, "
-        f"stop p50 {ms(interruptions['stop_ms']['p50'])}; "
+        f"lowered p50 {ms(interruptions['lowered_ms']['p50'])}, silent p50 {ms(interruptions['stop_ms']['p50'])}; "
         f"false alarms: {percent(alarms['resume_rate'])} of {alarms['count']} resumed, "
         f"{alarms['samples_lost']['total']} samples lost ({alarms['samples_lost']['count']} measured)",
     ]

@@ -14,7 +14,7 @@ METRICS: Final = (
     (
         "voice to voice",
         "last loud sample of the caller's question to the first loud sample of the bot, at the caller; "
-        '"one moment" counts as the bot\'s voice and is told apart',
+        '"one moment" is no answer: voice to voice ends at the answer itself, the first sound is told beside it',
     ),
     ("total response", "the same start to the last loud sample of the answer"),
     ("success", "answered by voice in time; of an interruption also: the bot stopped and answered it"),
@@ -125,11 +125,13 @@ def _figures(summary: dict[str, Any]) -> str:
         ("", "mean", "p50", "p95", "p99", "count"),
         [
             _row("voice to voice", summary["v2v_ms"]),
-            _row("question to the answer itself", summary["answer_ms"]),
+            _row("question to the first sound", summary.get("first_sound_ms", summary["v2v_ms"])),
+            _row("question to the answer, as the bot tells it", summary["answer_ms"]),
             _row("total response", summary["response_ms"]),
             _row("longest silence", summary["longest_silence_ms"]),
             _row("longest time without sound or sign", summary["longest_unsigned_ms"]),
-            _row("interruption: stop", interruptions["stop_ms"]),
+            *([_row("interruption: lowered voice", low)] if (low := interruptions.get("lowered_ms")) else []),
+            _row("interruption: silence", interruptions["stop_ms"]),
             _row("interruption: recovery", interruptions["recovery_ms"]),
             _row("false alarm: gap", alarms["gap_ms"]),
             _row("false alarm: added silence", alarms["added_silence_ms"]),

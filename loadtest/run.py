@@ -129,7 +129,7 @@ async def call(run: Run, bot: Watched) -> tuple[list[RequestScore], list[CallSco
         round_trip_ms = await bot.round_trip_ms()
     with run.phase("one caller alone"):
         references = await rehearse(run, lambda: Caller(bot.url))
-    before = await bot.vendors()
+    before, prepared = await bot.vendors(), await bot.preemptive()
     watching = asyncio.create_task(bot.watch())
     crowd = Crowd(_jobs(run, bot.url, references))
     try:
@@ -153,6 +153,7 @@ async def call(run: Run, bot: Watched) -> tuple[list[RequestScore], list[CallSco
         "caller_processes_died": died,
         "references": sorted(references),
         "vendors": _difference(await bot.vendors(), before),
+        "preemptive": _difference(await bot.preemptive(), prepared),
         "usage": [[round(at - run.epoch_secs, 1), cpu, mb] for at, cpu, mb in bot.usage],
     }
     return requests, calls, about
@@ -294,6 +295,8 @@ def put_together(
         "callers": options.callers,
         "requests_each": options.requests,
         "vendor_refused_rate": _refused_rate(about["vendors"]),
+        "unheard_tokens": _unheard_tokens(about.get("preemptive", {}), len(requests)),
+        "early_changed_rate": _changed_rate(about.get("preemptive", {})),
         "cost": cost.costs(used, len(requests), load_prices(options.prices)),
         "run": {
             "at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -322,6 +325,21 @@ def _refused_rate(vendors: Mapping[str, Any]) -> float | None:
 def _calls(text: str) -> int | str:
     """A number of calls, or ``auto``."""
     return text if text == AUTO else int(text)
+
+
+def _unheard_tokens(preemptive: Mapping[str, Any], requests: int) -> float | None:
+    """Tokens per request for replies that nobody heard, as the bot counts them; None if it does not tell."""
+    guesses = preemptive.get("guesses")
+    if not guesses or not requests:
+        return None
+    return round((guesses["wasted_tokens"] + guesses["unheard_tokens"]) / requests, 1)
+
+
+def _changed_rate(preemptive: Mapping[str, Any]) -> float | None:
+    """Share of the turns that were ended early whose final words were others; None if none was."""
+    early = preemptive.get("early_turns") or {}
+    total = sum(early.values())
+    return round(early["changed"] / total, 4) if total else None
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:

@@ -17,6 +17,9 @@ from loadtest.crowd import Progress
 from loadtest.emulated_house import emulated_house
 from loadtest.run import STAGGER_SECS, Run, live, put_together, rehearse
 
+PREEMPTIVE: Final = ("guesses", "early_stt", "early_turns", "hedged")
+"""What of the gateway's figures tells of replies that are prepared, and of turns that end early."""
+
 START_SECS: Final = 60.0
 """For what one caller hears alone."""
 
@@ -60,6 +63,7 @@ async def _run(run: Run) -> dict[str, Any]:
         task = asyncio.current_task()
         run.interrupted = task is not None and task.cancelling() > 0
         vendors = house.world.log.totals()
+        preemptive = house.services.gateway()
     names = ", ".join(vendor.capitalize() for vendor in vendors)
     about = {
         "bot": {
@@ -74,6 +78,7 @@ async def _run(run: Run) -> dict[str, Any]:
         "caller_processes_died": 0,
         "references": sorted(references),
         "vendors": vendors,
+        "preemptive": {key: preemptive[key] for key in PREEMPTIVE if key in preemptive},
         "usage": [],
         "load_secs": round(load_secs, 1),
     }

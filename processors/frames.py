@@ -80,6 +80,21 @@ class InterimTranscriptFrame(InterimTranscriptionFrame):
 
 
 @dataclass
+class EarlyTranscriptFrame(DataFrame):
+    """Words of the early recogniser: they come sooner than those that count.
+
+    Parameters:
+        text: All words of the segment so far.
+        segment: Number of the segment, as in :class:`TranscriptFrame`.
+        final: Whether the speech is over and these are all of its words.
+    """
+
+    text: str
+    segment: int
+    final: bool
+
+
+@dataclass
 class UserTextFrame(SystemFrame):
     """The client typed a text, or pressed a phone key: it counts as speech that has ended.
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -25,14 +26,15 @@ from processors.llm.local import LocalModel
 from processors.llm.openai_compatible import OpenAICompatibleModel
 from processors.llm.processor import LLMParams
 from processors.llm.scripted import ScriptedModel
-from processors.models import ModelError
+from processors.models import ModelError, usable_cores
 from processors.prompt import system_prompt
 from processors.silero import SileroStream
 from processors.stt import moonshine_model
 from processors.stt.base import Recogniser
 from processors.stt.chain import RecogniserChain
 from processors.stt.deepgram import DeepgramError, DeepgramParams, DeepgramRecogniser, probe
-from processors.stt.moonshine import MoonshineRecogniser
+from processors.stt.early import EarlyEars, Numbering, ReadingBudget, ReadingBudgetParams
+from processors.stt.moonshine import EARLY, MoonshineRecogniser
 from processors.tools import mcp_servers
 from processors.tools.base import Session, Shared, Tool
 from processors.tools.catalogue import find_tools, offered
@@ -51,13 +53,14 @@ from processors.tts.sentences import sentences
 from processors.tts.spoken_form import spoken
 from processors.turns import smart_turn
 from processors.turns.endpoint import EndpointParams
+from processors.turns.events import EARLY_OUTCOMES
 from processors.turns.handler import HandlerParams, SoundJudge, TurnDetector
 from processors.turns.phrases import all_texts
 from processors.turns.states import InterruptionMode, TurnParams
 from processors.turns.verdict.model import Judge
 from processors.turns.verdict.policy import VerdictParams, VerdictPolicy
 from processors.vad import SpeechGateParams
-from settings import LlmFallback, LlmProvider, Settings, SettingsError, SttProvider, TtsProvider
+from settings import EarlyStt, LlmFallback, LlmProvider, Settings, SettingsError, SttProvider, TtsProvider
 from transports.client_messages import MessageLimits
 from transports.ice_servers import IceServers
 
@@ -69,6 +72,9 @@ FALLBACK_CORES: Final = 4
 
 LOCAL_CALLS: Final = 4
 """The local model answers one caller at a time, in about three seconds: more calls would wait for each other."""
+
+EARLY_CORES: Final = 2
+"""A machine with fewer has none to spare for a second recogniser."""
 
 CHAIN_PATIENCE_SECS: Final = 0.1
 """A voice that gives up by itself knows what to do about it; only one that does not is given up."""
@@ -128,6 +134,11 @@ class Services:
         self.processes = 1
         """How many processes share the vendors' limits."""
         self._local_ears = True
+        self.early_turns: Counter[str] = Counter(dict.fromkeys(EARLY_OUTCOMES, 0))
+        """Turns that were ended before their final words were known, by what these then were."""
+        self.reading_budget = ReadingBudget(ReadingBudgetParams(cores=settings.early_stt_cores))
+        self.make_early_recogniser: Callable[[], Numbering] = lambda: MoonshineRecogniser(EARLY, self.reading_budget)
+        """Makes the recogniser that listens beside a vendor's."""
         self._own_guesses = Guesses(lambda: 1.0, settings.guess_share)
         self.verdict_policy: VerdictPolicy | None = None
         """Who decides about a sound over the bot's voice; None: the rules that the settings tune."""
@@ -200,11 +211,21 @@ class Services:
         match self.settings.stt:
             case SttProvider.DEEPGRAM:
                 deepgram = DeepgramRecogniser(deepgram_params(self.settings))
-                # The local recogniser knows English only.
-                checked = self._local_ears and self.settings.language == "en"
-                return RecogniserChain(deepgram, MoonshineRecogniser) if checked else deepgram
+                if not self._local_ears or self.settings.language != "en":
+                    return deepgram  # the local recogniser knows English only
+                chain = RecogniserChain(deepgram, MoonshineRecogniser)
+                return EarlyEars(chain, self.make_early_recogniser) if self.listens_early else chain
             case _:
                 return MoonshineRecogniser()
+
+    @property
+    def listens_early(self) -> bool:
+        """Whether the local recogniser listens beside the vendor's."""
+        settings = self.settings
+        if settings.stt is not SttProvider.DEEPGRAM or settings.language != "en" or self.guesses is None:
+            return False
+        enough = usable_cores() >= EARLY_CORES
+        return settings.early_stt is EarlyStt.ON or (settings.early_stt is EarlyStt.AUTO and enough)
 
     @property
     def guesses(self) -> Guesses | None:
@@ -258,6 +279,8 @@ class Services:
         return TurnParams(
             mode=settings.interruption_mode,
             guess=self.guesses is not None,
+            guess_speaking=settings.preemptive_speaking,
+            early_end=settings.endpoint_early,
             step_back=settings.resume_at_word,
             idle_secs=settings.idle_secs,
             idle_prompts=settings.idle_prompts,
@@ -283,6 +306,10 @@ class Services:
             greeting=self.settings.greeting,
             tells_words=isinstance(self.language_model, ReadsAlong),
         )
+
+    def note_turn_ended_early(self, outcome: str) -> None:
+        """Count a turn that was ended early; see :attr:`early_turns`."""
+        self.early_turns[outcome] += 1
 
     @property
     def detect_end_of_turn(self) -> TurnDetector | None:
@@ -382,7 +409,10 @@ class Services:
     def gateway(self) -> dict[str, Any]:
         """What the gateway to the language models says of itself, if there is one, and what carries how many calls."""
         told = self.language_model.snapshot() if isinstance(self.language_model, Gateway) else {}
-        return {**told, "capacity": self.capacity().snapshot()}
+        early: dict[str, Any] = {}
+        if self.listens_early:
+            early = {"early_stt": self.reading_budget.snapshot(), "early_turns": dict(self.early_turns)}
+        return {**told, **early, "capacity": self.capacity().snapshot()}
 
     def summary(self) -> str:
         """One line for the log."""
@@ -446,7 +476,7 @@ def _groq(settings: Settings, name: str) -> Endpoint:
 
 def _gateway(settings: Settings, endpoints: Sequence[Endpoint], *, patient: bool = False) -> Gateway:
     """What stands between calls and models. A server of one's own may be slow and is waited for (``patient``)."""
-    policy = PolicyParams(max_wait_secs=settings.llm_max_wait_secs)
+    policy = PolicyParams(max_wait_secs=settings.llm_max_wait_secs, hedge_requests=settings.llm_hedge_requests)
     params = GatewayParams(policy=policy, guess_share=settings.guess_share)
     if patient:
         params = replace(

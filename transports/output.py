@@ -184,6 +184,7 @@ class PlayoutOutput(OvertakingInterruptions):
                 utterance.words_heard += 1
                 self._last_word_position = position
             case _Ends(reply) if not reply.over:
+                self._last_word_position = None
                 self._forget(reply)
             case _:
                 return

@@ -84,7 +84,10 @@ class Preparations:
         self._alive[guess_id] = Guess(asking, messages)
 
     async def take(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Guess | None:
-        """What was prepared for this prompt, if anything; all else is given up."""
+        """What was prepared for this prompt, if anything.
+
+        The others stay until :meth:`heard`: a turn that was ended early may turn out to have other words.
+        """
         taken, self._taken = self._taken, None
         if taken is not None and (after := taken.next) is not None:
             if after.answers(messages, tools):
@@ -98,9 +101,14 @@ class Preparations:
             self._taken = self._alive.pop(chosen)
             usage = self._taken.usage
             self._guesses.note_used(usage.prompt_tokens + usage.completion_tokens)
-        for other in list(self._alive):
-            await self._drop_one(other)
+        if self._params.most == 1:
+            await self.heard()
         return self._taken
+
+    async def heard(self) -> None:
+        """The reply is heard: the others are not wanted any more."""
+        for guess_id in list(self._alive):
+            await self._drop_one(guess_id)
 
     async def drop(self) -> None:
         """Nothing that was prepared is wanted."""

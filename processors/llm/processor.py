@@ -376,6 +376,8 @@ class LLMProcessor(OvertakingInterruptions):
                 if frame.reply_id == self._hangs_up_after.reply_id and not frame.cut:
                     self._hanging_up = self.get_event_loop().call_later(HANG_UP_SECS, self._hang_up)
             case WordHeardFrame() if reply is not None and frame.reply_id == reply.reply_id:
+                if not reply.any_heard and self._preparations is not None:
+                    await self._preparations.heard()
                 reply.note_word(frame.text)
             case PlayoutStalledFrame() if reply is not None and frame.reply_id == reply.reply_id and frame.stalled:
                 reply.note_dry()

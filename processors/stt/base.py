@@ -43,6 +43,8 @@ class Transcript:
         final: False while the segment is still being spoken; the words may change.
         confidence: Mean probability (0 to 1) of the words.
         words: The words one by one, where the recogniser tells.
+        early: Whether it is of a second recogniser, whose words come sooner and do not count; see
+            :mod:`processors.stt.early`.
     """
 
     text: str
@@ -50,6 +52,7 @@ class Transcript:
     final: bool
     confidence: float = 1.0
     words: tuple[RecognisedWord, ...] = ()
+    early: bool = False
 
 
 Emit = Callable[[Transcript], Awaitable[None]]

@@ -86,6 +86,11 @@ class RecogniserChain:
 
     # --- the face --------------------------------------------------------------------------------
 
+    @property
+    def segment(self) -> int:
+        """Number of the newest segment; 0 before the first."""
+        return self._number
+
     async def start(self, emit: Emit, on_error: OnError) -> None:
         """Start the first."""
         self._emit = emit

@@ -10,7 +10,9 @@ time on the shared threads.
 
 import asyncio
 import threading
+import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -20,8 +22,12 @@ from processors.frames import INPUT_SAMPLE_RATE_HZ, WINDOW_SAMPLES
 from processors.models import ModelError, Urgency, run_heavy
 from processors.stt import moonshine_model
 from processors.stt.base import Emit, OnError, RecognisedWord, RecogniserError, Transcript
+from processors.stt.early import ReadingBudget
 from processors.stt.moonshine_model import Analysis
 from processors.stt.plausibility import is_plausible, speech_evidence
+
+Read = Callable[[np.ndarray, Callable[[], bool]], Analysis]
+"""Reads a clip, until it is called off."""
 
 WINDOW_SECS: Final = WINDOW_SAMPLES / INPUT_SAMPLE_RATE_HZ
 VOICED_PROB: Final = 0.5
@@ -47,6 +53,8 @@ class MoonshineParams:
         segment_secs: From this length on a segment ends at the next quiet window.
         longest_segment_secs: A segment of this length ends in any case.
         unsure_prob: Words at the end of a partial result that are less probable are held back: half of them are wrong.
+        repeats: Whether a partial result is told again that has not changed: it stands.
+        second_look: Whether what may be final is read twice.
     """
 
     pre_roll_ms: int = 384
@@ -60,6 +68,19 @@ class MoonshineParams:
     segment_secs: float = 12.0
     longest_segment_secs: float = 15.0
     unsure_prob: float = 0.4
+    repeats: bool = False
+    second_look: bool = True
+
+
+EARLY = MoonshineParams(
+    first_partial_ms=250,
+    partial_every_ms=96,
+    partial_load=0.5,
+    resume_ms=1,
+    repeats=True,
+    second_look=False,
+)
+"""For words that come early beside another recogniser; a segment never goes on after its end."""
 
 
 @dataclass(frozen=True)
@@ -153,10 +174,12 @@ class MoonshineRecogniser:
 
     Args:
         params: When to read.
+        budget: What reads only as far as it is let; None: it always may.
     """
 
-    def __init__(self, params: MoonshineParams | None = None) -> None:
+    def __init__(self, params: MoonshineParams | None = None, budget: ReadingBudget | None = None) -> None:
         self._params = params or MoonshineParams()
+        self._budget = budget
         self._pre_roll: deque[tuple[bytes, float]] = deque(maxlen=_windows(self._params.pre_roll_ms))
         self._last_number = 0
         self._segment: Segment | None = None
@@ -217,6 +240,11 @@ class MoonshineRecogniser:
         """Speech is over for now: its final transcript is due."""
         if self._segment is not None and not self._segment.stopped:
             self._stop(self._segment)
+
+    @property
+    def segment(self) -> int:
+        """Number of the newest segment; 0 before the first."""
+        return self._last_number
 
     @property
     def is_idle(self) -> bool:
@@ -291,6 +319,9 @@ class MoonshineRecogniser:
     async def _settle(self, segment: Segment, emit: Emit) -> None:
         if not segment.is_read:
             await self._read(segment, Urgency.FINAL)
+            if self._budget is not None and not segment.is_read and segment.stopped:
+                self._finals_due.remove(segment)  # it may not be read now, and later nobody wants it
+                return
         # Meanwhile the speaker may have gone on, or said more and stopped again.
         if segment.stopped and segment.is_read:
             self._finals_due.remove(segment)
@@ -306,28 +337,52 @@ class MoonshineRecogniser:
         if segment.stopped or segment.reading is None:
             return
         transcript = segment.transcript(final=False, unsure_prob=self._params.unsure_prob)
-        if transcript.text and transcript.text != segment.told:
+        if transcript.text and (self._params.repeats or transcript.text != segment.told):
             segment.told = transcript.text
             await emit(transcript)
+
+    async def _analyse(
+        self, read: Read, pcm: np.ndarray, called_off: Callable[[], bool], urgency: Urgency
+    ) -> tuple[Analysis, float]:
+        """Read on the shared threads; what was read, and the CPU seconds that it took."""
+        return await run_heavy(_timed, read, pcm, called_off, urgency=urgency)
 
     async def _read(self, segment: Segment, urgency: Urgency, *, at_pause: bool = False) -> None:
         """Read all that there is of a segment. What it takes, waiting included, says when the next is affordable."""
         job = _Job(segment, len(segment.windows), at_pause)
-        self._job = job
         clock = asyncio.get_running_loop().time
         started = clock()
+        budget = self._budget
+        if budget is not None and not budget.begin(started):
+            segment.partial_at = job.windows + _windows(self._params.partial_every_ms)
+            return
+        self._job = job
         # Partial results are soon replaced; what may be final is worth a second look.
-        read = moonshine_model.analyse if urgency is Urgency.PARTIAL else moonshine_model.analyse_twice
+        twice = self._params.second_look and urgency is not Urgency.PARTIAL
+        cpu_secs = 0.0
         try:
-            analysis = await run_heavy(read, segment.pcm(), job.called_off.is_set, urgency=urgency)
+            analysis, cpu_secs = await self._analyse(
+                moonshine_model.analyse_twice if twice else moonshine_model.analyse,
+                segment.pcm(),
+                job.called_off.is_set,
+                Urgency.PARTIAL if budget is not None else urgency,
+            )
         finally:
             self._job = None
+            if budget is not None:
+                budget.end(cpu_secs, clock() - started, clock())
         cost_ms = 1000 * (clock() - started)
         new_audio_ms = max(self._params.partial_every_ms, cost_ms / self._params.partial_load)
         segment.partial_at = job.windows + _windows(new_audio_ms)
         segment.pause_at = job.windows + _windows(cost_ms / self._params.pause_load)
         if analysis.complete:
             segment.reading = Reading(job.windows, analysis)
+
+
+def _timed(read: Read, pcm: np.ndarray, called_off: Callable[[], bool]) -> tuple[Analysis, float]:
+    """A reading, and the CPU seconds that it took."""
+    began = time.thread_time()
+    return read(pcm, called_off), time.thread_time() - began
 
 
 def _windows(ms: float) -> int:

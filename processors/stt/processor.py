@@ -15,7 +15,13 @@ from pipecat.utils.time import time_now_iso8601
 
 from observe.vendors import report_failure
 from processors.compat import InlineAudio
-from processors.frames import AudioWindowFrame, CallErrorFrame, InterimTranscriptFrame, TranscriptFrame
+from processors.frames import (
+    AudioWindowFrame,
+    CallErrorFrame,
+    EarlyTranscriptFrame,
+    InterimTranscriptFrame,
+    TranscriptFrame,
+)
 from processors.stt.base import Recogniser, RecogniserError, Transcript
 
 
@@ -72,6 +78,9 @@ class STTProcessor(InlineAudio, FrameProcessor):
             await self._report(error)
 
     async def _take(self, transcript: Transcript) -> None:
+        if transcript.early:
+            await self.push_frame(EarlyTranscriptFrame(transcript.text, transcript.segment, transcript.final))
+            return
         kind = TranscriptFrame if transcript.final else InterimTranscriptFrame
         await self.push_frame(
             kind(

@@ -63,6 +63,7 @@ class _Reply:
         error: Why it ended early.
         failures: Pieces in a row that could not be spoken.
         ahead: Its first piece, spoken before the reply was asked for.
+        begun: Whether its first piece has come.
     """
 
     reply_id: int
@@ -72,6 +73,7 @@ class _Reply:
     error: str | None = None
     failures: int = 0
     ahead: "_PieceAhead | None" = None
+    begun: bool = False
 
 
 @dataclass(eq=False)
@@ -181,11 +183,17 @@ class TTSProcessor(OvertakingInterruptions):
             self._on_unheard(ahead.text)
 
     def _take_ahead(self, reply: _Reply, first: str) -> None:
-        """A reply that was prepared has come, or another one."""
+        """A reply that was prepared has come, or another one. Of several the others may still be asked for instead."""
+        if reply.begun:
+            return
+        reply.begun = True
         for guess_id, prepared in list(self._prepared.items()):
             piece = prepared.piece
-            if reply.ahead is None and piece is not None and piece.text == first and piece.chunks.error is None:
-                reply.ahead, prepared.piece = piece, None
+            if piece is not None and piece.text == first and piece.chunks.error is None:
+                reply.ahead = piece
+                del self._prepared[guess_id]
+                return
+        for guess_id in list(self._prepared):
             self._drop_prepared(guess_id)
 
     # --- text in -----------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from processors.turns.events import (
     Event,
     HangUp,
     KeepTurn,
+    Pause,
     Phrase,
     PlayoutStalled,
     ReplyPlayed,
@@ -18,6 +19,7 @@ from processors.turns.events import (
     Say,
     ShowWaiting,
     TellClient,
+    TurnEndedEarly,
     WaitsForTools,
     WaitsInLine,
     Words,
@@ -80,9 +82,34 @@ class BotAnswers(Floor):
         self._fillers_said = 0
         self._line_told = False
         self._guessed = self._outspoken = ""
+        self._probes.clear()
         self._do(AskReply(self.turn_id, self._reply.reply_id, self._asked_text))
         self._set(Timer.REPLY, self.params.reply_secs)
         self._think()
+        if not self._transcript.is_settled() and self._relies_on_early:
+            self._await_confirmation()
+
+    def _await_confirmation(self) -> None:
+        """The turn was ended before its final words were known: the voice waits for them."""
+        since = self._speech_ended_at if self._speech_ended_at is not None else self._now
+        self._relies_on_early = False
+        self._unconfirmed = True
+        self._timers[Timer.CONFIRM] = max(since + self.params.confirm_secs, self._now)
+        self._do(Pause())
+
+    def _confirm(self, words: Words) -> bool:
+        """Words of a turn that was ended early: all of its final ones, or the vendor's first guess at all of them."""
+        if not self._unconfirmed or not self._same(self._transcript.text(), self._asked_text):
+            return False
+        if self._transcript.is_settled() or self._same(words.text, self._asked_text):
+            self._do(TurnEndedEarly("confirmed"))
+            self._release()
+        return True
+
+    def _speak_unconfirmed(self, _: Event | None) -> None:
+        """The final words are late: what was heard early must do."""
+        self._do(TurnEndedEarly("unconfirmed"))
+        self._release()
 
     def _is_no_person(self, text: str) -> bool:
         """Whether a machine seems to be on the line: it is asked once whether it is a person, then left."""
@@ -129,6 +156,7 @@ class BotAnswers(Floor):
             self._listen()
 
     def _say(self, phrase: Phrase) -> None:
+        self._release()
         self._clear_waits()
         self._transcript.close_asked()
         self._turn_open = False
@@ -216,15 +244,32 @@ class BotAnswers(Floor):
         """Words that arrive late, or change, before the reply is heard: they extend the turn."""
         assert isinstance(event, Words)
         text = self._transcript.text()
+        if self._unconfirmed and event.final and self._transcript.is_settled() and not text:
+            self._nothing_was_said()
+            return
         if not event.final or not text or self._same(text, self._asked_text):
             return
         if self._policy.is_acknowledgement(text, self._asked_text):
             self._acknowledge(self._transcript.text_since_asked())
+            self._release()
             return
+        if self._unconfirmed:
+            self._unconfirmed = False
+            self._asks_in_vain -= 1
+            self._do(TurnEndedEarly("changed"))
         self._cancel()
         self._user_takes_floor()
         if not self._speech_on:
             self._arm_end_of_turn()
+
+    def _nothing_was_said(self) -> None:
+        """What the early recogniser took for words was none: what comes next takes the turn's place."""
+        self._unconfirmed = False
+        self._do(TurnEndedEarly("changed"))
+        self._cancel()
+        self._asked_text = ""
+        self._listen()
+        self._turn_open = True
 
     # --- speaking ----------------------------------------------------------------------
 
@@ -339,6 +384,7 @@ class BotAnswers(Floor):
         Args:
             to_noise: Whether nothing was said since it was free before: the silence goes on.
         """
+        self._release()
         self._clear_waits()
         if not to_noise:
             self._idle_from = self._now

@@ -89,10 +89,31 @@ class Words:
 
 
 @dataclass(frozen=True, slots=True)
+class EarlyWords:
+    """Words of one segment from the early recogniser, whose word does not count, but comes sooner.
+
+    Attributes:
+        text: All words of the segment so far.
+        segment: Number of the segment, as in :class:`Words`.
+        final: Whether the speech is over and these are all of its words.
+    """
+
+    text: str
+    segment: int
+    final: bool
+
+
+@dataclass(frozen=True, slots=True)
 class TurnScored:
-    """The turn detector's probability (0 to 1) that the last speech was complete."""
+    """The turn detector's probability (0 to 1) that the speech was complete.
+
+    Attributes:
+        p_complete: The probability.
+        probe: Number of the question, if it was asked while the speech went on; 0: about speech that has ended.
+    """
 
     p_complete: float
+    probe: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +267,7 @@ Event = (
     | SpeechResumed
     | Scored
     | Words
+    | EarlyWords
     | TurnScored
     | TextTyped
     | KeyPressed
@@ -355,6 +377,21 @@ class Guess:
     text: str
 
 
+EARLY_OUTCOMES = ("confirmed", "changed", "unconfirmed", "interrupted")
+
+
+@dataclass(frozen=True, slots=True)
+class TurnEndedEarly:
+    """A turn was ended before its final words were known; now it is known what they are.
+
+    Attributes:
+        outcome: ``"confirmed"``: the same; ``"changed"``: others, and nothing of the reply was heard;
+            ``"unconfirmed"``: they did not come in time; ``"interrupted"``: the caller spoke or typed meanwhile.
+    """
+
+    outcome: str
+
+
 @dataclass(frozen=True, slots=True)
 class Say:
     """Say a fixed sentence.
@@ -384,7 +421,13 @@ class StopJudging:
 
 @dataclass(frozen=True, slots=True)
 class DetectEndOfTurn:
-    """Ask the turn detector about the speech that just ended."""
+    """Ask the turn detector about the speech so far.
+
+    Attributes:
+        probe: Number of the question, if the speech goes on; 0: it just ended.
+    """
+
+    probe: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -447,6 +490,7 @@ Action = (
     | AskReply
     | KeepTurn
     | Guess
+    | TurnEndedEarly
     | Say
     | StartJudging
     | StopJudging

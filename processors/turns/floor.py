@@ -10,7 +10,9 @@ from processors.turns.events import (
     Phrase,
     PublishCard,
     ReplyPlayed,
+    Resume,
     StopJudging,
+    Words,
 )
 from processors.turns.partner import PartnerWatch
 from processors.turns.sound import Sound
@@ -102,6 +104,11 @@ class Floor:
         self._speech_ended_at: float | None = None
         self._words_missed = False
         self._p_complete: float | None = None
+        self._probes: dict[int, str] = {}
+        self._last_probe = 0
+        self._probed_at = float("-inf")
+        self._relies_on_early = False
+        self._unconfirmed = False
         self._question_heard = False
         self._sound: Sound | None = None
         self._last_sound_id = 0
@@ -130,6 +137,14 @@ class Floor:
 
     def _do(self, action: Action) -> None:
         self._actions.append(action)
+
+    def _release(self) -> None:
+        """Nothing is waited for before the voice may be heard."""
+        if self._unconfirmed:
+            self._unconfirmed = False
+            self._clear(Timer.CONFIRM)
+            if self.state is not State.PAUSED:
+                self._do(Resume())
 
     def _clear_waits(self) -> None:
         keep = {Timer.REGRET, Timer.COMMIT, Timer.CALL_LIMIT}
@@ -224,6 +239,14 @@ class Floor:
 
     def _ask(self, *, announce: bool = True, again: bool = False) -> None:
         """Ask for a reply to the open turn; defined by :class:`BotAnswers`."""
+        raise NotImplementedError
+
+    def _end_turn(self, _: Event | None = None) -> None:
+        """The turn is over; defined by :class:`UserSpeaks`."""
+        raise NotImplementedError
+
+    def _confirm(self, words: Words) -> bool:
+        """Whether words are those of a turn that was ended early; defined by :class:`BotAnswers`."""
         raise NotImplementedError
 
     def _think(self) -> None:

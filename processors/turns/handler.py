@@ -36,6 +36,7 @@ from processors.frames import (
     CallHoldFrame,
     ClientReadyFrame,
     DecisionCardFrame,
+    EarlyTranscriptFrame,
     InterimTranscriptFrame,
     LineClosesFrame,
     PlayoutDuckFrame,
@@ -138,6 +139,8 @@ class InterruptionHandler(InlineAudio, FrameProcessor):
         params: Sentences and times.
         on_fault: Called with each fault that a deadline had to repair.
         hang_up: Ends the call, when nobody is there any more.
+        on_turn_ended_early: Told what became of each turn that was ended before its final words were known; see
+            :class:`~processors.turns.events.TurnEndedEarly`.
     """
 
     def __init__(
@@ -149,11 +152,13 @@ class InterruptionHandler(InlineAudio, FrameProcessor):
         params: HandlerParams | None = None,
         on_fault: Callable[[str], None] | None = None,
         hang_up: Callable[[], None] = lambda: None,
+        on_turn_ended_early: Callable[[str], None] = lambda _: None,
     ) -> None:
         super().__init__(name="interruptions")
         self.machine = machine
         self._hold = Hold(machine)
         self._hang_up = hang_up
+        self._on_turn_ended_early = on_turn_ended_early
         self._params = params or HandlerParams()
         self._detect = detect_end_of_turn
         self._judge = judge
@@ -191,6 +196,9 @@ class InterruptionHandler(InlineAudio, FrameProcessor):
                 await self.push_frame(frame, direction)
                 await self._feed(ev.Words(frame.text, frame.segment, False, frame.confidence))
                 await self._tell_words()
+                return
+            case EarlyTranscriptFrame():
+                await self._feed(ev.EarlyWords(frame.text, frame.segment, frame.final))
                 return
             case UserTextFrame():
                 await self.push_frame(frame, direction)
@@ -356,9 +364,11 @@ class InterruptionHandler(InlineAudio, FrameProcessor):
                 self._judge_plan = list(self._params.judge_at_ms)
             case ev.StopJudging():
                 self._judged_sound_id = None
-            case ev.DetectEndOfTurn():
+            case ev.DetectEndOfTurn(probe):
                 if self._detect is not None and self._heard:
-                    self._keep(self._detect_end_of_turn(self._detect, self._pcm(len(self._heard))))
+                    self._keep(self._detect_end_of_turn(self._detect, self._pcm(len(self._heard)), probe))
+            case ev.TurnEndedEarly(outcome):
+                self._on_turn_ended_early(outcome)
             case ev.AnnounceUserStarted():
                 await self.push_frame(UserStartedSpeakingFrame())
             case ev.AnnounceUserStopped():
@@ -406,8 +416,8 @@ class InterruptionHandler(InlineAudio, FrameProcessor):
             cost_ms = (self._now() - started) * 1000
             await self._feed(ev.Scored(score, clip.elapsed_ms, clip.sound_id, cost_ms))
 
-    async def _detect_end_of_turn(self, detect: TurnDetector, pcm: np.ndarray) -> None:
-        await self._feed(ev.TurnScored(await detect(pcm)))
+    async def _detect_end_of_turn(self, detect: TurnDetector, pcm: np.ndarray, probe: int) -> None:
+        await self._feed(ev.TurnScored(await detect(pcm), probe))
 
 
 def _level_dbfs(audio: bytes) -> float:

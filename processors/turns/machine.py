@@ -20,6 +20,7 @@ from processors.turns.bot_answers import BotAnswers
 from processors.turns.events import (
     Action,
     DetectEndOfTurn,
+    EarlyWords,
     Event,
     LineCloses,
     PlayoutStalled,
@@ -139,14 +140,17 @@ class TurnMachine(UserSpeaks, BotAnswers, OverVoice):
                 self._end_speech()
             case SpeechPaused() | SpeechResumed():
                 self._speech_pauses = isinstance(event, SpeechPaused)
-            case TurnScored():
+            case TurnScored() if not event.probe:
                 self._p_complete = event.p_complete
+            case EarlyWords():
+                self._transcript.add_early(event)
             case Words() if not self._belongs_to_nobody(event):
                 if not self._transcript.add(event, self._now, speaking=self._speech_on):
                     return False
                 self._words_since_speech = True
                 self._note_voiceless(event)
-                if self._sound is not None:
+                of_the_turn = self._confirm(event)
+                if self._sound is not None and not of_the_turn:
                     self._sound.has_words_since |= event.final
             case SoundWindow() if self._sound is not None:
                 self._sound.add_window(event)

@@ -165,7 +165,11 @@ class OverVoice(Floor):
         self._close_card("resume", reason, confidence)
         self._clear(Timer.ESCALATE, Timer.VERDICT)
         self._acknowledge(self._transcript.text_since_asked())
-        self._do(Resume())
+        if self._unconfirmed and (self._transcript.is_settled() or (self._reply is not None and self._reply.over)):
+            self._unconfirmed = False
+            self._clear(Timer.CONFIRM)
+        if not self._unconfirmed:
+            self._do(Resume())
         if self._sound is not None and self._sound.ended_at is not None:
             self._stop_judging()
         reply = self._reply
@@ -224,6 +228,7 @@ class OverVoice(Floor):
         self._note_end(reply, event)
         if reply.error is not None or (reply.phrase is None and not reply.playing):
             return  # it failed, or had no sound: what is said about that waits for the verdict
+        self._unconfirmed = False
         self._close_card("drained", "nothing was left to play", 1.0)
         self._do(Resume())
         self._reply = None

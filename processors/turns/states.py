@@ -10,6 +10,7 @@ from enum import Enum
 from processors.turns.endpoint import EndpointParams
 from processors.turns.events import (
     ClientReady,
+    EarlyWords,
     Event,
     HungUp,
     KeyPressed,
@@ -57,6 +58,7 @@ class Timer(Enum):
     SIGN = "sign"
     FILLER = "filler"
     REPLY = "reply"
+    CONFIRM = "confirm"
     ESCALATE = "escalate"
     VERDICT = "verdict"
     COMMIT = "commit"
@@ -117,6 +119,14 @@ class TurnParams:
         idle_prompts: How often they are asked before the bot says goodbye.
         hang_up_secs: How long after its last word the bot hangs up: so long may that be on its way.
         guess: Have a reply prepared at the first pause.
+        guess_speaking: Have one prepared while the caller still speaks, to words that may be all and of which the turn
+            detector says at least this (0 to 1); above 1: never.
+        probes: How often the turn detector is asked for that in a turn: it costs CPU.
+        probe_secs: Between two of these questions.
+        probe_words: Fewer words are not asked about.
+        early_end: End a turn on the early recogniser's words, if words and sound are complete.
+        confirm_secs: After the end of speech: how long the voice is then held for the final words at most. Longer than
+            any recogniser takes that works.
         step_back: Resume from the start of the cut word instead of from the very next sample.
     """
 
@@ -153,6 +163,12 @@ class TurnParams:
     idle_prompts: int = 2
     hang_up_secs: float = 0.6
     guess: bool = False
+    guess_speaking: float = 1.01
+    probes: int = 5
+    probe_secs: float = 0.2
+    probe_words: int = 3
+    early_end: bool = False
+    confirm_secs: float = 1.5
     step_back: bool = False
     endpoint: EndpointParams = EndpointParams()
     verdict: VerdictParams = VerdictParams()
@@ -185,6 +201,7 @@ RULES: dict[tuple[State, type[Event] | Timer], Rule] = {
     (_U, SpeechEnded): _rule("_await_words", _U),
     (_U, SpeechPaused): _rule("_guess_early", _U),
     (_U, Words): _rule("_gather_words", _U),
+    (_U, EarlyWords): _rule("_gather_early_words", _U),
     (_U, TurnScored): _rule("_rate_turn", _U),
     (_U, TextTyped): _rule("_take_typed", _T, _U),
     (_U, KeyPressed): _rule("_press_key", _T, _U),
@@ -196,7 +213,7 @@ RULES: dict[tuple[State, type[Event] | Timer], Rule] = {
     (_U, ReplyCommitted): _rule("_ask_after_commit", _T, _U),
     (_T, SoundStarted): _rule("_pause", _P),
     (_T, SpeechStarted): _rule("_pause", _P),
-    (_T, Words): _rule("_words_while_thinking", _T, _U),
+    (_T, Words): _rule("_words_while_thinking", _T, _L, _U),
     (_T, TextTyped): _rule("_interrupt_by_text", _T, _U),
     (_T, KeyPressed): _rule("_interrupt_by_key", _T, _U),
     (_T, WaitsForTools): _rule("_cover_tools", _T),
@@ -206,6 +223,7 @@ RULES: dict[tuple[State, type[Event] | Timer], Rule] = {
     (_T, Timer.SIGN): _rule("_show_waiting", _T),
     (_T, Timer.FILLER): _rule("_say_filler", _T),
     (_T, Timer.REPLY): _rule("_reply_missing", _T, _L, _U),
+    (_T, Timer.CONFIRM): _rule("_speak_unconfirmed", _T),
     (_S, SoundStarted): _rule("_pause", _P, _S),
     (_S, SpeechStarted): _rule("_speech_over_voice", _P, _S, _U),
     (_S, Words): _rule("_words_over_voice", _S, _U),
@@ -228,6 +246,7 @@ RULES: dict[tuple[State, type[Event] | Timer], Rule] = {
     (_P, ReplyPlaying): _rule("_note_playing", _P),
     (_P, ReplyPlayed): _rule("_drained", _U, _P),
     (_P, PlayoutStalled): _rule("_note_dry", _P),
+    (_P, Timer.CONFIRM): _rule("_speak_unconfirmed", _P),
     (_P, Timer.ESCALATE): _rule("_escalate", _P),
     (_P, Timer.VERDICT): _rule("_force_verdict", _S, _T, _L, _U),
 }

@@ -9,7 +9,8 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Final
 
-from processors.turns.events import Words
+from processors.turns.events import EarlyWords, Words
+from processors.turns.wording import normalised
 
 PAST_SEGMENTS: Final = 4
 """How many closed segments are remembered: a late or grown result can only concern the last few."""
@@ -26,12 +27,6 @@ SECS_PER_WORD: Final = 0.12
 
 RECENT_WORDS: Final = 40
 """Words of the final results that a repeated one is compared with."""
-
-
-def normalised(text: str) -> list[str]:
-    """Words of a text in lower case without punctuation, for comparing two readings of one sound."""
-    cleaned = "".join(c if c.isalnum() or c in "'’" else " " for c in text.lower())
-    return cleaned.split()
 
 
 def beyond(text: str, known: str) -> str:
@@ -94,6 +89,11 @@ class Transcript:
     _told: list[float] = field(default_factory=list)
     """When each of the recent words was told."""
     _voice_since: bool = True
+    _early: dict[int, EarlyWords] = field(default_factory=dict)
+    _early_from: int = -1
+    """Segments up to this one are over for the early recogniser."""
+    _relied_on: set[int] = field(default_factory=set)
+    """Segments whose early words a reply is asked for."""
 
     # --- what comes in -----------------------------------------------------------------------
 
@@ -127,11 +127,14 @@ class Transcript:
         else:
             before = self._open[index]
             assert isinstance(before, Words)
-            if before.final and not words.final and not _grows(before.text, words.text):
+            kept = before.final or words.segment in self._relied_on
+            if kept and not words.final and not _grows(before.text, words.text):
                 return True
             known = before.text if before.final else self._past.get(words.segment, "")
             self._open[index] = words
         if words.final:
+            self._relied_on.discard(words.segment)
+            self._early.pop(words.segment, None)
             self._remember(normalised(_beyond_reading(words.text, known)), now)
         return True
 
@@ -164,6 +167,12 @@ class Transcript:
                 return
         self._open.append(words)
 
+    def add_early(self, words: EarlyWords) -> None:
+        """Take a result of the early recogniser, unless better is known."""
+        known = self._words_of(words.segment)
+        if words.segment > self._early_from and not (known is not None and known.final):
+            self._early[words.segment] = words
+
     def add_typed(self, text: str) -> None:
         """Take a typed text as further words of the turn."""
         self._open.append(_Typed(text))
@@ -191,6 +200,41 @@ class Transcript:
     def text(self) -> str:
         """All words of the open turn, in the order of time."""
         return " ".join(part for part in map(self._news_of, self._open) if part)
+
+    def ahead(self) -> str:
+        """All words of the open turn as far as anybody knows them: the early recogniser's where they go further."""
+        return " ".join(part for part in map(self._news_of, self._with_early()) if part)
+
+    def awaits_final(self) -> bool:
+        """Whether some words are known of which the final result has not come."""
+        return not self.is_settled() or any(self._words_of(segment) is None for segment in self._early)
+
+    def ahead_is_whole(self) -> bool:
+        """Whether :meth:`ahead` holds all that was said, as the early recogniser hears it and nobody denies."""
+        waiting = {entry.segment for entry in self._open if isinstance(entry, Words) and not entry.final}
+        for segment in waiting | self._early.keys():
+            known, early = self._words_of(segment), self._early.get(segment)
+            if early is None or not early.final or (known is not None and continued(known.text, early.text) is None):
+                return False
+        return True
+
+    def rely_on_early(self) -> None:
+        """Answer the early words: only final results can change them now."""
+        self._open = self._with_early()
+        self._relied_on |= {entry.segment for entry in self._open if isinstance(entry, Words) and not entry.final}
+
+    def _with_early(self) -> list[_Entry]:
+        entries: list[_Entry] = list(self._open)
+        for segment, early in sorted(self._early.items()):
+            known = self._words_of(segment)
+            text = early.text if known is None else continued(known.text, early.text) or known.text
+            words = Words(text, segment, False)
+            place = next((i for i, e in enumerate(entries) if e is known or _is_open(e, known)), len(entries))
+            entries[place : place + 1] = [words]
+        return entries
+
+    def _words_of(self, segment: int) -> Words | None:
+        return next((e for e in self._open if isinstance(e, Words) and e.segment == segment), None)
 
     def _news_of(self, entry: _Entry) -> str:
         match entry:
@@ -238,6 +282,7 @@ class Transcript:
 
     def close(self) -> None:
         """The words known so far belong to the past: acknowledged and let go."""
+        self._early_from = max([self._early_from, *self._early])
         self._close(list(self._open))
         self._asked = []
 
@@ -255,6 +300,9 @@ class Transcript:
 
     def _close(self, entries: list[_Entry]) -> None:
         closed = {entry.segment: entry.text for entry in entries if isinstance(entry, Words)}
+        self._early_from = max([self._early_from, *closed])
+        self._early = {segment: early for segment, early in self._early.items() if segment > self._early_from}
+        self._relied_on -= closed.keys()
         for segment, text in closed.items():
             self._past[segment] = text
             self._past.move_to_end(segment)
@@ -290,5 +338,32 @@ def _holds(entries: list[_Entry], entry: _Entry) -> bool:
     return any(entry is other for other in entries)
 
 
+def _is_open(entry: _Entry, known: Words | None) -> bool:
+    """Whether this is where the words of speech belong of which nothing is known yet."""
+    return known is None and isinstance(entry, _SpeechBegins)
+
+
 def _grows(known: str, text: str) -> bool:
     return len(normalised(text)) > len(normalised(known))
+
+
+ANCHOR_WORDS: Final = 2
+"""How far two readings of one sound may be apart in their count of words."""
+
+
+def continued(known: str, early: str) -> str | None:
+    """An interim result of the vendor's, and what the early recogniser heard after it; None if they are too different.
+
+    The vendor's words are better, but for the last one, in the middle of which its audio may have ended. Where it was
+    is where the early result goes on.
+    """
+    sure, heard = known.split()[:-1], early.split()
+    if not sure:
+        return early
+    anchor, at = normalised(sure[-1]), len(sure) - 1
+    near = range(max(0, at - ANCHOR_WORDS), min(len(heard), at + ANCHOR_WORDS + 1))
+    found = [i for i in near if normalised(heard[i]) == anchor]
+    if not found:
+        return None
+    after = min(found, key=lambda i: (abs(i - at), i)) + 1
+    return " ".join([*sure, *heard[after:]]) if heard[after:] else None

@@ -7,12 +7,15 @@ from processors.turns.endpoint import wait_ms
 from processors.turns.events import (
     AnnounceUserStarted,
     AnnounceUserStopped,
+    DetectEndOfTurn,
+    EarlyWords,
     Event,
     Guess,
     KeyPressed,
     Phrase,
     ReportFault,
     TextTyped,
+    TurnScored,
     Words,
 )
 from processors.turns.floor import Floor
@@ -28,6 +31,7 @@ class UserSpeaks(Floor):
 
     def _user_takes_floor(self, _: Event | None = None) -> None:
         self._clear_waits()
+        self._relies_on_early = False
         self.state = State.USER_SPEAKING
         self._do(AnnounceUserStarted())
         if self._speech_on:
@@ -41,6 +45,7 @@ class UserSpeaks(Floor):
             self._do(AnnounceUserStarted())
         self._outspoken = self._guessed or self._outspoken
         self._guess("")
+        self._relies_on_early = False
         self._clear(Timer.END_OF_TURN, Timer.TRANSCRIPT)
         self._set(Timer.ENDLESS_SPEECH, self.params.endless_speech_secs)
 
@@ -54,9 +59,38 @@ class UserSpeaks(Floor):
 
     def _guess_early(self, _: Event | None = None) -> None:
         """A reply to words that are not final yet, if they may be all: they seldom change any more."""
-        text = self._transcript.text()
+        text = self._transcript.ahead()
         if text and completeness(text, self.params.endpoint.language) is not Completeness.UNFINISHED:
             self._guess(text)
+
+    def _gather_early_words(self, event: Event | None) -> None:
+        """The early recogniser's words: enough to prepare a reply, and perhaps to end the turn."""
+        assert isinstance(event, EarlyWords)
+        if not self._speech_on:
+            if Timer.TRANSCRIPT in self._timers:
+                self._guess_early()
+                self._arm_early_end()
+        elif self._speech_pauses:
+            self._guess_early()
+        else:
+            self._guess_while_speaking()
+
+    def _guess_while_speaking(self) -> None:
+        """Words that may be all: the turn detector is asked whether they sound so."""
+        text = self._transcript.ahead()
+        if self.params.guess_speaking > 1 or self._same(text, self._guessed):
+            return
+        if len(text.split()) < self.params.probe_words:
+            return
+        if len(self._probes) >= self.params.probes or self._now - self._probed_at < self.params.probe_secs:
+            return
+        if any(self._same(text, asked) for asked in self._probes.values()):
+            return
+        if completeness(text, self.params.endpoint.language) is not Completeness.UNFINISHED:
+            self._last_probe += 1
+            self._probes[self._last_probe] = text
+            self._probed_at = self._now
+            self._do(DetectEndOfTurn(self._last_probe))
 
     def _await_words(self, _: Event | None = None) -> None:
         """Speech has ended (or was none): its words, the turn detector and the silence decide what follows."""
@@ -72,13 +106,14 @@ class UserSpeaks(Floor):
             self._arm_end_of_turn()
         else:
             self._guess_early()
+            self._arm_early_end()
 
     def _gather_words(self, event: Event | None) -> None:
         assert isinstance(event, Words)
         if self._speech_on:
             if self._speech_pauses:
                 self._guess_early()
-            elif not self._same(self._transcript.text(), self._guessed):
+            elif not self._same(self._transcript.ahead(), self._guessed):
                 self._guess("")
             if event.final:
                 self._set(Timer.ENDLESS_SPEECH, self.params.lost_end_secs)
@@ -90,13 +125,35 @@ class UserSpeaks(Floor):
             self._clear(Timer.END_OF_TURN)
             self._set(Timer.TRANSCRIPT, self.params.transcript_secs)
             self._guess_early()
+            self._arm_early_end()
 
-    def _rate_turn(self, _: Event | None) -> None:
-        if Timer.END_OF_TURN in self._timers:
+    def _rate_turn(self, event: Event | None) -> None:
+        assert isinstance(event, TurnScored)
+        if event.probe:
+            text = self._probes.get(event.probe)
+            sounds_complete = event.p_complete >= self.params.guess_speaking
+            if text is not None and sounds_complete and self._same(text, self._transcript.ahead()):
+                self._guess(text)
+        elif self._transcript.awaits_final():
+            self._arm_early_end()
+        elif Timer.END_OF_TURN in self._timers:
             self._arm_end_of_turn()
+
+    def _arm_early_end(self) -> None:
+        """The turn may be over before its final words are known, if words and sound are complete."""
+        text, p_complete = self._transcript.ahead(), self._p_complete
+        if not self.params.early_end or not text or p_complete is None or not self._transcript.ahead_is_whole():
+            return
+        endpoint = self.params.endpoint
+        wait = wait_ms(text, p_complete, endpoint)
+        if wait > endpoint.sure_ms or p_complete < endpoint.sounds_complete or self._speech_ended_at is None:
+            return
+        self._relies_on_early = True
+        self._timers[Timer.END_OF_TURN] = max(self._speech_ended_at + wait / 1000, self._now)
 
     def _arm_end_of_turn(self) -> None:
         """The words are there: the turn is over after the silence that they, and how they sounded, ask for."""
+        self._relies_on_early = False
         text = self._transcript.text()
         voiceless = self._is_voiceless()
         ended_at = self._voiceless_at if voiceless else self._speech_ended_at
@@ -126,6 +183,8 @@ class UserSpeaks(Floor):
         if Timer.KEYS in self._timers:
             return  # the keys say when they are all there
         self._clear(Timer.END_OF_TURN, Timer.TRANSCRIPT, Timer.ENDLESS_SPEECH)
+        if self._relies_on_early and self._transcript.awaits_final():
+            self._transcript.rely_on_early()
         if self._transcript.text():
             self._note_cancel_regret(False)
             self._ask()
@@ -180,6 +239,7 @@ class UserSpeaks(Floor):
 
     def _take_typed(self, event: Event | None) -> None:
         assert isinstance(event, TextTyped)
+        self._relies_on_early = False
         self._transcript.add_typed(event.text)
         if self.state is State.LISTENING:
             self._do(AnnounceUserStarted())

@@ -9,10 +9,15 @@ from functools import lru_cache
 from typing import Final
 
 from processors.tts.spoken_form import spoken
-from processors.turns.transcript import normalised
 
 REMEMBERED: Final = 512
 """Texts whose words are kept: one utterance is compared again and again as it grows."""
+
+
+def normalised(text: str) -> list[str]:
+    """Words of a text in lower case without punctuation, for comparing two readings of one sound."""
+    cleaned = "".join(c if c.isalnum() or c in "'’" else " " for c in text.lower())
+    return cleaned.split()
 
 
 @lru_cache(REMEMBERED)

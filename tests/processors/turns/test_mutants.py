@@ -155,6 +155,46 @@ REFERENCES: dict[str, tuple[Scene, Params, TurnParams]] = {
         Params(),
         TurnParams(guess=True),
     ),
+    "ended early": (
+        [
+            *speech(0, 1200, "what is my balance", final_ms=1900),
+            (800, ev.EarlyWords("what is my balance", 0, False)),
+            (850, ev.TurnScored(0.9, 1)),
+            (1410, ev.EarlyWords("what is my balance", 0, True)),
+            (1415, ev.TurnScored(0.95)),
+        ],
+        Params(),
+        TurnParams(guess=True, guess_speaking=0.8, early_end=True),
+    ),
+    "ended early, and never confirmed": (
+        [
+            *speech(0, 1200, None),
+            (1410, ev.EarlyWords("what is my balance", 0, True)),
+            (1415, ev.TurnScored(0.95)),
+        ],
+        Params(),
+        TurnParams(early_end=True),
+    ),
+    "ended early, and a sound before it is confirmed": (
+        [
+            *speech(0, 1200, None),
+            (1410, ev.EarlyWords("what is my balance", 0, True)),
+            (1415, ev.TurnScored(0.95)),
+            (2850, ev.SoundStarted()),
+            *windows(2851, 5000, 0.55),
+        ],
+        Params(),
+        TurnParams(early_end=True),
+    ),
+    "ended early on what was nothing": (
+        [
+            *speech(0, 1200, "", final_ms=1900),
+            (1410, ev.EarlyWords("what is my balance", 0, True)),
+            (1415, ev.TurnScored(0.95)),
+        ],
+        Params(),
+        TurnParams(early_end=True),
+    ),
     "nobody is there": ([(0, ev.ClientReady())], Params(), TurnParams(idle_secs=2.0, idle_prompts=1)),
     "the line closes": ([(0, ev.LineCloses())], Params(), TurnParams()),
     "time is up while the bot speaks": ([*QUESTION], Params(reply_ms=8000), LIMITED),
