@@ -89,6 +89,7 @@ def build_pipeline(call: Call, services: Services, log: CallLog) -> Pipeline:
             call.input(),  # WebRTC audio and the client's messages -> InputAudioRawFrame, UserTextFrame
             VADProcessor(services.vad_params),  # Silero -> AudioWindowFrame, VADUserStarted/StoppedSpeakingFrame
             STTProcessor(services.recogniser()),  # -> InterimTranscriptFrame, TranscriptFrame
+            *services.keypad(tools),  # takes the keys of a PIN, where one is asked for
             interruptions,  # who has the floor -> pause, resume, InterruptionFrame, UserTurnFrame
             context.user(),  # the last turns -> ReplyContextFrame
             llm,  # -> LLMTextFrame
@@ -218,7 +219,7 @@ async def serve_with_workers(settings: Settings, flags: Mapping[str, object]) ->
     command = [sys.executable, str(settings_module.ROOT / "bot.py"), "serve", "--worker"]
     # The front counts who asks how often: a worker sees this machine's address only.
     own = {"HOST": "127.0.0.1", "PORT": "0", "WORKERS": "1", "OFFERS_PER_MINUTE": "0", "CALLS_PER_ADDRESS": "0"}
-    own |= {"TLS_CERT": "", "TLS_KEY": ""}
+    own |= {"TLS_CERT": "", "TLS_KEY": "", "SAMPLE_CUSTOMER": str(settings.sample_customer_id)}
     env = {**os.environ, **{name.upper(): str(value) for name, value in flags.items()}, **own}
     # A language model in the worker has more than one thread, and these wait for each other on a single core.
     pin = not thinks_here(settings)

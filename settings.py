@@ -286,6 +286,22 @@ class Settings(BaseSettings):
         default_factory=list,
         description="Tools with an effect that are done without the caller's yes to a question, comma separated.",
     )
+    tools_with_pin: Annotated[list[str], NoDecode] = Field(
+        default_factory=list,
+        description="Tools for which callers must type their PIN on the keypad first, comma separated; all; effects.",
+    )
+    effects_per_day: int = Field(
+        50,
+        ge=0,
+        le=100_000,
+        description="Things that one caller whom tokens name may have done in a day; 0: any number.",
+    )
+    sample_customer: int | None = Field(
+        None,
+        ge=0,
+        description="Customer of the sample bank that callers without a token are; 0: nobody; empty: the first, where "
+        "only this machine's users call.",
+    )
     mcp_servers: Path | None = Field(
         None, description='JSON file {"mcpServers": {NAME: {"command": ..., "args": [...]}}} of further tools.'
     )
@@ -438,7 +454,14 @@ class Settings(BaseSettings):
     log_json: bool = Field(False, description="One JSON object per log line, for machines.")
 
     @field_validator(
-        "llm_weights", "mcp_servers", "calls_per_address", "tls_cert", "tls_key", "call_token_public_key", mode="before"
+        "llm_weights",
+        "mcp_servers",
+        "calls_per_address",
+        "tls_cert",
+        "tls_key",
+        "call_token_public_key",
+        "sample_customer",
+        mode="before",
     )
     @classmethod
     def _none_if_empty(cls, value: object) -> object:
@@ -449,6 +472,7 @@ class Settings(BaseSettings):
         "groq_models",
         "tools",
         "tools_without_question",
+        "tools_with_pin",
         "trusted_proxies",
         "allowed_hosts",
         "allowed_origins",
@@ -606,6 +630,22 @@ class Settings(BaseSettings):
             name = "TLS_KEY" if self.tls_key is None else "TLS_CERT"
             raise PydanticCustomError("missing_key", f"{name}: missing; set it to a PEM file, or neither")
         return self
+
+    @property
+    def listens_to_others(self) -> bool:
+        """Whether other machines reach the port."""
+        try:
+            return not ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host != "localhost"
+
+    @property
+    def sample_customer_id(self) -> int:
+        """The sample bank's customer for callers without a token; 0: nobody."""
+        if self.sample_customer is not None:
+            return self.sample_customer
+        others = self.listens_to_others or self.trusted_proxies or self.allowed_hosts or self.allowed_origins
+        return 0 if others or self.call_tokens_required else 1
 
     @property
     def call_tokens_required(self) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from loguru import logger
+from pipecat.processors.frame_processor import FrameProcessor
 
 from gateway.capacity import CALLS_PER_CORE, Capacity, CoreMeter, Part, of_cores, of_streams
 from gateway.guesses import Guesses
@@ -36,10 +37,12 @@ from processors.stt.deepgram import DeepgramError, DeepgramParams, DeepgramRecog
 from processors.stt.early import EarlyEars, Numbering, ReadingBudget, ReadingBudgetParams
 from processors.stt.moonshine import EARLY, MoonshineRecogniser
 from processors.tools import mcp_servers
-from processors.tools.base import Session, Shared, Tool
+from processors.tools.bank import Bank, customer_of
+from processors.tools.base import Session, Shared, Tool, ToolContext, ToolError
 from processors.tools.catalogue import find_tools, offered
 from processors.tools.effects import Effects
 from processors.tools.mcp_servers import McpServer
+from processors.tools.proof import Keypad
 from processors.tools.runner import ToolRunner
 from processors.tools.wording import WordedByTools
 from processors.tts.azure import AzureVoice
@@ -271,6 +274,20 @@ class Services:
             return None
         session = Session(call_id, self._shared_by_tools, self.settings.language, identity, request_data, clock)
         return ToolRunner(self.tools, conversation, session, self._effects)
+
+    def keypad(self, tools: ToolRunner | None) -> list[FrameProcessor]:
+        """What takes a PIN from the keypad, if a tool asks for one."""
+        if tools is None or not any(tool.proof for tool in self.tools):
+            return []
+        session = tools.session
+
+        async def check(pin: str) -> bool:
+            try:
+                return await self._shared_by_tools.get(Bank).is_pin(await customer_of(ToolContext(session)), pin)
+            except ToolError:
+                return False
+
+        return [Keypad(session.proof, check)]
 
     @property
     def turn_params(self) -> TurnParams:

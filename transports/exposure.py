@@ -9,7 +9,6 @@ from loguru import logger
 
 from settings import Settings, SettingsError
 from transports.access import Access
-from transports.addresses import is_loopback
 from transports.doors import DoorParams, Doors
 from transports.site import GuardedSite, TlsError, tls_context
 
@@ -50,11 +49,6 @@ def make_site(runner: web.AppRunner, settings: Settings) -> GuardedSite:
     return GuardedSite(runner, settings.host, settings.port, max_connections=settings.http_max_connections, tls=tls)
 
 
-def listens_to_others(settings: Settings) -> bool:
-    """Whether other machines reach the port."""
-    return not (settings.host == "localhost" or is_loopback(settings.host))
-
-
 def scheme(settings: Settings) -> str:
     """By which protocol the port is reached."""
     return "https" if isinstance(settings.tls_cert, Path) else "http"
@@ -62,7 +56,7 @@ def scheme(settings: Settings) -> str:
 
 def open_doors(settings: Settings) -> Iterator[str]:
     """What stands open to other machines: what to set, one phrase each."""
-    if not listens_to_others(settings):
+    if not settings.listens_to_others:
         return
     if not settings.call_tokens_required:
         yield "anybody may call (set CALL_TOKEN_SECRET)"

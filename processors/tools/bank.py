@@ -1,6 +1,8 @@
 """The sample bank behind the example tools: one SQLite file, made from ``bank.sql`` at its first use."""
 
 import asyncio
+import hashlib
+import hmac
 import os
 import sqlite3
 import threading
@@ -10,7 +12,8 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from processors.tools.base import ToolError
+from processors.identity import CallerIdentity
+from processors.tools.base import ToolContext, ToolError
 from settings import Settings
 
 T = TypeVar("T")
@@ -25,12 +28,29 @@ BUSY_SECS = 5.0
 
 @dataclass
 class Customer:
-    """Who the caller is to the bank. The sample bank takes every caller for its first customer.
+    """Who the caller is to the bank; None while nobody has asked.
 
     Kept for each call by itself: the model cannot name a customer, so it can never ask for another's accounts.
     """
 
-    customer_id: int = 1
+    customer_id: int | None = None
+
+
+async def customer_of(context: ToolContext) -> int:
+    """The customer who calls, by the verified identity.
+
+    Raises:
+        ToolError: Nobody vouches for who the caller is, or the bank does not know them.
+    """
+    customer = context.own(Customer)
+    if customer.customer_id is None:
+        customer.customer_id = await context.shared(Bank).customer_id(context.identity)
+    return customer.customer_id
+
+
+def pin_hash(pin: str, salt: str) -> str:
+    """A PIN as the bank keeps it (scrypt, RFC 7914)."""
+    return f"{salt}${hashlib.scrypt(pin.encode(), salt=salt.encode(), n=2**14, r=8, p=1, dklen=32).hex()}"
 
 
 @dataclass(frozen=True)
@@ -70,8 +90,40 @@ class Bank:
 
     def __init__(self, settings: Settings) -> None:
         self._path = settings.bank_file or str(_data_folder() / "bank.sqlite3")
+        self._sample_customer = settings.sample_customer_id
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
+
+    async def customer_id(self, identity: CallerIdentity | None) -> int:
+        """Who a caller is to the bank.
+
+        Args:
+            identity: Who it is by a signed token; None: nobody vouches for them, and they are the sample customer, if
+                there is to be one.
+
+        Raises:
+            ToolError: It is nobody.
+        """
+        if identity is None:
+            if not self._sample_customer:
+                raise ToolError("nobody vouches for who the caller is, so accounts stay closed to them")
+            return self._sample_customer
+        found = await self._run(
+            lambda db: db.execute("SELECT id FROM customers WHERE caller = ?", (identity.subject,)).fetchone()
+        )
+        if found is None:
+            raise ToolError("the caller is not known to the bank")
+        return int(found[0])
+
+    async def is_pin(self, customer_id: int, pin: str) -> bool:
+        """Whether a PIN is the customer's; who has none cannot prove anything."""
+
+        def check(db: sqlite3.Connection) -> bool:
+            row = db.execute("SELECT pin FROM customers WHERE id = ?", (customer_id,)).fetchone()
+            known = str(row[0] or "") if row is not None else ""
+            return bool(known) and hmac.compare_digest(pin_hash(pin, known.partition("$")[0]), known)
+
+        return await self._run(check)
 
     async def balance_cents(self, customer_id: int, kind: AccountKind) -> int:
         """What is on an account.
@@ -159,6 +211,11 @@ class Bank:
             if not tables[0]:
                 for statement in _statements(SCHEMA_AND_SEED.read_text(encoding="utf-8")):
                     connection.execute(statement)
+            columns = {row[1] for row in connection.execute("PRAGMA table_info(customers)")}
+            if "caller" not in columns:  # a file of an earlier version
+                connection.execute("ALTER TABLE customers ADD COLUMN caller TEXT")
+                connection.execute("ALTER TABLE customers ADD COLUMN pin TEXT")
+                connection.execute("CREATE UNIQUE INDEX customers_by_caller ON customers (caller)")
             connection.commit()
             self._connection = connection
         return self._connection

@@ -3,7 +3,11 @@
 CREATE TABLE customers (
     id INTEGER PRIMARY KEY,
     name TEXT NOT NULL,
-    email TEXT NOT NULL
+    email TEXT NOT NULL,
+    -- The name that a call token has for the customer.
+    caller TEXT UNIQUE,
+    -- salt$scrypt, see pin_hash() in bank.py; those of the samples are 4711 and 0815.
+    pin TEXT
 );
 
 CREATE TABLE accounts (
@@ -32,8 +36,10 @@ CREATE TABLE appointments (
 );
 
 INSERT INTO customers VALUES
-    (1, 'Ada Sample', 'ada@example.com'),
-    (2, 'Ben Example', 'ben@example.com');
+    (1, 'Ada Sample', 'ada@example.com', 'ada',
+     'ada-sample-salt$978bda8ba066990219cf5b1f3bf61fb05bef42ee88a9434a6b85a50e91b4996f'),
+    (2, 'Ben Example', 'ben@example.com', 'ben',
+     'ben-sample-salt$970c3f1d301d344435bdfe116b32e30da7ef8f59e81ec6a1f8ab03991bba40a5');
 
 INSERT INTO accounts VALUES
     (1, 1, 'checking', 124000),

@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 from processors.caller_time import CallerClock, now_in
 from processors.identity import CallerIdentity
 from processors.llm.base import ToolSpec
+from processors.tools.proof import Proof, Tries
 from settings import Settings
 
 T = TypeVar("T")
@@ -100,6 +101,7 @@ class Session:
         self.clock = clock or CallerClock(None)
         self.identity = identity
         self.request_data: Mapping[str, Any] = request_data or {}
+        self.proof = Proof(identity.subject if identity is not None else "", shared.get(Tries) if shared else None)
         self.language = language
         self._shared = shared
         self._own: dict[type[Any], Any] = {}
@@ -179,6 +181,7 @@ class Tool:
         effect: Whether it changes something in the world. What changes something is never stopped half-way and never
             done twice for one wish; what only looks something up is stopped when nobody waits for it any more.
         confirm: Whether it is done only after the caller's yes.
+        proof: Whether it is done only for a caller who has typed their PIN in this call.
         timeout_secs: How long a reply waits for it. A look-up is then stopped; an effect goes on in the background.
         on_loop: Whether it must run on the calls' own event loop, which it then must never block. By default it runs on
             a thread and a loop of its own.
@@ -193,6 +196,7 @@ class Tool:
     check: Callable[[dict[str, Any]], Arguments] = unchecked
     effect: bool = False
     confirm: bool = False
+    proof: bool = False
     timeout_secs: float = 10.0
     on_loop: bool = False
     worded_for: frozenset[str] = frozenset()

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from processors.caller_time import exists
-from processors.tools.bank import Bank, Customer
+from processors.tools.bank import Bank, customer_of
 from processors.tools.base import ToolContext, ToolError
 from processors.tools.declare import tool
 
@@ -41,7 +41,7 @@ async def book_appointment(
     """
     now = context.now()
     starts_at = check(resolve(day, now.date()), at, now)
-    booking = await context.shared(Bank).book(context.own(Customer).customer_id, starts_at, topic, context.key)
+    booking = await context.shared(Bank).book(await customer_of(context), starts_at, topic, context.key)
     when = f"{starts_at:%A}, {starts_at.day} {starts_at:%B} at {starts_at:%H:%M}"
     if not booking.new:
         return f"The caller already has that appointment: {when}, number {booking.number}."

@@ -47,7 +47,20 @@ def offered(settings: Settings, more: Sequence[Tool] = ()) -> list[Tool]:
         if name not in found and name not in {tool.name for tool in more}:
             raise SettingsError(f"TOOLS_WITHOUT_QUESTION: there is no tool {name!r}; it may be: {', '.join(found)}")
     chosen = [*choose(names, found), *more]
-    return [replace(tool, confirm=tool.confirm and tool.name not in unasked) for tool in chosen]
+    proved = settings.tools_with_pin
+    for name in proved:
+        if name not in ("all", "effects") and name not in {tool.name for tool in (*found.values(), *more)}:
+            raise SettingsError(
+                f"TOOLS_WITH_PIN: there is no tool {name!r}; it may be: all, effects, {', '.join(found)}"
+            )
+    return [
+        replace(tool, confirm=tool.confirm and tool.name not in unasked, proof=_is_named(tool, proved))
+        for tool in chosen
+    ]
+
+
+def _is_named(tool: Tool, names: Sequence[str]) -> bool:
+    return "all" in names or ("effects" in names and tool.effect) or tool.name in names
 
 
 def choose(names: Sequence[str], found: Mapping[str, Tool]) -> list[Tool]:

@@ -1,6 +1,6 @@
 """The balance of one of the caller's accounts."""
 
-from processors.tools.bank import AccountKind, Bank, Customer, dollars
+from processors.tools.bank import AccountKind, Bank, customer_of, dollars
 from processors.tools.base import ToolContext
 from processors.tools.declare import tool
 
@@ -12,6 +12,6 @@ async def check_balance(context: ToolContext, account: AccountKind = "checking")
     Args:
         account: Which account; checking if the caller names none.
     """
-    cents = await context.shared(Bank).balance_cents(context.own(Customer).customer_id, account)
+    cents = await context.shared(Bank).balance_cents(await customer_of(context), account)
     state = "is overdrawn by" if cents < 0 else "holds"
     return f"The {account} account {state} {dollars(cents)}."

@@ -1,6 +1,6 @@
 """A statement by e-mail, to the address that the bank has on file and to no other."""
 
-from processors.tools.bank import AccountKind, Bank, Customer, dollars
+from processors.tools.bank import AccountKind, Bank, customer_of, dollars
 from processors.tools.base import ToolContext
 from processors.tools.declare import tool
 from processors.tools.mail import Mail
@@ -16,7 +16,7 @@ async def email_statement(context: ToolContext, account: AccountKind = "checking
     Args:
         account: Which account; checking if the caller names none.
     """
-    bank, customer_id = context.shared(Bank), context.own(Customer).customer_id
+    bank, customer_id = context.shared(Bank), await customer_of(context)
     name, email = await bank.name_and_email(customer_id)
     balance = await bank.balance_cents(customer_id, account)
     lines = [

@@ -5,9 +5,10 @@ The servers stand in a file, in the form that other clients read too::
     {"mcpServers": {"files": {"command": "npx", "args": ["server-files", "/srv"], "env": {"LEVEL": "2"}},
                     "crm": {"url": "https://crm.example/mcp", "headers": {"Authorization": "Bearer ..."}}}}
 
-The same rules hold as for our own tools. A tool that its server calls read-only (``readOnlyHint``) is a look-up, every
-other one changes something: it is never done twice for one wish, and only after the caller's yes. ``"confirm": false``
-beside a server's command spares its tools the question.
+The same rules hold as for our own tools. A tool changes something unless the operator says that it does not: it is
+never done twice for one wish, and only after the caller's yes. Look-ups are those that ``"read_only": ["NAME"]`` lists,
+and with ``"trust_hints": true`` also those that the server itself calls read-only (``readOnlyHint``).
+``"confirm": false`` spares its tools the question.
 """
 
 import asyncio
@@ -46,6 +47,8 @@ class ServerConfig(BaseModel):
         url: Of a server over HTTP.
         headers: Sent with each request to it.
         confirm: Whether what it changes is done after the caller's yes only.
+        trust_hints: Whether its own word that a tool changes nothing is believed.
+        read_only: Tools of which the operator says so.
     """
 
     model_config = ConfigDict(extra="ignore")
@@ -56,6 +59,8 @@ class ServerConfig(BaseModel):
     url: str = ""
     headers: dict[str, str] = Field(default_factory=dict)
     confirm: bool = True
+    trust_hints: bool = False
+    read_only: list[str] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _is_reachable(self) -> "ServerConfig":
@@ -126,7 +131,8 @@ class McpServer:
             await asyncio.wait([self._task], timeout=CLOSE_SECS)
 
     def _tool(self, described: "mcp_types.Tool") -> Tool:
-        read_only = described.annotations is not None and bool(described.annotations.readOnlyHint)
+        hinted = described.annotations is not None and bool(described.annotations.readOnlyHint)
+        read_only = described.name in self._config.read_only or (self._config.trust_hints and hinted)
 
         async def run(arguments: Arguments, context: ToolContext) -> str:
             return await self._call(described.name, arguments)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from processors.tools.bank import AccountKind, Bank, Customer, Transaction, dollars
+from processors.tools.bank import AccountKind, Bank, Transaction, customer_of, dollars
 from processors.tools.base import ToolContext
 from processors.tools.declare import tool
 
@@ -22,7 +22,7 @@ async def recent_transactions(
         account: Which account; checking if the caller names none.
         count: How many.
     """
-    found = await context.shared(Bank).transactions(context.own(Customer).customer_id, account, count)
+    found = await context.shared(Bank).transactions(await customer_of(context), account, count)
     if not found:
         return f"There are no transactions on the {account} account."
     return f"On the {account} account: " + "; ".join(in_words(each) for each in found) + "."

@@ -20,6 +20,7 @@ from processors.tools.apart import LineFromApart, Watched, apart
 from processors.tools.base import Arguments, Line, NoLine, Session, Tool, ToolContext, ToolError
 from processors.tools.consent import DONE_ALREADY, MUST_ASK, agrees
 from processors.tools.effects import Effects
+from processors.tools.quota import USED_UP, EffectQuota
 
 LOOKED_UP_SECS = 10.0
 """What was looked up for a reply that was only prepared is of use for so long."""
@@ -117,7 +118,7 @@ class ToolRunner:
     ) -> None:
         self._tools = {tool.name: tool for tool in tools}
         self.conversation = conversation
-        self._session = session or Session()
+        self.session = session or Session()
         self._outliving = effects or Effects()
         self._lookups: list[_Run] = []
         self._effects: deque[_Run] = deque(maxlen=REMEMBERED_EFFECTS)
@@ -176,7 +177,7 @@ class ToolRunner:
             checked = [self._check(call) for call in calls[: MAX_CALLS_AT_ONCE + 1]]
         except ToolError:
             return None
-        if len(checked) > MAX_CALLS_AT_ONCE or any(tool.effect or tool.confirm for tool, _ in checked):
+        if len(checked) > MAX_CALLS_AT_ONCE or any(_waits(tool) for tool, _ in checked):
             return None
         tasks = [self._look_ahead(tool, arguments) for tool, arguments in checked]
         try:
@@ -240,15 +241,27 @@ class ToolRunner:
             return None
         run = self._running(tool, arguments, turn_id)
         if run is None:
+            now = asyncio.get_running_loop().time()
+            if tool.proof and (missing := self.session.proof.missing(now)) is not None:
+                self.conversation.tool_result(call_id, missing)
+                return None
             if tool.confirm and not self._agreed(tool, arguments, turn_id):
                 self.conversation.tool_result(call_id, self._propose(tool, arguments, turn_id))
                 return None
+            if tool.effect and not self._may_be_done(now):
+                self.conversation.tool_result(call_id, USED_UP)
+                return None
             run = self._begin(tool, arguments, turn_id, line)
-        name = f"call {self._session.call_id}: tool {tool.name}"
+        name = f"call {self.session.call_id}: tool {tool.name}"
         recorder = asyncio.create_task(self._record(call_id, run), name=name)
         self._recorders.add(recorder)
         recorder.add_done_callback(self._recorders.discard)
         return recorder
+
+    def _may_be_done(self, now: float) -> bool:
+        """Count an effect of a caller whom a token names; False: it is one too many for a day."""
+        identity = self.session.identity
+        return identity is None or self.session.shared(EffectQuota).take(identity.subject, now)
 
     def _check(self, call: ToolCallDelta) -> tuple[Tool, Arguments]:
         tool = self._tools.get(call.name)
@@ -281,7 +294,7 @@ class ToolRunner:
         if proposal is None or proposal.arguments != arguments or proposal.turn_id == turn_id:
             return False
         exchange = self.conversation.exchange(turn_id)
-        if exchange is None or not agrees(exchange.answer, self._session.language):
+        if exchange is None or not agrees(exchange.answer, self.session.language):
             return False
         # A yes to something else that was asked since is none, nor is one to a question that nobody heard.
         asked = exchange.heard and (exchange.heard_in == proposal.turn_id or "?" in exchange.heard)
@@ -314,7 +327,7 @@ class ToolRunner:
         return run
 
     def _context(self, line: Line) -> ToolContext:
-        return ToolContext(self._session, uuid.uuid4().hex, line, self._session.clock.now)
+        return ToolContext(self.session, uuid.uuid4().hex, line, self.session.clock.now)
 
     async def _record(self, call_id: str, run: _Run) -> None:
         """Write the result down when it comes."""
@@ -337,7 +350,7 @@ class ToolRunner:
             output = f"error: the tool failed ({type(error).__name__})"
         if run.tool.effect:
             state = "failed" if run.failed else "done" if run.task.done() else "given up"
-            logger.info("call {}: tool {} {}", self._session.call_id, run.tool.name, state)
+            logger.info("call {}: tool {} {}", self.session.call_id, run.tool.name, state)
         if not run.tool.effect and run.asked > 2:
             output += ASKED_OFTEN
         if asyncio.current_task() not in self._awaited and output != CANCELLED:
@@ -365,6 +378,11 @@ def _sendable(call: ToolCallDelta) -> tuple[str, str]:
     if isinstance(arguments, dict):
         return name, call.arguments or "{}"
     return name, json.dumps({"unreadable": call.arguments[:200]})
+
+
+def _waits(tool: Tool) -> bool:
+    """Whether a tool waits for something of the caller's before it is run."""
+    return tool.effect or tool.confirm or tool.proof
 
 
 async def _called(tool: Tool, arguments: Arguments, context: ToolContext) -> str:

@@ -52,7 +52,7 @@ def write(tmp_path, **servers) -> Path:
 
 @pytest.fixture
 def shop_config(tmp_path):
-    return {"command": sys.executable, "args": [SHOP, str(tmp_path / "log")]}
+    return {"command": sys.executable, "args": [SHOP, str(tmp_path / "log")], "trust_hints": True}
 
 
 @pytest.fixture
@@ -112,6 +112,19 @@ async def test_a_server_that_dies_is_told_of_and_started_again(shop):
     (output,) = await shop.turn("yes", ("crash", {}))
     assert output == "error: the server that does this has gone; it may or may not have been done"
     assert await shop.turn("?", ("price", {"article": "tea"})) == ["1 tea cost 2 dollars"]
+
+
+async def test_what_a_server_says_of_its_own_tools_is_believed_only_where_the_operator_says_so(tmp_path, shop_config):
+    for config, read_only in (
+        ({**shop_config, "trust_hints": False}, set()),
+        ({**shop_config, "trust_hints": False, "read_only": ["price"]}, {"price"}),
+        (shop_config, {"price", "current_time"}),
+    ):
+        servers, tools, _ = await connect(write(tmp_path, shop=config))
+        assert {tool.name for tool in tools if not tool.effect} == read_only
+        assert all(tool.confirm is tool.effect for tool in tools)
+        for server in servers:
+            await server.close()
 
 
 async def test_its_settings(tmp_path, shop_config):
