@@ -355,8 +355,9 @@ class Settings(BaseSettings):
     # Groq
     groq_api_key: SecretStr = Field(SecretStr(""), description="Key for Groq, for LLM=groq.")
     groq_models: Annotated[list[str], NoDecode] = Field(
-        default_factory=lambda: ["openai/gpt-oss-120b", "openai/gpt-oss-20b"],
-        description="Models at Groq in order of preference, comma separated.",
+        default_factory=lambda: ["openai/gpt-oss-120b", "openai/gpt-oss-20b", "auto"],
+        description="Models at Groq in order of preference, comma separated; auto: all other chat models that the key "
+        "may use, as Groq lists them at the start.",
     )
     groq_url: str = Field("", description="Another host that speaks Groq's protocol; empty: Groq.")
 

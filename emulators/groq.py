@@ -24,9 +24,11 @@ MAX_BODY_BYTES: Final = 4_000_000
 
 
 def make_app(world: World) -> web.Application:
-    """The server: ``POST /openai/v1/chat/completions``."""
+    """The server: ``POST /openai/v1/chat/completions``, ``GET /openai/v1/models``."""
     app = web.Application(client_max_size=MAX_BODY_BYTES)
-    app.router.add_post("/openai/v1/chat/completions", _Groq(world).complete)
+    vendor = _Groq(world)
+    app.router.add_post("/openai/v1/chat/completions", vendor.complete)
+    app.router.add_get("/openai/v1/models", vendor.models)
     return app
 
 
@@ -42,6 +44,23 @@ class _Groq:
         self._responder = ScriptedModel()
         self._budgets: dict[tuple[str, str], ModelBudget] = {}
         self._caches: dict[str, PromptCache] = {}
+
+    async def models(self, request: web.Request) -> web.StreamResponse:
+        """What the key may use, and what listens and speaks besides."""
+        entry = self._world.log.open("groq", "models", f"req_{uuid.uuid4().hex[:12]}")
+        try:
+            instead = await at_connect(self._world, Vendor.GROQ, request, entry, self._refusal("models"), "models")
+        except Broken:
+            return web.Response(status=500)  # nobody is there to read it
+        finally:
+            self._world.log.close(entry)
+        if instead is not None:
+            return instead
+        entry.status = 200
+        served = [(name, 131_072) for name in self._world.profile.groq_models] + [("whisper-large-v3", 448)]
+        more = {"object": "model", "created": 1, "owned_by": "emulated", "active": True, "public_apps": None}
+        data = [{"id": name, "context_window": tokens, **more} for name, tokens in served]
+        return web.json_response({"object": "list", "data": data})
 
     async def complete(self, request: web.Request) -> web.StreamResponse:
         entry = self._world.log.open("groq", "chat", f"req_{uuid.uuid4().hex[:12]}")

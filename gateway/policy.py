@@ -28,6 +28,9 @@ HORIZON_SECS: Final = 3600.0
 LOOK_AGAIN_SECS: Final = 1.0
 """How often the wait of those further back is predicted anew."""
 
+UNFIT_REQUESTS: Final = 3
+"""A model that has refused so many requests for what they are, and never answered one, is asked no more."""
+
 LONG_OUTAGE_SECS: Final = 60.0
 """A model that cannot be asked for longer than this carries nothing."""
 
@@ -168,10 +171,12 @@ class _Model:
     assumed: set[Quota] = field(default_factory=set)
     answered_at: float = -math.inf
     key_refused_to: set[str] = field(default_factory=set)
+    unfit_for: int = 0
 
     def answers(self, sent_at: float, now: float) -> None:
         """A request is answered, or begins to be."""
         self.answered_at = now
+        self.unfit_for = 0
         self.key_refused_to.clear()
         self.circuit.succeeded(now, sent_at=sent_at)
 
@@ -334,6 +339,10 @@ class Policy:
                 case Cause.REQUEST | Cause.KEY if cause is Cause.REQUEST or self._key_works(model, ticket, now):
                     model.circuit.left()
                     ticket.unfit.add(model.choice.name)
+                    model.unfit_for += cause is Cause.REQUEST
+                    never_answered = model.answered_at == -math.inf
+                    if never_answered and model.unfit_for >= UNFIT_REQUESTS and len(self._models) > 1:
+                        del self._models[model.choice.name]  # it takes none of what this bot sends
                 case _:
                     model.refused += cause in (Cause.BUSY, Cause.QUOTA)
                     ticket.attempts -= cause in (Cause.BUSY, Cause.QUOTA)  # nothing was tried

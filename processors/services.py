@@ -23,6 +23,7 @@ from processors.languages.catalogue import language
 from processors.llm import weights
 from processors.llm.base import LanguageModel, LanguageModelError, ReadsAlong
 from processors.llm.groq import FREE_ACCOUNT, SHORT_NAMES, GroqModel
+from processors.llm.groq_models import ALL_OTHERS, models_of
 from processors.llm.local import LocalModel
 from processors.llm.openai_compatible import OpenAICompatibleModel
 from processors.llm.processor import LLMParams
@@ -160,7 +161,7 @@ class Services:
         tools = offered(settings, more_tools)
         prompt = system_prompt(settings, with_tools=bool(tools))
         voice = make_voice(settings)
-        model = make_language_model(settings)
+        model = make_language_model(settings, await find_models(settings))
         # A model on this machine takes longest, on threads of its own: meanwhile ears and voice are loaded. If its
         # weights must be fetched first, what else may be wrong is told before that.
         at_hand = settings.llm is not LlmProvider.LOCAL or weights.at_hand(settings.llm_weights)
@@ -463,15 +464,28 @@ async def _warm(model: LanguageModel, prompt: str, tools: Sequence[Tool]) -> Lan
     return None
 
 
-def make_language_model(settings: Settings) -> LanguageModel:
-    """The language model that the settings name, not warmed up."""
+async def find_models(settings: Settings) -> list[str]:
+    """Groq's models, best first; empty if Groq is not asked."""
+    if settings.llm is not LlmProvider.GROQ:
+        return []
+    return await models_of(settings.groq_api_key, settings.groq_models, settings.groq_url or None)
+
+
+def make_language_model(settings: Settings, models: Sequence[str] = ()) -> LanguageModel:
+    """The language model that the settings name, not warmed up.
+
+    Args:
+        settings: The settings.
+        models: Groq's models, best first, as :func:`find_models` found them; none: those that the settings name.
+    """
     match settings.llm:
         case LlmProvider.SCRIPTED:
             return ScriptedModel()
         case LlmProvider.LOCAL | LlmProvider.AUTO:
             return LocalModel(settings.llm_weights, threads=settings.llm_threads, max_tokens=settings.llm_max_tokens)
         case LlmProvider.GROQ:
-            return _gateway(settings, [_groq(settings, model) for model in settings.groq_models])
+            names = models or [name for name in settings.groq_models if name != ALL_OTHERS]
+            return _gateway(settings, [_groq(settings, name) for name in names])
         case LlmProvider.OLLAMA:
             model = OpenAICompatibleModel(
                 settings.ollama_url,

@@ -134,6 +134,8 @@ class GroqModel:
         if self._model.startswith("openai/gpt-oss"):
             # It thinks before it speaks, and the caller waits meanwhile.
             extras |= {"reasoning_effort": "low", "include_reasoning": False}
+        elif "qwen3" in self._model:
+            extras |= {"reasoning_effort": "none"}
         try:
             answer = await self._client.chat.completions.with_raw_response.create(
                 model=self._model,
