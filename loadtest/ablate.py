@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from loadtest import ablate_tables
 from loadtest.ablations import VARIANTS, prompt_tokens, run_strategy, run_variant
+from loadtest.capabilities import known
 from loadtest.interruptions import ManifestError, read_manifest
 from loadtest.material import OWN_CLIPS
 from loadtest.run import command_line, machine
@@ -67,6 +68,7 @@ def main(options: argparse.Namespace) -> int:
         "profile": options.profile,
         "seeds": options.seeds,
         "machine": machine(),
+        "capabilities": known(),
         "runs": runs,
         "sounds": sounds,
         "history": {name: asyncio.run(prompt_tokens(turns)) for name, turns in HISTORY.items()},

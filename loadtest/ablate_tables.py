@@ -20,6 +20,9 @@ COLUMNS: Final[Sequence[tuple[str, str, Callable[[float | None], str]]]] = (
     ("LLM first token", "llm_ms", ms),
     ("TTS first audio", "tts_ms", ms),
     ("model asked", "model_requests", lambda value: "–" if value is None else f"{value:.1f}"),
+    ("voice to voice, mean", "v2v_mean_ms", ms),
+    ("tokens unheard per request", "unheard_tokens", lambda value: "–" if value is None else f"{value:,.0f}"),
+    ("ended early on other words", "early_changed_rate", percent),
     ("answers from the cache", "cache_hits", lambda value: "–" if value is None else f"{value:.1f}"),
 )
 
@@ -38,8 +41,8 @@ def text(found: dict[str, Any]) -> str:
     studies = dict.fromkeys(run["study"] for run in found["runs"] if run["study"] != BASE)
     parts += [f"### {study.capitalize()}\n\n{variants(found['runs'], study)}" for study in studies]
     parts.append(
-        "### Not measured\n\nA summary in place of old turns, and speculative replies: the bot has neither. What a "
-        "model says, how well it says it and what its vendor really takes: no vendor was called."
+        "### Not measured\n\nA summary in place of old turns: the bot has none. What a model says, how well it says it "
+        "and what its vendor really takes: no vendor was called."
     )
     return "\n\n".join(parts) + "\n"
 
@@ -51,7 +54,7 @@ def variants(runs: Sequence[dict[str, Any]], study: str) -> str:
     shown_studies = (BASE, study) if comparable else (study,)
     for name in dict.fromkeys(run["variant"] for run in runs if run["study"] in shown_studies):
         mine = [run for run in runs if run["variant"] == name]
-        cells = [_cell((run["figures"][key] for run in mine), shown) for _, key, shown in COLUMNS]
+        cells = [_cell((run["figures"].get(key) for run in mine), shown) for _, key, shown in COLUMNS]
         rows.append((name, *cells, _difference(runs, mine), mine[0]["origin"] if name != BASE else "–"))
     return table(("", *(title for title, *_ in COLUMNS), "Δ voice to voice, p50", "the change is"), rows)
 

@@ -17,10 +17,12 @@ from loguru import logger
 from emulators.faults import Vendor
 from emulators.latency import Latency
 from emulators.profile import Profile, Timing, load_profile
+from emulators.rates import ModelLimits
 from loadtest import virtual_time, whole_calls
 from loadtest.emulated_house import emulated_house
 from loadtest.interruptions import Bot, run_clip
 from loadtest.material import Material, gather
+from loadtest.run import changed_rate, unheard_tokens
 from loadtest.scenario import Kind, Scenario, load_scenario
 from loadtest.strategies import STRATEGIES
 from loadtest.summary import summarise
@@ -45,6 +47,9 @@ STAGGER_SECS: Final = 12.0
 """Between two callers: a reply that is remembered must have been given."""
 
 CHARS_PER_TOKEN: Final = 4.0
+PAID: Final = ModelLimits(rpm=1_000, rpd=500_000, tpm=300_000, tpd=100_000_000)
+"""Limits of a model of an account that is paid for."""
+
 TURNS: Final = 40
 """Length of the conversation whose prompts are counted."""
 
@@ -61,6 +66,7 @@ class Variant:
         timing: Latencies of vendors that differ from the profile's: (median, 95th percentile) of the first byte, in ms.
         callers: What is asked, if it is something else than in the base.
         charge_jobs: Virtual seconds for each second of CPU of models; above 0 where they are what is measured.
+        paid: Whether the language model's account has the limits of one that is paid for.
     """
 
     study: str
@@ -70,6 +76,7 @@ class Variant:
     timing: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     callers: Sequence[Sequence[Kind]] = CALLERS
     charge_jobs: float = 0.0
+    paid: bool = False
 
     @property
     def against_base(self) -> bool:
@@ -87,6 +94,15 @@ VARIANTS: Final = (
     Variant("voice", "local (hibari, on this machine)", MEASURED, {"tts": "local"}, charge_jobs=1.0),
     Variant("voice", "first audio 75 ms at the vendor", ASSUMED, timing={"elevenlabs": (75, 150)}),
     Variant("ears", "local (Moonshine, on this machine)", MEASURED, {"stt": "local"}, charge_jobs=1.0),
+    Variant("answering sooner", "doubtful words always wait", MEASURED, {"endpoint_sure": 1.01}),
+    Variant("answering sooner", "without the early recogniser", MEASURED, {"early_stt": "off"}),
+    Variant("answering sooner", "turns end on final words only", MEASURED, {"endpoint_early": False}),
+    Variant("answering sooner", "nothing is prepared while the caller speaks", MEASURED, {"preemptive_speaking": 1.01}),
+    Variant("answering sooner", "one reply is prepared at a time", MEASURED, {"preemptive_max": 1}),
+    Variant("answering sooner", "prepared replies look nothing up", MEASURED, {"preemptive_tools": False}),
+    Variant("answering sooner", "nothing is prepared", MEASURED, {"guess_share": 1.01}),
+    Variant("answering sooner", "a paid account", MEASURED, paid=True),
+    Variant("answering sooner", "a paid account, two models at once", MEASURED, {"llm_hedge_requests": 60}, paid=True),
     Variant("reply cache", "on: six calls, one question each", MEASURED, callers=ONE_QUESTION_EACH),
     Variant("reply cache", "off: the same", MEASURED, {"reply_cache_secs": 0}, callers=ONE_QUESTION_EACH),
 )
@@ -111,7 +127,8 @@ def changed(profile: Profile, variant: Variant, seed: int) -> Profile:
     for name, (p50_ms, p95_ms) in variant.timing.items():
         known = timing.get(Vendor(name), Timing())
         timing[Vendor(name)] = known.model_copy(update={"first_byte": Latency(p50_ms=p50_ms, p95_ms=p95_ms)})
-    return profile.model_copy(update={"timing": timing, "seed": seed})
+    models = dict.fromkeys(profile.groq_models, PAID) if variant.paid else profile.groq_models
+    return profile.model_copy(update={"timing": timing, "seed": seed, "groq_models": models})
 
 
 def run_variant(variant: Variant, profile_name: str, seed: int) -> dict[str, float | None]:
@@ -131,12 +148,15 @@ def run_variant(variant: Variant, profile_name: str, seed: int) -> dict[str, flo
         model = vendors.get("groq", {})
         return {
             "success": summary["success_rate"],
+            "v2v_mean_ms": summary["v2v_ms"]["mean"],
             "v2v_p50_ms": summary["v2v_ms"]["p50"],
             "v2v_p95_ms": summary["v2v_ms"]["p95"],
             "stt_ms": stages["stt"]["mean"] if stages else None,
             "llm_ms": stages["llm"]["mean"] if stages else None,
             "tts_ms": stages["tts"]["mean"] if stages else None,
             "model_requests": float(model.get("requests", 0)),
+            "unheard_tokens": unheard_tokens(gateway, len(scores.requests)),
+            "early_changed_rate": changed_rate(gateway),
             "cache_hits": float(gateway.get("cache", {}).get("hits", 0)),
         }
 

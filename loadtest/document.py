@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from loadtest import ablate_tables, report_markdown, targets
+from loadtest.capabilities import warning
 from loadtest.figures import ms, percent
 from loadtest.report_markdown import table
 from loadtest.stages import NAMES
@@ -92,13 +93,17 @@ def text(runs: Mapping[str, dict[str, Any]], ablations: dict[str, Any]) -> str:
         "## Against the targets, and the first version\n\n" + _side_by_side(summaries),
         "![Voice to voice, and where it goes](loadtest/main.svg)",
         *(
-            f"## {_title(summary)}\n\n{_demoted(summary, first=not number)}"
+            f"## {_title(summary)}\n\n{_if_any(warning(summary['run']))}{_demoted(summary, first=not number)}"
             for number, summary in enumerate(summaries.values())
         ),
-        "## Ablations\n\n" + ablate_tables.text(ablations).strip(),
+        "## Ablations\n\n" + _if_any(warning(ablations)) + ablate_tables.text(ablations).strip(),
         "## Improvements\n\n" + improvements(next(iter(summaries.values())), ablations),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _if_any(paragraph: str) -> str:
+    return f"{paragraph}\n\n" if paragraph else ""
 
 
 def _title(summary: Mapping[str, Any]) -> str:

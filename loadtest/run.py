@@ -32,6 +32,7 @@ from loadtest.acts import Conversation, Phone
 from loadtest.audio import Samples
 from loadtest.bot_under_test import NotHealthy, Setup, Watched, bot_under_test
 from loadtest.caller import Caller
+from loadtest.capabilities import known
 from loadtest.crowd import Crowd, Job, Progress
 from loadtest.judging import CallScore, RequestScore
 from loadtest.material import Material, MaterialError, gather
@@ -295,8 +296,8 @@ def put_together(
         "callers": options.callers,
         "requests_each": options.requests,
         "vendor_refused_rate": _refused_rate(about["vendors"]),
-        "unheard_tokens": _unheard_tokens(about.get("preemptive", {}), len(requests)),
-        "early_changed_rate": _changed_rate(about.get("preemptive", {})),
+        "unheard_tokens": unheard_tokens(about.get("preemptive", {}), len(requests)),
+        "early_changed_rate": changed_rate(about.get("preemptive", {})),
         "cost": cost.costs(used, len(requests), load_prices(options.prices)),
         "run": {
             "at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -308,6 +309,7 @@ def put_together(
             "audio": run.material.source,
             "phases": run.phases,
             "machine": machine(),
+            "capabilities": known(),
             **about,
         },
     }
@@ -327,7 +329,7 @@ def _calls(text: str) -> int | str:
     return text if text == AUTO else int(text)
 
 
-def _unheard_tokens(preemptive: Mapping[str, Any], requests: int) -> float | None:
+def unheard_tokens(preemptive: Mapping[str, Any], requests: int) -> float | None:
     """Tokens per request for replies that nobody heard, as the bot counts them; None if it does not tell."""
     guesses = preemptive.get("guesses")
     if not guesses or not requests:
@@ -335,7 +337,7 @@ def _unheard_tokens(preemptive: Mapping[str, Any], requests: int) -> float | Non
     return round((guesses["wasted_tokens"] + guesses["unheard_tokens"]) / requests, 1)
 
 
-def _changed_rate(preemptive: Mapping[str, Any]) -> float | None:
+def changed_rate(preemptive: Mapping[str, Any]) -> float | None:
     """Share of the turns that were ended early whose final words were others; None if none was."""
     early = preemptive.get("early_turns") or {}
     total = sum(early.values())
