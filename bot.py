@@ -74,7 +74,7 @@ def build_pipeline(call: Call, services: Services, log: CallLog) -> Pipeline:
     )
     tools = services.tool_runner(call.pc_id, conversation, call.identity, call.request_data, clock)
     llm = LLMProcessor(
-        services.language_model_for(call.pc_id),
+        services.language_model_for(call.pc_id, log.tokens_used),
         tools,
         services.llm_params,
         guesses=services.guesses,

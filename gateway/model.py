@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
@@ -30,11 +30,15 @@ from processors.llm.base import (
     TextDelta,
     ToolCallDelta,
     ToolSpec,
+    Usage,
     as_generator,
 )
 from processors.llm.machine_text import MachineTextFilter
 
 T = TypeVar("T")
+
+OnUsage = Callable[[Usage], None]
+"""Told what a request has cost."""
 
 # Why a request is refused, where no vendor has said it in its own words.
 REASONS: Final = {
@@ -107,6 +111,7 @@ class Gateway:
         self._timer: asyncio.TimerHandle | None = None
         self._gone: set[str] = set()
         self._calls: set[str] = set()
+        self._on_usage: dict[str, OnUsage] = {}
         self._demand = DemandMeter()
         self._said_nothing: dict[str, str] = {}
         self._said: dict[Cause, str] = {}
@@ -118,9 +123,17 @@ class Gateway:
         left = [model.name for name, model in self._endpoints.items() if name not in self._gone]
         return left[0] if left else "none"
 
-    def for_call(self, call_id: str) -> LanguageModel:
-        """The gateway as one call sees it, until :meth:`forget_call`."""
+    def for_call(self, call_id: str, on_usage: OnUsage | None = None) -> LanguageModel:
+        """The gateway as one call sees it, until :meth:`forget_call`.
+
+        Args:
+            call_id: The call.
+            on_usage: Told what requests have cost that came to no end, and so tell it to nobody else: they were given
+                up, they failed, or another model was quicker.
+        """
         self._note_time()
+        if on_usage is not None:
+            self._on_usage[call_id] = on_usage
         self._calls.add(call_id)
         return _CallModel(self, call_id)
 
@@ -160,6 +173,7 @@ class Gateway:
         """The call is over."""
         self._note_time()
         self._calls.discard(call_id)
+        self._on_usage.pop(call_id, None)
         self._said_nothing.pop(call_id, None)
         self._policy.forget_call(call_id)
 
@@ -209,7 +223,7 @@ class Gateway:
         self, call_id: str, messages: Sequence[Message], tools: Sequence[ToolSpec], key: str | None
     ) -> AsyncGenerator[Delta]:
         """Ask the models, and if none of them can in time what stands in for them; remember what may be."""
-        answer = _Answer()
+        answer = _Answer(call_id)
         try:
             async with aclosing(self._answer(call_id, messages, tools, answer)) as deltas:
                 async for delta in deltas:
@@ -277,7 +291,7 @@ class Gateway:
         answer: "_Answer",
     ) -> AsyncGenerator[Delta]:
         """Ask several models at once; the first to begin is heard. Each is charged to its own limits."""
-        answers = [_Answer() for _ in sends]
+        answers = [_Answer(answer.call_id) for _ in sends]
         attempts = [
             self._attempt(send.ticket, self._endpoints[send.model], messages, tools, each)
             for send, each in zip(sends, answers, strict=True)
@@ -327,22 +341,25 @@ class Gateway:
             return
         continuation = Continuation(answer.said)
         answer.begin()
+        cost = _Cost(self._on_usage.get(answer.call_id))
         wait_secs = self._params.first_token_secs
         try:
             prompt = continued(messages, answer.said)
+            cost.sent(prompt, tools)
             async with aclosing(as_generator(model.stream(prompt, tools))) as stream:
                 while True:
                     began = self._now()
                     delta = await _within(anext(stream, None), wait_secs)
                     match delta:
                         case LimitsTold(allowances):
+                            cost.taken = True
                             self._policy.taken(number, allowances, self._now())
                             wait_secs = max(0.05, wait_secs - (self._now() - began))
                             continue
                         case None:
                             raise LanguageModelError("the stream broke off", retryable=True)
                         case TextDelta() | ToolCallDelta() if not answer.begun:
-                            answer.begun = True
+                            answer.begun = cost.taken = True
                             self._policy.first_token(number, self._now())
                     wait_secs = self._params.next_token_secs
                     match delta:
@@ -356,6 +373,7 @@ class Gateway:
                                 answer.said += new
                                 yield TextDelta(new)
                             answer.finish(reason)
+                            cost.told = usage is not None
                             self._policy.finished(number, usage, self._now())
                             yield delta
                             return
@@ -363,10 +381,13 @@ class Gateway:
                             answer.called_tools |= isinstance(delta, ToolCallDelta)
                             yield delta
         except LanguageModelError as error:
+            cost.refused = not cost.taken
             if answer.called_tools:
                 raise  # what was called cannot be called back
             self._note_failure(number, model, error, answer)
             self._decide()
+        finally:
+            cost.over(answer.received)
 
     def _note_failure(self, number: int, model: LanguageModel, error: LanguageModelError, answer: "_Answer") -> None:
         logger.warning("{}: {}", model.name, error)
@@ -404,9 +425,38 @@ class Gateway:
 
 
 @dataclass
+class _Cost:
+    """What one request costs whose usage nobody tells, by its length.
+
+    Attributes:
+        on_usage: Is told.
+        prompt_chars: Length of what was sent.
+        taken: Whether the vendor has taken it.
+        refused: Whether it never has.
+        told: Whether the vendor has told its usage.
+    """
+
+    on_usage: OnUsage | None
+    prompt_chars: int = 0
+    taken: bool = False
+    refused: bool = False
+    told: bool = False
+
+    def sent(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> None:
+        described = [[tool.name, tool.description, tool.schema] for tool in tools]
+        self.prompt_chars = len(json.dumps([list(messages), described], ensure_ascii=False, default=str))
+
+    def over(self, received_chars: int) -> None:
+        if self.on_usage is not None and not self.told and not self.refused:
+            prompt, completion = (round(chars / CHARS_PER_TOKEN) for chars in (self.prompt_chars, received_chars))
+            self.on_usage(Usage(prompt, 0, completion))
+
+
+@dataclass
 class _Answer:
     """What has come of one reply so far, over all attempts."""
 
+    call_id: str
     said: str = ""
     received: int = 0
     begun: bool = False

@@ -21,7 +21,7 @@ from processors.context import Conversation
 from processors.identity import CallerIdentity
 from processors.languages.catalogue import language
 from processors.llm import weights
-from processors.llm.base import LanguageModel, LanguageModelError, ReadsAlong
+from processors.llm.base import LanguageModel, LanguageModelError, ReadsAlong, Usage
 from processors.llm.groq import FREE_ACCOUNT, SHORT_NAMES, GroqModel
 from processors.llm.groq_models import ALL_OTHERS, models_of
 from processors.llm.local import LocalModel
@@ -45,7 +45,7 @@ from processors.tools.effects import Effects
 from processors.tools.mcp_servers import McpServer
 from processors.tools.proof import Keypad
 from processors.tools.runner import ToolRunner
-from processors.tools.wording import WordedByTools
+from processors.tools.wording import worded_by_tools_first
 from processors.tts.azure import AzureVoice
 from processors.tts.base import Voice, VoiceError
 from processors.tts.chain import VoiceChain
@@ -239,11 +239,16 @@ class Services:
             return None  # a script answers at once: there is nothing to gain
         return model.guesses if isinstance(model, Gateway) else self._own_guesses
 
-    def language_model_for(self, call_id: str) -> LanguageModel:
-        """The language model as one call asks it."""
+    def language_model_for(self, call_id: str, on_usage: Callable[[Usage], None] = lambda _: None) -> LanguageModel:
+        """The language model as one call asks it.
+
+        Args:
+            call_id: The call.
+            on_usage: Told what requests have cost that came to no end.
+        """
         model = self.language_model
-        asked = model.for_call(call_id) if isinstance(model, Gateway) else model
-        return WordedByTools(asked, self.tools, self.settings.language)
+        asked = model.for_call(call_id, on_usage) if isinstance(model, Gateway) else model
+        return worded_by_tools_first(asked, self.tools, self.settings.language)
 
     def forget_call(self, call_id: str) -> None:
         """A call is over: nothing of it is kept that calls share."""

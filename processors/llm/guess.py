@@ -89,10 +89,14 @@ class Guess:
         return after + usage.prompt_tokens + usage.completion_tokens
 
     @property
+    def told_usage(self) -> Usage | None:
+        """What this request has cost, as the vendor says; None: it does not, or is not done."""
+        return next((d.usage for d in self._deltas.items if isinstance(d, Finish) and d.usage is not None), None)
+
+    @property
     def usage(self) -> Usage:
         """What this request has cost so far: as the vendor says, else by its length."""
-        told = next((d.usage for d in self._deltas.items if isinstance(d, Finish) and d.usage is not None), None)
-        if told is not None:
+        if (told := self.told_usage) is not None:
             return told
         said = sum(len(delta.text) for delta in self._deltas.items if isinstance(delta, TextDelta))
         return Usage(round(prompt_tokens(self._messages, self._asking.tools)), 0, round(said / CHARS_PER_TOKEN))

@@ -6,10 +6,10 @@ of my savings account?" has no other; "is my balance enough for a loan?" has, an
 
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Final
+from typing import Any, Final, cast
 
 from processors.context import CANCELLED, RUNNING
-from processors.llm.base import Delta, Finish, LanguageModel, Message, TextDelta, ToolSpec
+from processors.llm.base import Delta, Finish, LanguageModel, Message, ReadsAlong, TextDelta, ToolSpec
 from processors.tools.base import Tool
 from processors.tools.runner import NOT_TOLD
 
@@ -56,6 +56,23 @@ class WordedByTools:
     async def close(self) -> None:
         """Close the model."""
         await self._model.close()
+
+
+class _ReadsAlong(WordedByTools):
+    """One whose model reads a prompt while its last words are spoken."""
+
+    def __init__(self, model: ReadsAlong, tools: Sequence[Tool], language: str) -> None:
+        super().__init__(cast(LanguageModel, model), tools, language)
+        self._reader = model
+
+    def read_ahead(self, messages: Sequence[Message], tools: Sequence[ToolSpec] = ()) -> None:
+        """Have the model read."""
+        self._reader.read_ahead(messages, tools)
+
+
+def worded_by_tools_first(model: LanguageModel, tools: Sequence[Tool], language: str) -> WordedByTools:
+    """The model, which is left what the tools have not said already; it reads along if it can."""
+    return (_ReadsAlong if isinstance(model, ReadsAlong) else WordedByTools)(cast(Any, model), tools, language)
 
 
 async def _said(text: str) -> AsyncIterator[Delta]:

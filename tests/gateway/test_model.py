@@ -433,3 +433,49 @@ async def test_a_local_model_that_cannot_be_loaded_takes_nobody():
     assert isinstance(await anext(stream), InLine)
     await stream.aclose()
     await gate.close()
+
+
+# --- every request's tokens count
+
+
+async def spent(*models, ask_for=None):
+    """What a call is told that requests have cost, beside what their ends tell."""
+    gate, told = gateway(*models), []
+    stream = gate.for_call("anna", told.append).stream(PROMPT)
+    deltas = []
+    async with aclosing(stream) as answers:
+        async for delta in answers:
+            deltas.append(delta)
+            if len(deltas) == ask_for:
+                break
+    return told, [delta.usage for delta in deltas if isinstance(delta, Finish)]
+
+
+async def test_a_request_that_ends_tells_its_cost_once():
+    told, ends = await spent(Scripted("a", ANSWER))
+    assert (told, ends) == ([], [Usage(20, 0, 4)])
+
+
+async def test_a_request_that_is_given_up_counts_by_its_length():
+    told, ends = await spent(Scripted("a", [TextDelta("We open at nine."), 60, Finish("stop")]), ask_for=1)
+    assert ends == []
+    (usage,) = told
+    assert usage.prompt_tokens > 20
+    assert usage.completion_tokens == 4
+
+
+async def test_a_request_that_breaks_off_counts_and_so_does_the_one_that_goes_on():
+    broken = [TextDelta("We open at "), LanguageModelError("gone", retryable=True)]
+    told, ends = await spent(Scripted("a", broken), Scripted("b", ANSWER))
+    assert len(told) == 1
+    assert ends == [Usage(20, 0, 4)]
+
+
+async def test_a_request_that_was_refused_costs_nothing():
+    told, ends = await spent(Scripted("a", [busy(2.0)]), Scripted("b", ANSWER))
+    assert (told, ends) == ([], [Usage(20, 0, 4)])
+
+
+async def test_an_end_without_usage_counts_by_its_length():
+    told, _ = await spent(Scripted("a", [TextDelta("At nine."), Finish("stop")]))
+    assert [usage.completion_tokens for usage in told] == [2]

@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processors.context import CANCELLED, RUNNING, Conversation
-from processors.llm.base import Finish, TextDelta
+from processors.llm.base import Finish, ReadsAlong, TextDelta
 from processors.tools.catalogue import find_tools
 from processors.tools.runner import NOT_TOLD
-from processors.tools.wording import WordedByTools, worded_by_tools
+from processors.tools.wording import WordedByTools, worded_by_tools, worded_by_tools_first
 
 TOOLS = find_tools()
 WORDED_FOR = {name: tool.worded_for for name, tool in TOOLS.items() if tool.worded_for}
@@ -117,3 +117,20 @@ async def test_the_model_is_asked_for_the_rest_only():
         deltas = [delta async for delta in wrapped.stream(messages)]
         assert deltas == [TextDelta(text), Finish("stop")]
         assert model.asked == asked
+
+
+def test_a_model_that_reads_along_still_does():
+    class Reader(Model):
+        def __init__(self):
+            super().__init__()
+            self.read = []
+
+        def read_ahead(self, messages, tools=()):
+            self.read.append(messages)
+
+    reader = Reader()
+    wrapped = worded_by_tools_first(reader, [], "en")
+    assert isinstance(wrapped, ReadsAlong)
+    wrapped.read_ahead(prompt("What's my"))
+    assert len(reader.read) == 1
+    assert not isinstance(worded_by_tools_first(Model(), [], "en"), ReadsAlong)
