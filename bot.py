@@ -36,7 +36,7 @@ from processors import compat
 from processors.check import check
 from processors.context import ContextPair, Conversation
 from processors.llm.processor import LLMProcessor
-from processors.services import Services, thinks_here
+from processors.services import EARLIER_CHARS, Services, thinks_here
 from processors.stt.processor import STTProcessor
 from processors.tts.processor import TTSProcessor
 from processors.turns.handler import InterruptionHandler
@@ -61,7 +61,13 @@ CPU_SECS = 10.0
 def build_pipeline(call: Call, services: Services, log: CallLog) -> Pipeline:
     """The graph of one call. Frames flow down the list; pause, resume and cancel go down it too."""
     clock = services.clock_for(call.request_data)
-    conversation = Conversation(services.system_prompt, services.settings.history_turns, told=clock.told)
+    conversation = Conversation(
+        services.system_prompt,
+        services.settings.history_turns,
+        told=clock.told,
+        max_tokens=services.prompt_tokens,
+        earlier_chars=EARLIER_CHARS,
+    )
     context = ContextPair(conversation)
     interruptions = InterruptionHandler(
         TurnMachine(services.turn_params, services.verdict_policy),
@@ -78,6 +84,7 @@ def build_pipeline(call: Call, services: Services, log: CallLog) -> Pipeline:
         tools,
         services.llm_params,
         guesses=services.guesses,
+        earlier=conversation.earlier,
         hang_up=call.hang_up,
         on_usage=log.tokens_used,
     )

@@ -320,6 +320,12 @@ class Settings(BaseSettings):
     llm_weights: Path | None = Field(None, description="GGUF file of the local model; default: found or fetched.")
     llm_threads: int = Field(2, ge=1, le=64, description="CPU threads of the local model.")
     llm_max_tokens: int = Field(160, ge=16, le=4096, description="Longest reply, in tokens.")
+    llm_prompt_tokens: int = Field(
+        0,
+        ge=0,
+        le=1_000_000,
+        description="Longest prompt in tokens, tools included, about; 0: by the models' limits, 8000 at most.",
+    )
     llm_part_chars: int = Field(
         700,
         ge=0,

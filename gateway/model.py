@@ -48,6 +48,7 @@ REASONS: Final = {
     Cause.KEY: "the language model's key is refused",
     Cause.GONE: "none of the language models is served any more",
     Cause.REQUEST: "no language model takes this request",
+    Cause.SIZE: "the prompt is too long for every language model",
 }
 
 
@@ -177,6 +178,11 @@ class Gateway:
         self._said_nothing.pop(call_id, None)
         self._policy.forget_call(call_id)
 
+    @property
+    def tokens_a_minute(self) -> float | None:
+        """The smallest limit of the models that may answer; None if none is known."""
+        return self._policy.tokens_a_minute
+
     def capacity(self, processes: int = 1) -> Part:
         """How many calls the models carry, by what is known of their limits and of what calls ask.
 
@@ -229,7 +235,7 @@ class Gateway:
                 async for delta in deltas:
                     yield delta
         except LanguageModelError as error:
-            if self._overflow is None or answer.said or error.cause is Cause.REQUEST:
+            if self._overflow is None or answer.said or error.cause in (Cause.REQUEST, Cause.SIZE):
                 raise
             logger.warning("{}; {} answers", error, self._overflow.name)
             async with aclosing(self._overflow.answer(messages, tools)) as deltas:

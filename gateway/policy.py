@@ -336,7 +336,10 @@ class Policy:
             match cause:
                 case Cause.GONE:
                     del self._models[model.choice.name]
-                case Cause.REQUEST | Cause.KEY if cause is Cause.REQUEST or self._key_works(model, ticket, now):
+                case Cause.REQUEST | Cause.SIZE:
+                    model.circuit.left()
+                    ticket.unfit.add(model.choice.name)
+                case Cause.KEY if self._key_works(model, ticket, now):
                     model.circuit.left()
                     ticket.unfit.add(model.choice.name)
                     model.unfit_for += cause is Cause.REQUEST
@@ -373,6 +376,12 @@ class Policy:
         ticket.attempts -= 1
         ticket.model = None
         self._line[number] = ticket
+
+    @property
+    def tokens_a_minute(self) -> float | None:
+        """The smallest limit of all models; None if none is known."""
+        buckets = (model.budget.buckets.get(Quota.TOKENS_PER_MINUTE) for model in self._models.values())
+        return min((bucket.limit for bucket in buckets if bucket is not None), default=None)
 
     def charge_of(self, number: int) -> Charge | None:
         """What a request that is to be sent will cost, and against which limits."""

@@ -25,6 +25,7 @@ from processors.frames import (
     UserWordsFrame,
 )
 from processors.overtaking import OvertakingInterruptions
+from processors.prompt_size import BYTES_PER_TOKEN, Earlier, fit
 
 CUT_MARK = " …[interrupted]"
 """Ends what was heard of a reply that the user cut."""
@@ -101,6 +102,8 @@ class Conversation:
         max_chars_per_message: Longer texts lose their middle.
         told: Ends the first message of each prompt, with what may change during the call, such as the date. It stands
             last so that vendors still know the beginning of the prompt.
+        max_tokens: Size of a prompt, about; 0: no limit. See :mod:`processors.prompt_size`.
+        earlier_chars: How much of what the caller said is kept when a turn leaves; 0: nothing.
     """
 
     def __init__(
@@ -109,9 +112,14 @@ class Conversation:
         max_turns: int = 20,
         max_chars_per_message: int = 4_000,
         told: Callable[[], str] = lambda: "",
+        *,
+        max_tokens: float = 0,
+        earlier_chars: int = 0,
     ) -> None:
         self.system_prompt = system_prompt
         self._told = told
+        self._max_tokens = max_tokens
+        self.earlier = Earlier(earlier_chars)
         self._max_chars = max_chars_per_message
         self._turns: deque[_Turn] = deque(maxlen=max_turns)
 
@@ -120,6 +128,8 @@ class Conversation:
         turn = self._find(turn_id)
         if turn is None:
             turn = _Turn(turn_id)
+            if len(self._turns) == self._turns.maxlen:
+                self.earlier.add(self._turns[0].text)
             self._turns.append(turn)
         turn.text = self._shortened(text.strip())
 
@@ -176,8 +186,7 @@ class Conversation:
         Args:
             said: What the reply that is being generated has said before its tool calls; not heard yet, perhaps.
         """
-        system = "\n\n".join(filter(None, (self.system_prompt, self._told())))
-        messages: list[Message] = [{"role": "system", "content": system}]
+        messages: list[Message] = [{"role": "system", "content": self.system_prompt}]
         for turn in self._turns:
             if turn.text:
                 _append_text(messages, "user", turn.text)
@@ -188,12 +197,18 @@ class Conversation:
                     _append_call(messages, part)
         if said.strip():
             _append_said(messages, said.strip())
+        earlier = self.earlier
+        if self._max_tokens:
+            messages, dropped = fit(messages, self._max_tokens - len(earlier.text) / BYTES_PER_TOKEN)
+            earlier = earlier.with_lines(dropped)
+        messages[0]["content"] = "\n\n".join(filter(None, (self.system_prompt, earlier.text, self._told())))
         return messages
 
     def messages_with(self, turn_id: int, text: str) -> list[Message]:
         """The prompt if the user's turn were this, which it may become."""
         other = copy.copy(self)
         other._turns = copy.deepcopy(self._turns)
+        other.earlier = self.earlier.with_lines(())
         other.user_turn(turn_id, text)
         return other.messages()
 

@@ -24,12 +24,14 @@ from processors.llm import weights
 from processors.llm.base import LanguageModel, LanguageModelError, ReadsAlong, Usage
 from processors.llm.groq import FREE_ACCOUNT, SHORT_NAMES, GroqModel
 from processors.llm.groq_models import ALL_OTHERS, models_of
+from processors.llm.llama_server import CONTEXT_TOKENS
 from processors.llm.local import LocalModel
 from processors.llm.openai_compatible import OpenAICompatibleModel
 from processors.llm.processor import LLMParams
 from processors.llm.scripted import ScriptedModel
 from processors.models import ModelError, usable_cores
 from processors.prompt import system_prompt
+from processors.prompt_size import tokens
 from processors.silero import SileroStream
 from processors.stt import moonshine_model
 from processors.stt.base import Recogniser
@@ -102,6 +104,16 @@ class ServerLimits:
     def max_calls(self) -> int:
         """Calls that the process takes at once, as of now."""
         return self.admission_limit()
+
+
+SHARE_OF_A_MINUTE: Final = 0.4
+"""How much of the tokens of a minute one prompt may be."""
+
+LARGEST_PROMPT_TOKENS: Final = 8_000.0
+SMALLEST_PROMPT_TOKENS: Final = 800.0
+
+EARLIER_CHARS: Final = 2_400
+"""How much is kept of what the caller said in turns that have left the prompt."""
 
 
 class Services:
@@ -254,6 +266,23 @@ class Services:
         """A call is over: nothing of it is kept that calls share."""
         if isinstance(self.language_model, Gateway):
             self.language_model.forget_call(call_id)
+
+    @property
+    def prompt_tokens(self) -> float:
+        """How large a prompt may be without its tools; 0: of any size.
+
+        By what the models take in a minute, so that a caller who speaks every half minute is answered each time.
+        """
+        settings = self.settings
+        largest = settings.llm_prompt_tokens
+        if not largest:
+            model = self.language_model
+            a_minute = model.tokens_a_minute if isinstance(model, Gateway) else None
+            context = CONTEXT_TOKENS - settings.llm_max_tokens if settings.llm is LlmProvider.LOCAL else None
+            limits = (LARGEST_PROMPT_TOKENS, a_minute and SHARE_OF_A_MINUTE * a_minute, context)
+            largest = min(limit for limit in limits if limit)
+        described = [{"tool": tool.name, "text": tool.description, "schema": tool.schema} for tool in self.tools]
+        return max(SMALLEST_PROMPT_TOKENS, largest - tokens(described))
 
     def clock_for(self, request_data: Mapping[str, Any]) -> CallerClock:
         """The time of a caller, by what their client sent when it called."""

@@ -136,6 +136,7 @@ class Cause(Enum):
     KEY = "key"  # the key is refused: somebody must set another
     GONE = "gone"  # the model is served no more
     REQUEST = "request"  # this request, of all
+    SIZE = "size"  # this request is too long
 
 
 class LanguageModelError(Exception):

@@ -2,6 +2,7 @@
 
 import email.utils
 import json
+import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -32,6 +33,24 @@ def cause_of(status: int) -> Cause:
     if status == 429:
         return Cause.BUSY
     return Cause.FAULT if retryable(status) else Cause.REQUEST
+
+
+TOO_LONG = re.compile(
+    r"context[_ ]length|context window|maximum context|too many tokens|reduce (?:the|your) (?:length|message)|"
+    r"(?:prompt|request|input|message)s? (?:is |are )?too (?:long|large)|exceeds? the (?:available |maximum )?context",
+    re.IGNORECASE,
+)
+"""How servers say that a prompt is longer than they take."""
+
+
+def is_too_long(status: int, said: str) -> bool:
+    """Whether a refusal is for the prompt's length.
+
+    Args:
+        status: HTTP status.
+        said: The vendor's words, its error code among them.
+    """
+    return status == 413 or (status in (400, 422) and TOO_LONG.search(said) is not None)
 
 
 def tool_arguments(tools: Sequence[ToolSpec]) -> dict[str, Any]:

@@ -25,7 +25,15 @@ from processors.llm.base import (
     TextDelta,
     ToolSpec,
 )
-from processors.llm.chat_completions import KEY_STATUS, cause_of, deltas, retry_after_secs, retryable, tool_arguments
+from processors.llm.chat_completions import (
+    KEY_STATUS,
+    cause_of,
+    deltas,
+    is_too_long,
+    retry_after_secs,
+    retryable,
+    tool_arguments,
+)
 from processors.llm.damaged_text import mend_stream
 from processors.llm.machine_text import MachineTextFilter
 from processors.vendor_errors import key_refused, kind, status_words
@@ -228,6 +236,8 @@ def _refused(error: groq.APIStatusError) -> LanguageModelError:
     if cause is Cause.BUSY and "per day" in said:
         cause = Cause.QUOTA
         message = f"HTTP {status}: the day's quota is used up"
+    if is_too_long(status, f"{inner.get('code')} {said}"):
+        cause, message = Cause.SIZE, f"HTTP {status}: the prompt is too long"
     headers = error.response.headers
     return LanguageModelError(
         message,

@@ -10,7 +10,7 @@ from openai import AsyncOpenAI
 from pydantic import SecretStr
 
 from processors.llm.base import Cause, Delta, LanguageModelError, Message, ToolSpec
-from processors.llm.chat_completions import cause_of, deltas, retry_after_secs, retryable, tool_arguments
+from processors.llm.chat_completions import cause_of, deltas, is_too_long, retry_after_secs, retryable, tool_arguments
 from processors.llm.damaged_text import mend_stream
 from processors.vendor_errors import kind, status_words
 
@@ -107,8 +107,11 @@ def _refused(error: openai.APIStatusError) -> LanguageModelError:
     status = error.status_code
     # 404: the model is not there yet; whoever runs the server may fetch it at any time.
     cause = Cause.FAULT if status == 404 else cause_of(status)
+    message = status_words(status)
+    if is_too_long(status, f"{error.code} {error.message}"):
+        cause, message = Cause.SIZE, f"HTTP {status}: the prompt is too long"
     return LanguageModelError(
-        status_words(status),
+        message,
         retryable=retryable(status),
         cause=cause,
         retry_after_secs=retry_after_secs(error.response.headers.get("retry-after"), time.time()),

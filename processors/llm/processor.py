@@ -44,8 +44,10 @@ from processors.llm.guess import prompt_tokens
 from processors.llm.machine_text import MachineTextFilter, Rest
 from processors.llm.parts import ReplyParts
 from processors.llm.preparations import PreparationParams, Preparations
+from processors.llm.recap import Recap
 from processors.llm.reply import Reply, ReplyLine
 from processors.overtaking import OvertakingInterruptions
+from processors.prompt_size import Earlier, shorter
 from processors.tools.runner import ToolRunner
 from processors.tts.spoken_form import spoken
 
@@ -56,6 +58,9 @@ HANG_UP_SECS = 0.6
 
 FAREWELL_SECS: Final = 1.5
 """How long the model may think about its goodbye before the bot says its own."""
+
+SMALLEST_SHARE: Final = 0.2
+"""A prompt that is too long is halved until so much of it is left."""
 
 CLOSE_SECS = 0.1
 """How long an interruption waits for a stream to close; one that will not is left behind and can say nothing more."""
@@ -127,6 +132,7 @@ class LLMProcessor(OvertakingInterruptions):
         hang_up: Ends the call, when a tool wants it.
         on_usage: Told what each request cost, where the model says.
         guesses: Whether replies may be prepared before they are wanted; None: never.
+        earlier: What has left the prompt: it is summed up when nobody waits for an answer.
     """
 
     def __init__(
@@ -137,6 +143,7 @@ class LLMProcessor(OvertakingInterruptions):
         hang_up: Callable[[], None] = lambda: None,
         on_usage: Callable[[Usage], None] = lambda _: None,
         guesses: Guesses | None = None,
+        earlier: Earlier | None = None,
     ) -> None:
         super().__init__(name="llm")
         self._model = model
@@ -145,6 +152,7 @@ class LLMProcessor(OvertakingInterruptions):
         self._hang_up = hang_up
         self._on_usage = on_usage
         self._guesses = guesses
+        self._recap = Recap(model, earlier, guesses) if earlier is not None and guesses is not None else None
         self._preparations = self._prepared_by(guesses) if guesses is not None else None
         self._hangs_up_after: Reply | None = None
         self._hanging_up: asyncio.TimerHandle | None = None
@@ -190,6 +198,8 @@ class LLMProcessor(OvertakingInterruptions):
         if self._preparations is not None:
             await self._preparations.drop()
         self._stay_on_the_line()
+        if self._recap is not None:
+            self._recap.stop()
         if self._tools is not None:
             await self._tools.close()
 
@@ -213,6 +223,8 @@ class LLMProcessor(OvertakingInterruptions):
         return guess.stream() if guess is not None else self._model.stream(messages, tools)
 
     def _begin(self, frame: ReplyContextFrame) -> None:
+        if self._recap is not None:
+            self._recap.stop()
         self._stay_on_the_line()
         parts = ReplyParts(self._params.part_chars, self._params.language)
         self._reply = Reply(frame.reply_id, frame.turn_id, parts)
@@ -265,10 +277,18 @@ class LLMProcessor(OvertakingInterruptions):
         What is worth nothing (no words, a call that cannot be read) is asked for once more.
         """
         specs = self._specs
-        rounds_left, asked_again = self._params.max_rounds - 1, False
+        rounds_left, asked_again, size_left = self._params.max_rounds - 1, False, 1.0
         while True:
             ends = self._hangs_up_after is reply
-            round_ = await self._round(reply, messages, specs if rounds_left and not ends else [])
+            try:
+                round_ = await self._round(reply, messages, specs if rounds_left and not ends else [])
+            except LanguageModelError as error:
+                if error.cause is not Cause.SIZE or size_left < SMALLEST_SHARE:
+                    raise
+                size_left /= 2
+                messages = shorter(messages, 0.5)
+                logger.info("{}: reply {}: {}; asked with less", self._model.name, reply.reply_id, error)
+                continue
             if ends or reply.parts.full:
                 break
             if round_.fault is not None:
@@ -287,6 +307,7 @@ class LLMProcessor(OvertakingInterruptions):
             if self._hangs_up_after is reply and reply.said.strip():
                 break  # it has said goodbye before it called
             messages = self._tools.conversation.messages(said=reply.said)
+            messages = shorter(messages, size_left) if size_left < 1 else messages
 
     async def _round(self, reply: Reply, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> _Round:
         """Stream once: push the text, collect the calls.
@@ -371,6 +392,8 @@ class LLMProcessor(OvertakingInterruptions):
     async def _note_playout(self, frame: WordHeardFrame | PlayoutStalledFrame | ReplyPlayedFrame) -> None:
         """What the caller hears of the reply, for those who wait for it."""
         reply = self._reply
+        if isinstance(frame, ReplyPlayedFrame) and self._recap is not None and not frame.cut:
+            self._recap.begin()
         match frame:
             case ReplyPlayedFrame() if self._hangs_up_after is not None:
                 if frame.reply_id == self._hangs_up_after.reply_id and not frame.cut:
