@@ -2,6 +2,7 @@
 # make test     format, lint, types and all tests but those that need the local model's weights
 # make test-fast the tests that take no real time, in under a minute
 # make test-llm the tests that need the local model's weights
+# make lock     the exact packages anew, after a change of pyproject.toml (ARGS=--upgrade: the newest)
 # make bench    voice-to-voice times, word error rate, CPU and memory of whole calls
 #
 # Needs Python 3.11 or newer and make; everything else comes from the Python package index into .venv.
@@ -13,8 +14,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 PARALLEL := $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# The lists are whole, so nothing else is installed; what they ask of each other has been settled by `make lock`.
+LOCKED := $(PIP) --no-deps --require-hashes --requirement
+LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --quiet \
+	--override requirements/overrides.txt --constraint requirements/constraints.txt --custom-compile-command "make lock"
 
-.PHONY: run test test-fast test-llm lint bench clean
+.PHONY: run test test-fast test-llm lint lock bench clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/installed-run
@@ -49,11 +54,17 @@ $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed, and $(PYTHON) is " + sys.version.split()[0] + ": make PYTHON=/path/to/python3.11")'
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/installed-run: pyproject.toml | $(BIN)/python
+$(VENV)/installed-run: requirements/run.txt pyproject.toml | $(BIN)/python
 	@echo "Installing the bot's packages into $(VENV); this takes a minute or two, once."
-	$(PIP) --editable .
+	@$(LOCKED) requirements/run.txt
+	@$(PIP) --no-deps --editable .
 	@touch $@
 
-$(VENV)/installed-test: pyproject.toml $(VENV)/installed-run
-	$(PIP) --editable '.[test,mcp]'
+$(VENV)/installed-test: requirements/test.txt $(VENV)/installed-run
+	$(LOCKED) requirements/test.txt
 	@touch $@
+
+# The exact packages and their hashes, for every platform: run again after a change of pyproject.toml.
+lock: $(VENV)/installed-test
+	$(LOCK) $(ARGS) --output-file requirements/run.txt
+	$(LOCK) $(ARGS) --constraint requirements/run.txt --extra test --extra mcp --output-file requirements/test.txt
