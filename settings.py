@@ -356,6 +356,13 @@ class Settings(BaseSettings):
     deepgram_streams: int = Field(
         50, ge=0, le=100_000, description="Streams at once that the Deepgram project may have; 0: any number."
     )
+    deepgram_eager: float = Field(
+        0.5,
+        ge=0,
+        le=0.9,
+        description="Probability (0.3 to 0.9) from which Flux tells that the turn may be over, so that a reply is "
+        "prepared; 0: it does not.",
+    )
     deepgram_url: str = Field("", description="Another host that speaks its protocol, ws://HOST:PORT; empty: Deepgram.")
 
     # Groq

@@ -73,10 +73,15 @@ class TranscriptFrame(TranscriptionFrame):
 
 @dataclass
 class InterimTranscriptFrame(InterimTranscriptionFrame):
-    """A transcript of a segment that is still being spoken; see :class:`TranscriptFrame`."""
+    """A transcript of a segment that is still being spoken; see :class:`TranscriptFrame`.
+
+    Parameters:
+        eager: Whether the vendor thinks that the turn may be over with these words.
+    """
 
     segment: int = 0
     confidence: float = 1.0
+    eager: bool = False
 
 
 @dataclass

@@ -590,7 +590,11 @@ def _last_resort(settings: Settings) -> LanguageModel | None:
 def deepgram_params(settings: Settings) -> DeepgramParams:
     """How the settings reach Deepgram."""
     return DeepgramParams(
-        settings.deepgram_api_key, settings.deepgram_model, settings.language, url=settings.deepgram_url
+        settings.deepgram_api_key,
+        settings.deepgram_model,
+        settings.language,
+        url=settings.deepgram_url,
+        eager_threshold=settings.deepgram_eager,
     )
 
 

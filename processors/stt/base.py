@@ -45,6 +45,7 @@ class Transcript:
         words: The words one by one, where the recogniser tells.
         early: Whether it is of a second recogniser, whose words come sooner and do not count; see
             :mod:`processors.stt.early`.
+        eager: Whether the vendor thinks that the turn may be over with these words, which are not final yet.
     """
 
     text: str
@@ -53,6 +54,7 @@ class Transcript:
     confidence: float = 1.0
     words: tuple[RecognisedWord, ...] = ()
     early: bool = False
+    eager: bool = False
 
 
 Emit = Callable[[Transcript], Awaitable[None]]

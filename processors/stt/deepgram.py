@@ -71,12 +71,15 @@ class DeepgramParams:
         model: ``nova-...`` or ``flux-...``.
         language: Language code, for nova.
         url: Another host that speaks the protocol, ``ws://HOST:PORT``; empty: Deepgram.
+        eager_threshold: Probability (0.3 to 0.9) from which Flux tells that the turn may be over
+            (``EagerEndOfTurn``); 0: it does not.
     """
 
     api_key: SecretStr
     model: str = "nova-3"
     language: str = "en"
     url: str = ""
+    eager_threshold: float = 0.0
 
 
 class _Dialect(Protocol):
@@ -380,7 +383,10 @@ class _Flux:
 
     def connect(self) -> Any:
         return self._client.listen.v2.connect(
-            model=self._params.model, encoding="linear16", sample_rate=INPUT_SAMPLE_RATE_HZ
+            model=self._params.model,
+            encoding="linear16",
+            sample_rate=INPUT_SAMPLE_RATE_HZ,
+            eager_eot_threshold=self._params.eager_threshold or None,
         )
 
     async def flush(self, socket: Any) -> None:
@@ -402,7 +408,9 @@ class _Flux:
             RecognisedWord(_text(word.word), _finite(word.confidence), _secs(word, "start"), _secs(word, "end"))
             for word in message.words
         )
-        return Result(words, _finite(message.audio_window_end), final, flushed=final)
+        # TurnResumed needs no mark: the words that follow are others, and so is what is prepared.
+        eager = message.event == "EagerEndOfTurn"
+        return Result(words, _finite(message.audio_window_end), final, flushed=final, eager=eager)
 
 
 def _text(value: Any) -> str:

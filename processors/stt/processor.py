@@ -82,15 +82,16 @@ class STTProcessor(InlineAudio, FrameProcessor):
             await self.push_frame(EarlyTranscriptFrame(transcript.text, transcript.segment, transcript.final))
             return
         kind = TranscriptFrame if transcript.final else InterimTranscriptFrame
-        await self.push_frame(
-            kind(
-                transcript.text,
-                user_id="",
-                timestamp=time_now_iso8601(),
-                segment=transcript.segment,
-                confidence=transcript.confidence,
-            )
+        frame = kind(
+            transcript.text,
+            user_id="",
+            timestamp=time_now_iso8601(),
+            segment=transcript.segment,
+            confidence=transcript.confidence,
         )
+        if isinstance(frame, InterimTranscriptFrame):
+            frame.eager = transcript.eager
+        await self.push_frame(frame)
 
     async def _report(self, error: RecogniserError) -> None:
         logger.error("speech recognition: {} ({})", error, type(error.__cause__).__name__)

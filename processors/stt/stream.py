@@ -9,7 +9,7 @@ brought it; so a result that comes late, or a second time over a new connection,
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from processors.frames import INPUT_SAMPLE_RATE_HZ, WINDOW_SAMPLES
 from processors.stt.base import RecognisedWord, Transcript
@@ -45,12 +45,14 @@ class Result:
         end_secs: How far it reaches.
         final: Whether the words of this stretch will change no more.
         flushed: Whether it answers a request for the last words.
+        eager: Whether the vendor thinks that these may be all words of the turn.
     """
 
     words: tuple[RecognisedWord, ...]
     end_secs: float
     final: bool
     flushed: bool = False
+    eager: bool = False
 
 
 @dataclass
@@ -164,8 +166,16 @@ class SpokenStream:
             (segment.finals if result.final else segment.interims).append(at)
         if result.final:
             self._covered_secs = max(self._covered_secs, end_secs)
-        told = self._settle_covered(flushed=result.flushed)
-        return told + self._news(final=result.final)
+        told = self._settle_covered(flushed=result.flushed) + self._news(final=result.final)
+        return self._marked_eager(told) if result.eager else told
+
+    def _marked_eager(self, told: list[Transcript]) -> list[Transcript]:
+        """The newest words may be all: that is told even if they were told before."""
+        newest = self._segments[-1] if self._segments else None
+        if newest is None or newest.settled or not newest.words:
+            return told
+        others = [transcript for transcript in told if transcript.segment != newest.number]
+        return [*others, replace(_transcript(newest, final=False), eager=True)]
 
     def due_at(self) -> float | None:
         """When :meth:`expire` is to be called; None: not as things are."""

@@ -80,12 +80,14 @@ class Words:
         segment: Number of the segment; the same number replaces what was known of it.
         final: False for an interim result.
         confidence: Mean probability (0 to 1) of the words.
+        eager: Whether the recogniser thinks that the turn may be over with these words.
     """
 
     text: str
     segment: int
     final: bool
     confidence: float = 1.0
+    eager: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,6 +105,7 @@ class Floor:
         self._words_missed = False
         self._p_complete: float | None = None
         self._probes: dict[int, str] = {}
+        self._go_on: list[str] = []
         self._last_probe = 0
         self._probed_at = float("-inf")
         self._relies_on_early = False

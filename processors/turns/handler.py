@@ -194,7 +194,7 @@ class InterruptionHandler(InlineAudio, FrameProcessor):
                 return
             case InterimTranscriptFrame():
                 await self.push_frame(frame, direction)
-                await self._feed(ev.Words(frame.text, frame.segment, False, frame.confidence))
+                await self._feed(ev.Words(frame.text, frame.segment, False, frame.confidence, frame.eager))
                 await self._tell_words()
                 return
             case EarlyTranscriptFrame():

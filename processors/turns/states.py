@@ -164,8 +164,8 @@ class TurnParams:
     hang_up_secs: float = 0.6
     guess: bool = False
     guess_speaking: float = 1.01
-    probes: int = 5
-    probe_secs: float = 0.2
+    probes: int = 6
+    probe_secs: float = 0.12
     probe_words: int = 3
     early_end: bool = False
     confirm_secs: float = 1.5

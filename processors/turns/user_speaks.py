@@ -26,12 +26,17 @@ PATIENCE_GROWTH: Final = 1.5
 """How long a caller who goes on and on is waited for, and how much longer with each further request in vain."""
 
 
+SOUNDS_ON: Final = 0.3
+"""Words that sound less complete than this while they are said are not asked about again."""
+
+
 class UserSpeaks(Floor):
     """The user has the floor."""
 
     def _user_takes_floor(self, _: Event | None = None) -> None:
         self._clear_waits()
         self._relies_on_early = False
+        self._go_on = []
         self.state = State.USER_SPEAKING
         self._do(AnnounceUserStarted())
         if self._speech_on:
@@ -84,7 +89,7 @@ class UserSpeaks(Floor):
             return
         if len(self._probes) >= self.params.probes or self._now - self._probed_at < self.params.probe_secs:
             return
-        if any(self._same(text, asked) for asked in self._probes.values()):
+        if any(self._same(text, asked) for asked in self._go_on):
             return
         if completeness(text, self.params.endpoint.language) is not Completeness.UNFINISHED:
             self._last_probe += 1
@@ -111,7 +116,7 @@ class UserSpeaks(Floor):
     def _gather_words(self, event: Event | None) -> None:
         assert isinstance(event, Words)
         if self._speech_on:
-            if self._speech_pauses:
+            if self._speech_pauses or event.eager:
                 self._guess_early()
             elif not self._same(self._transcript.ahead(), self._guessed):
                 self._guess("")
@@ -130,9 +135,11 @@ class UserSpeaks(Floor):
     def _rate_turn(self, event: Event | None) -> None:
         assert isinstance(event, TurnScored)
         if event.probe:
-            text = self._probes.get(event.probe)
+            text = self._probes.get(event.probe, "")
             sounds_complete = event.p_complete >= self.params.guess_speaking
-            if text is not None and sounds_complete and self._same(text, self._transcript.ahead()):
+            if text and event.p_complete < SOUNDS_ON:
+                self._go_on.append(text)
+            elif text and sounds_complete and self._same(text, self._transcript.ahead()):
                 self._guess(text)
         elif self._transcript.awaits_final():
             self._arm_early_end()

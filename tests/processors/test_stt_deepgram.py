@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import itertools
+from dataclasses import replace
 
 import pytest
 from loguru import logger
@@ -76,6 +77,20 @@ async def test_each_utterance_is_a_segment_of_its_own(model):
         await caller.say(silence(0.5), clip("stop"), silence(1.0), clip("go_forward_ten_meters"), silence(1.0))
         await caller.until(lambda: len(caller.finals()) == 2)
         assert caller.words() == f"stop {METERS}"
+
+
+async def test_flux_tells_when_the_turn_may_be_over():
+    async with emulator() as server:
+        wanted = replace(params(server, "flux-general-en"), eager_threshold=0.5)
+        async with Caller(DeepgramRecogniser(wanted)) as caller:
+            await caller.say(silence(0.5), clip("go_forward_ten_meters"), silence(0.8))
+            await caller.until(lambda: caller.finals())
+        told = [t for _, t in caller.told]
+        eager = next(index for index, t in enumerate(told) if t.eager)
+        assert not told[eager].final
+        assert told[eager].text == told[-1].text
+        (entry,) = server.entries()
+        assert float(entry.detail["eager_eot_threshold"]) == 0.5
 
 
 async def test_silence_and_noise_have_no_words():

@@ -119,6 +119,20 @@ def test_a_reply_is_prepared_while_the_caller_speaks_to_words_that_sound_complet
     assert 1650 not in [at for at, _ in world.actions(ev.Guess)]
 
 
+def test_words_that_sound_half_complete_are_asked_about_again_and_others_are_not():
+    scene = speech(0, 2400, ASKED)
+    scene += [(at, EarlyWords("what is my balance", 0, False)) for at in (1000, 1200, 1400, 1600)]
+    scene += [(1050, ev.TurnScored(0.6, 1)), (1250, ev.TurnScored(0.1, 2))]
+    world = World(FAST, EARLY).run(scene, 8000)
+    assert [at for at, detect in world.actions(ev.DetectEndOfTurn) if detect.probe] == [1000, 1200]
+
+
+def test_words_that_the_vendor_thinks_are_all_are_prepared_for_while_the_caller_speaks():
+    scene = [*speech(0, 1200, ASKED), (900, Words(ASKED, 0, False)), (1000, Words(ASKED, 0, False, eager=True))]
+    world = World(FAST, TurnParams(guess=True)).run(scene, 4000)
+    assert world.actions(ev.Guess)[0] == (1000, ev.Guess(1, ASKED))
+
+
 def test_the_turn_detector_is_asked_seldom_while_the_caller_speaks():
     words = "what is my balance and my limit and my card and my rate please tell me now"
     scene = speech(0, 9000, words)
