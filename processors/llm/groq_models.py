@@ -44,8 +44,11 @@ async def models_of(api_key: SecretStr, named: Sequence[str], base_url: str | No
     client = AsyncGroq(api_key=api_key.get_secret_value(), base_url=base_url, max_retries=0, timeout=LIST_SECS)
     try:
         async with asyncio.timeout(LIST_SECS):
-            listed = (await client.models.list()).data
-    except (groq.GroqError, httpx.HTTPError, TimeoutError) as error:
+            # The SDK hands on what came, of whatever type: a text, for instance, where it is no JSON.
+            listed = getattr(await client.models.list(), "data", None)
+        if not isinstance(listed, list):
+            raise ValueError("no list")
+    except (groq.GroqError, httpx.HTTPError, TimeoutError, ValueError) as error:
         logger.warning(
             "Groq's list of models cannot be had ({}): only those that are named are asked", type(error).__name__
         )
@@ -60,7 +63,8 @@ def chat_models(listed: Sequence[Any]) -> list[str]:
     found = [
         str(model.id)
         for model in listed
-        if not _NO_CHAT.search(str(model.id))
+        if getattr(model, "id", None)
+        and not _NO_CHAT.search(str(model.id))
         and getattr(model, "active", True) is not False
         and (getattr(model, "context_window", None) or SHORTEST_CONTEXT) >= SHORTEST_CONTEXT
     ]
