@@ -94,6 +94,13 @@ class CallTokensMode(Enum):
     REQUIRED = "required"
 
 
+class NewMicrophone(Enum):
+    """What the page does with a new system microphone."""
+
+    TAKE = "take"
+    OFFER = "offer"
+
+
 class LogLevel(Enum):
     """How much is logged."""
 
@@ -235,6 +242,11 @@ class Settings(BaseSettings):
     idle_prompts: int = Field(2, ge=0, le=20, description="How often it asks before it says goodbye and hangs up.")
     hold_secs: float = Field(
         30.0, ge=0, le=600, description="Seconds that a lost call waits for its caller; 0: it ends at once."
+    )
+    new_microphone: NewMicrophone = Field(
+        NewMicrophone.TAKE,
+        description="What the page does when the system's microphone becomes another one during a call: take it, or "
+        "offer it.",
     )
 
     # turn-taking

@@ -448,8 +448,9 @@ class Services:
         self._core.measured(calls, core_share)
 
     def info(self) -> dict[str, Any]:
-        """What the page shows: providers in use, warnings."""
-        return {"providers": self.providers(), "warnings": self.warnings}
+        """What the page shows and goes by: providers in use, warnings, what becomes of a new microphone."""
+        new_microphone = self.settings.new_microphone.value
+        return {"providers": self.providers(), "warnings": self.warnings, "new_microphone": new_microphone}
 
     def providers(self) -> dict[str, str]:
         """Names of the providers by role, with the model where a vendor has several."""

@@ -55,6 +55,27 @@ export async function listDevices() {
   };
 }
 
+/** Notices that the system's choice of microphone has become another one. */
+export class DefaultMicrophone {
+  #known = null;
+
+  /**
+   * @param {MediaDeviceInfo[]} microphones All that can be chosen, as they are now.
+   * @returns {MediaDeviceInfo | null} The new one, if there was another before.
+   */
+  changed(microphones) {
+    // Only Chromium lists the system's choice as such; others list it first.
+    const now = microphones.find((device) => device.deviceId === "default") ?? microphones[0];
+    if (now === undefined) return null;
+    const before = this.#known;
+    this.#known = `${now.groupId} ${plainLabel(now)}`;
+    return before !== null && before !== this.#known ? now : null;
+  }
+}
+
+/** @param {MediaDeviceInfo} device @returns {string} Its name, without a browser's "Default - ". */
+export const plainLabel = (device) => device.label.replace(/^default - /i, "");
+
 /** @returns {{microphone: string, speaker: string}} Device ids chosen last time; empty for default. */
 export function storedChoice() {
   try {

@@ -43,7 +43,9 @@ const session = new Session({
 session.iceServers = () => iceServers.current();
 
 async function showDevices() {
-  ui.setDevices(await listDevices(), chosen, canChooseSpeaker());
+  const devices = await listDevices();
+  ui.setDevices(devices, chosen, canChooseSpeaker());
+  await session.devicesChanged(devices.microphones);
 }
 
 async function chooseMicrophone(id) {
@@ -75,6 +77,7 @@ async function learnInfo() {
     try {
       const info = await fetchInfo();
       iceServers.learned(info);
+      session.newMicrophone = info.new_microphone ?? session.newMicrophone;
       ui.setInfo(info);
     } catch (error) {
       if (!(error instanceof Refused)) {

@@ -6,6 +6,8 @@ export class Microphone {
   #stream = null;
   #onLost;
   #held = false;
+  /** Counts changes, so that a device which opens late can tell that nobody waits for it any more. */
+  #turn = 0;
   muted = false;
   /** Whether silence stands in for a microphone. */
   silent = false;
@@ -27,15 +29,24 @@ export class Microphone {
    * Listen through a device. The one that was used before is let go once the new one is open.
    *
    * @param {string} deviceId Empty for the system's choice.
+   * @returns {Promise<boolean>} Whether it is used; false if something else was chosen meanwhile.
    * @throws {DOMException} See `explain` of `devices.js`.
    */
   async open(deviceId) {
-    this.#take(await openMicrophone(deviceId), false);
+    const turn = ++this.#turn;
+    const stream = await openMicrophone(deviceId);
+    if (turn !== this.#turn) {
+      for (const track of stream.getTracks()) track.stop();
+      return false;
+    }
+    this.#take(stream, false);
     this.track.addEventListener("ended", this.#onLost);
+    return true;
   }
 
   /** Send silence: to the bot it is a microphone that hears nothing. @param {AudioContext} context */
   useSilence(context) {
+    this.#turn += 1;
     this.#take(context.createMediaStreamDestination().stream, true);
   }
 
@@ -55,6 +66,7 @@ export class Microphone {
   }
 
   close() {
+    this.#turn += 1;
     this.#release();
     this.#stream = null;
     this.muted = this.#held = false;

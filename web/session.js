@@ -3,7 +3,7 @@
 import { Call } from "./call.js";
 import { forgetCaller, noteLeaving } from "./caller.js";
 import { Conversation } from "./conversation.js";
-import { explain, hasMicrophoneAccess } from "./devices.js";
+import { DefaultMicrophone, explain, hasMicrophoneAccess, plainLabel } from "./devices.js";
 import { Interruptions } from "./interruptions.js";
 import { Meter, MeterLoop } from "./meters.js";
 import { Microphone } from "./microphone.js";
@@ -17,6 +17,11 @@ const TROUBLE = {
   "no-path": "No way through for the sound was found. A firewall may be in between.",
   lost: "The connection was lost.",
 };
+
+/** After so long without an answer of the browser's the page says what it waits for. */
+const MICROPHONE_PATIENCE_MS = 6_000;
+
+const later = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 const ENDS = { "peer-left": "Parley ended the call", moved: "The call goes on in another tab" };
 
@@ -40,6 +45,9 @@ export class Session {
   });
   #presence;
   #typing = false;
+  #default = new DefaultMicrophone();
+  /** Settled once a microphone that was lost has been replaced, or could not be. */
+  #reopening = Promise.resolve();
   /** Texts and keys from before the bot could take them. */
   #outbox = [];
 
@@ -133,6 +141,7 @@ export class Session {
     this.#parts.transcript.typed(text);
     this.#sendTurn(rtvi.sendText(text));
     if (!this.active) this.start({ typing: true });
+    else if (!this.#call) this.#typeInstead(); // the browser still keeps the microphone back
     else if (this.#channelOpen && !this.#audible) this.hear();
   }
 
@@ -157,24 +166,74 @@ export class Session {
       return "Browsers allow the microphone only on secure pages: https, or localhost. You can type instead.";
     }
     const generation = this.#generation;
+    const impatient = setTimeout(() => this.#stillAsking(), MICROPHONE_PATIENCE_MS);
     try {
-      await this.#mic.open(this.#parts.microphoneId());
+      if (await this.#mic.open(this.#parts.microphoneId())) this.#parts.ui.clearMessage("microphone");
     } catch (error) {
       return explain(error);
+    } finally {
+      clearTimeout(impatient);
     }
-    if (generation !== this.#generation || !this.active) this.#mic.close();
+    if (generation === this.#generation && !this.active) this.#mic.close();
     this.#parts.onMicrophone();
     return null;
   }
 
-  async #microphoneLost() {
+  /** Some browsers never answer, and some people never see the question. */
+  #stillAsking() {
+    if (!this.active) return;
+    const text =
+      "The browser has not opened the microphone yet. Answer its question about it, or look for the symbol in its " +
+      "address bar.";
+    const actions = this.#call ? [] : [{ label: "Type instead", run: () => this.#typeInstead() }];
+    this.#parts.ui.showMessage({ topic: "microphone", tone: "error", text, actions });
+  }
+
+  /** Devices came or went. @param {MediaDeviceInfo[]} microphones All that can be chosen. */
+  async devicesChanged(microphones) {
+    const device = this.#default.changed(microphones);
+    await Promise.race([this.#reopening, later(MICROPHONE_PATIENCE_MS)]);
+    const types = this.#mic.silent && this.#typing;
+    if (device === null || !this.#call || types || this.#parts.microphoneId() !== "") return;
+    const { ui } = this.#parts;
+    const name = plainLabel(device);
+    const inUse = this.#mic.track?.getSettings?.().groupId === device.groupId;
+    if (inUse) {
+      this.#tellMicrophone(name);
+    } else if (this.newMicrophone === "offer") {
+      const actions = [
+        { label: "Use it", run: () => this.#useNew(name) },
+        { label: "Keep the old one", run: () => ui.clearMessage("microphone") },
+      ];
+      ui.showMessage({ topic: "microphone", tone: "info", text: `There is another microphone: ${name}.`, actions });
+    } else {
+      await this.#useNew(name);
+    }
+  }
+
+  async #useNew(name) {
+    await this.changeMicrophone();
+    if (this.#call && !this.#mic.silent) this.#tellMicrophone(name);
+  }
+
+  #tellMicrophone(name) {
+    const { ui } = this.#parts;
+    const actions = [{ label: "Dismiss", run: () => ui.clearMessage("microphone") }];
+    ui.showMessage({ topic: "microphone", tone: "info", text: `Parley listens through ${name} now.`, actions });
+  }
+
+  #microphoneLost() {
+    this.#reopening = this.#reopenMicrophone();
+  }
+
+  async #reopenMicrophone() {
+    // Until another one opens, which may take a person's answer, the bot hears silence and not a dead line.
+    this.#mic.useSilence(this.#parts.playback.context);
+    await this.#sendMicrophone();
     const trouble = await this.#openMicrophone();
     if (!this.#call) return;
-    if (trouble) {
-      this.#mic.useSilence(this.#parts.playback.context);
-      this.#showMicrophoneTrouble(trouble, () => this.changeMicrophone());
-    }
-    await this.#sendMicrophone();
+    if (trouble) this.#showMicrophoneTrouble(trouble, () => this.changeMicrophone());
+    else await this.#sendMicrophone();
   }
 
   #showMicrophoneTrouble(text, tryAgain) {
@@ -185,6 +244,11 @@ export class Session {
   }
 
   #typeInstead() {
+    if (this.active && !this.#call) {
+      const texts = this.#outbox;
+      this.#stop(); // what opens later is let go
+      this.#outbox = texts;
+    }
     this.start({ typing: true });
     this.#parts.ui.focusText();
   }
