@@ -3,6 +3,7 @@
 # make test-fast the tests that take no real time, in under a minute
 # make test-llm the tests that need the local model's weights
 # make lock     the exact packages anew, after a change of pyproject.toml (ARGS=--upgrade: the newest)
+# make audit    looks for known faults in them; make parts: all parts and their licences
 # make bench    voice-to-voice times, word error rate, CPU and memory of whole calls
 #
 # Needs Python 3.11 or newer and make; everything else comes from the Python package index into .venv.
@@ -19,7 +20,7 @@ LOCKED := $(PIP) --no-deps --require-hashes --requirement
 LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --quiet \
 	--override requirements/overrides.txt --constraint requirements/constraints.txt --custom-compile-command "make lock"
 
-.PHONY: run test test-fast test-llm lint lock bench clean
+.PHONY: run test test-fast test-llm lint lock audit parts bench clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/installed-run
@@ -40,6 +41,13 @@ lint: $(VENV)/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
+
+# Known faults in the exact packages, and the list of all parts with their licences; both tools run from uv's cache.
+audit: $(VENV)/installed-test
+	$(BIN)/uv tool run pip-audit --disable-pip --requirement requirements/run.txt
+
+parts: $(VENV)/installed-test
+	$(BIN)/uv tool run pip-licenses --python $(BIN)/python --format=markdown --with-urls --order=name
 
 bench: $(VENV)/installed-test
 	$(BIN)/python -m bench.calls $(ARGS)
