@@ -1,7 +1,7 @@
 """A caller on a real line: ICE, DTLS, SRTP and a data channel by aiortc; audio sent and received leanly.
 
-aiortc sets the call up and carries the data channel; voice passes it by on both ways (``loadtest/line.py``), so that a
-caller costs about a hundredth of a core.
+aiortc sets the call up and carries the data channel; voice passes it by on both ways
+(``processors/compat/caller_line.py``), so that a caller costs about a hundredth of a core.
 
     async with Caller("http://127.0.0.1:7860") as caller:
         await caller.bot_speaks(timeout_secs=10)
@@ -28,8 +28,9 @@ import numpy as np
 from aiortc import RTCBundlePolicy, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
 from loadtest.audio import LOUD_RMS, PACKET_SECS, Clip, room_packets
-from loadtest.line import RTP_HEADER, Line, stay_on_loopback
 from loadtest.recording import Message, ReceivedPacket, Recording, Said
+from processors.compat.caller_line import Line, stay_on_loopback
+from processors.rtp import RTP_HEADER
 from transports.opus import OpusDecoder, OpusError
 
 CONNECT_TIMEOUT_SECS: Final = 15.0

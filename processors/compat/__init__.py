@@ -8,7 +8,7 @@ installed versions have them and stops the start with one plain sentence if not,
 import inspect
 from typing import Final
 
-from processors.compat import data, deepgram, ice, inline_audio, media
+from processors.compat import caller_line, data, deepgram, ice, inline_audio, media
 from processors.compat.contract import CompatError, PrivateFields, PrivateFunctions
 from processors.compat.data import bound_messages
 from processors.compat.deepgram import DeepgramSocket, deepgram_abort, deepgram_ping
@@ -40,6 +40,7 @@ PRIVATE_NAMES: Final[PrivateFunctions] = (
     *media.FUNCTIONS,
     *ice.FUNCTIONS,
     *data.FUNCTIONS,
+    *caller_line.FUNCTIONS,
 )
 """Owner, name and parameters of each function that is called, or replaced, though it is private."""
 
@@ -48,6 +49,7 @@ PRIVATE_INSTANCE_NAMES: Final[PrivateFields] = (
     *media.FIELDS,
     *ice.FIELDS,
     *data.FIELDS,
+    *caller_line.FIELDS,
     *deepgram.FIELDS,
 )
 """Class and private attributes of its instances that are read or set."""

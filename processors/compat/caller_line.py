@@ -1,4 +1,4 @@
-"""The voice path of a call, around aiortc's own: every private part of aiortc and aioice that callers touch.
+"""The voice path of a caller of load tests, around aiortc's own.
 
 Packets that were encoded before the call are encrypted and handed to the socket; what arrives is decrypted where the
 socket delivers it, before any queue, thread or jitter buffer. aiortc keeps what is left: ICE, DTLS, RTCP, the data
@@ -6,18 +6,32 @@ channel.
 """
 
 import random
-import struct
 from collections.abc import Callable
 from typing import Any, Final
 
 import aioice
 from aioice import stun
+from aiortc import RTCRtpSender
+from aiortc.rtcdtlstransport import RTCDtlsTransport
 from aiortc.rtcrtptransceiver import RTCRtpTransceiver
 
-from loadtest.audio import PACKET_SAMPLES
+from processors.compat.contract import PrivateFields, PrivateFunctions
+from processors.rtp import RTP_HEADER, is_rtp
 
-RTP_HEADER: Final = struct.Struct("!BBHII")
-"""Flags, payload type, sequence number, timestamp, source (RFC 3550 section 5.1)."""
+PACKET_SAMPLES: Final = 960
+"""20 ms at 48 kHz, the clock of Opus in RTP (RFC 7587 section 4.1)."""
+
+FUNCTIONS: Final[PrivateFunctions] = (
+    (aioice.Connection, "data_received", ("self", "data", "component")),
+    (aioice.Connection, "get_component_candidates", ("self", "component", "addresses", "timeout")),
+)
+
+FIELDS: Final[PrivateFields] = (
+    (aioice.Connection, ("_nominated", "_protocols")),
+    (RTCDtlsTransport, ("_rx_srtp", "_tx_srtp")),
+    (RTCRtpSender, ("_ssrc",)),
+    (RTCRtpTransceiver, ("_codecs",)),
+)
 
 
 class Line:
@@ -37,8 +51,7 @@ class Line:
         queue_for_aiortc = self._ice.data_received
 
         def data_received(data: bytes, component: int) -> None:
-            # RTP and RTCP start with version 2; RTCP's types are 192 to 223 (RFC 5761 section 4).
-            if len(data) > 12 and data[0] >> 6 == 2 and not 192 <= data[1] <= 223:
+            if is_rtp(data):
                 on_packet(decrypt(data))
             else:
                 queue_for_aiortc(data, component)
