@@ -35,6 +35,7 @@ def call() -> Calling:
         model: LanguageModel | None = None,
         voice: Voice | None = None,
         own_tools: Sequence[Tool] | None = None,
+        seen: Callable[[Services], None] = lambda _: None,
         **settings: object,
     ) -> AsyncIterator[InProcessCall]:
         values = {"llm": LlmProvider.SCRIPTED, "greeting": "", "bank_file": ":memory:", "idle_secs": 0, **settings}
@@ -45,6 +46,7 @@ def call() -> Calling:
             services.voice = voice
         if own_tools is not None:
             services.tools = list(own_tools)
+        seen(services)
         async with calling(services) as c:
             yield c
         await services.close()
