@@ -12,6 +12,9 @@ from aiortc.sdp import MediaDescription, SessionDescription, candidate_from_sdp
 MAX_MEDIA_SECTIONS: Final = 8
 """A browser's call has two or three; each costs us transports and sockets."""
 
+MAX_LINES: Final = 1000
+"""A browser's offer of audio and video has some three hundred; the parser's time grows with their square."""
+
 MAX_CANDIDATES: Final = 100
 """ICE candidates of one peer connection: a browser with several networks and relays has some twenty."""
 
@@ -43,6 +46,8 @@ def check_offer(sdp: str) -> None:
     """
     if count_candidates(sdp) > MAX_CANDIDATES:  # before they cost the time to parse them
         raise too_many_candidates()
+    if len(sdp.splitlines()) > MAX_LINES:
+        raise OfferError("bad_sdp", f"the offer has more than {MAX_LINES} lines")
     try:
         media = SessionDescription.parse(sdp).media
     except Exception as error:  # a boundary: the parser meets hostile text with whatever it raises

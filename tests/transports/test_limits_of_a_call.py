@@ -98,6 +98,19 @@ async def test_an_offer_of_a_thousand_candidates_is_refused():
         await pc.close()
 
 
+@pytest.mark.parametrize("end", ["\r\n", "\n", "\r", "\u2028"])
+async def test_an_offer_of_thousands_of_lines_is_refused(end):
+    async with server() as client:
+        pc, body = await offer()
+        many = "".join(f"a=ssrc:{n} cname:x{end}" for n in range(2000))
+        status, answer = await post(
+            client, {**body, "sdp": body["sdp"].replace("a=ice-ufrag", many + "a=ice-ufrag", 1)}
+        )
+        assert (status, answer["code"]) == (400, "bad_sdp")
+        assert "lines" in answer["reason"]
+        await pc.close()
+
+
 async def test_candidates_are_not_trickled_without_end():
     async with server() as client:
         pc, body = await offer()
