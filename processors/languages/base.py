@@ -5,7 +5,7 @@ One language is one file in this folder that makes a :class:`Language`; see ``do
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from processors.languages.speech import Speech
 
@@ -100,7 +100,14 @@ class Cues:
         questions: Words that begin questions; those may end with a doubtful word ("what is it like?").
         digits: Names of digits, and what stands between them when a number is dictated.
         numbers: Words that announce a dictated number.
-        short_numbers: Those of them that announce a short one, such as a PIN.
+        lengths: How many digits what they announce has, where that is known.
+        spelled: Words that announce something spelled, such as a name.
+        spelling_words: Words that stand for letters, besides the letters themselves.
+        signs: What stands between the digits and letters of a dictation.
+        at_signs: How the sign of an e-mail address is said.
+        dots: How the dot of an e-mail address is said.
+        corrections: Words that take back what was dictated last.
+        leads: What people say before a dictation that is all they say ("it's").
     """
 
     unfinished: frozenset[str]
@@ -111,7 +118,14 @@ class Cues:
     doubtful: frozenset[str] = frozenset()
     opening: frozenset[str] = frozenset()
     questions: frozenset[str] = frozenset()
-    short_numbers: frozenset[str] = frozenset()
+    lengths: Mapping[str, int] = field(default_factory=dict)
+    spelled: frozenset[str] = frozenset()
+    spelling_words: frozenset[str] = frozenset()
+    signs: frozenset[str] = frozenset()
+    at_signs: frozenset[str] = frozenset()
+    dots: frozenset[str] = frozenset()
+    corrections: frozenset[str] = frozenset()
+    leads: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

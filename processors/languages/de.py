@@ -316,10 +316,15 @@ GERMAN = Language(
             "ja, nein, doch, okay, ok, gut, genau, richtig, stimmt, danke, bitte, stopp, halt,tschüss, nein danke"
         ),
         closing=endings("danke, bitte, vielen dank, danke schön, das war's, auf wiederhören"),
-        digits=endings(
-            "null, eins, zwei, zwo, drei, vier, fünf, sechs, sieben, acht, neun, doppel, komma, strich, punkt"
-        ),
+        digits=endings("null, eins, zwei, zwo, drei, vier, fünf, sechs, sieben, acht, neun, doppel"),
         numbers=endings("nummer, kontonummer, telefonnummer, code, pin, iban, postleitzahl, karte, kundennummer"),
+        lengths={"pin": 4, "postleitzahl": 5, "code": 6, "telefonnummer": 10, "karte": 16, "kartennummer": 16},
+        spelled=endings("name, nachname, buchstabiert, buchstabieren, adresse, e-mail, email, mail"),
+        signs=endings("strich, bindestrich, minus, unterstrich, plus, schrägstrich, komma"),
+        at_signs=endings("at, klammeraffe"),
+        dots=endings("punkt"),
+        corrections=endings("nein, entschuldigung, falsch, halt"),
+        leads=endings("es ist, das ist, ja, also, das wäre, sie lautet, gerne, moment, okay"),
     ),
     agreement=Agreement(
         yes=phrases(

@@ -424,11 +424,35 @@ ENGLISH = Language(
             "at all, o'clock"
         ),
         questions=endings("what, what's, where, where's, who, who's, which, how, how's, when, why"),
-        digits=endings(
-            "zero, oh, o, one, two, three, four, five, six, seven, eight, nine, double, triple, dash,dot, slash"
+        digits=endings("zero, oh, o, one, two, three, four, five, six, seven, eight, nine, double, triple"),
+        numbers=endings("number, code, pin, digits, zip, postcode, extension, iban, cvv, cvc, id, phone, telephone"),
+        lengths={
+            "pin": 4,
+            "extension": 4,
+            "cvv": 3,
+            "cvc": 3,
+            "zip": 5,
+            "postcode": 5,
+            "code": 6,
+            "phone": 10,
+            "telephone": 10,
+            "mobile": 10,
+            "cell": 10,
+            "card": 16,
+        },
+        spelled=endings("name, surname, spell, spelled, spelt, spelling, letters, mail, email, e-mail, address"),
+        spelling_words=endings(
+            "zed, zee, alpha, alfa, bravo, charlie, delta, echo, foxtrot, golf, hotel, india, juliet, kilo, lima, mike,"
+            "november, oscar, papa, quebec, romeo, sierra, tango, uniform, victor, whiskey, yankee, zulu"
         ),
-        numbers=endings("number, code, pin, digits, zip, postcode, extension, iban, cvv, cvc, id"),
-        short_numbers=endings("code, pin, zip, postcode, extension, cvv, cvc"),
+        signs=endings("dash, hyphen, slash, underscore, plus, hash, star, space"),
+        at_signs=endings("at"),
+        dots=endings("dot, point, period"),
+        corrections=endings("no, sorry, wait, correction, rather, i, mean"),
+        leads=endings(
+            "it's, its, it is, that's, that is, that would be, okay, ok, sure, yes, so, well, okay so, sure it's,"
+            "yes it's, okay it's, yeah it's, here it is, the first part is, it starts with, one moment"
+        ),
     ),
     agreement=Agreement(
         yes=phrases(

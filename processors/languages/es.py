@@ -275,8 +275,15 @@ SPANISH = Language(
             "sí, si, no, vale, bien, claro, exacto, correcto, gracias, por favor, adiós, para,no gracias,sí por favor"
         ),
         closing=endings("gracias, por favor, muchas gracias, adiós, eso es todo, nada más"),
-        digits=endings("cero, uno, dos, tres, cuatro, cinco, seis, siete, ocho, nueve, doble, coma, guion, punto"),
+        digits=endings("cero, uno, dos, tres, cuatro, cinco, seis, siete, ocho, nueve, doble"),
         numbers=endings("número, código, pin, teléfono, cuenta, tarjeta, postal, referencia"),
+        lengths={"pin": 4, "postal": 5, "código": 6, "teléfono": 9, "tarjeta": 16},
+        spelled=endings("nombre, apellido, deletreo, deletrear, correo, dirección, email"),
+        signs=endings("guion, guión, barra, más, coma"),
+        at_signs=endings("arroba"),
+        dots=endings("punto"),
+        corrections=endings("no, perdón, perdone"),
+        leads=endings("es, es el, sí, bueno, sería, claro, vale"),
     ),
     agreement=Agreement(
         yes=phrases(

@@ -249,8 +249,15 @@ FRENCH = Language(
             "non merci"
         ),
         closing=endings("merci, s'il vous plaît, merci beaucoup, au revoir, c'est tout"),
-        digits=endings("zéro, un, deux, trois, quatre, cinq, six, sept, huit, neuf, virgule, tiret, point"),
+        digits=endings("zéro, un, deux, trois, quatre, cinq, six, sept, huit, neuf"),
         numbers=endings("numéro, code, pin, téléphone, compte, carte, postal, référence"),
+        lengths={"pin": 4, "postal": 5, "code": 6, "téléphone": 10, "carte": 16},
+        spelled=endings("nom, prénom, épelle, épeler, adresse, e-mail, email, mail"),
+        signs=endings("tiret, barre, plus, virgule"),
+        at_signs=endings("arobase"),
+        dots=endings("point"),
+        corrections=endings("non, pardon"),
+        leads=endings("c'est, c'est le, oui, alors, euh c'est, d'accord, voilà"),
     ),
     agreement=Agreement(
         yes=phrases("oui,ouais,d'accord,ok,okay,bien sûr,certainement,exact,exactement,allez y,parfait,volontiers"),

@@ -211,6 +211,12 @@ HINDI = Language(
             "शून्य, एक, दो, तीन, चार, पाँच, छह, सात, आठ, नौ, zero, ek, do, teen, char, paanch, chhah,saat, aath,nau"
         ),
         numbers=endings("नंबर, कोड, पिन, खाता, फ़ोन, number, code, pin, khata, phone"),
+        lengths={"पिन": 4, "pin": 4, "कोड": 6, "code": 6, "फ़ोन": 10, "phone": 10},
+        spelled=endings("नाम, पता, ईमेल, naam, pata, email"),
+        at_signs=endings("at, एट"),
+        dots=endings("dot, डॉट"),
+        corrections=endings("नहीं, nahi"),
+        leads=endings("जी, हाँ, ji, haan"),
     ),
     agreement=Agreement(
         yes=phrases("हाँ,हां,जी,जी हाँ,ठीक है,ठीक,बिल्कुल,ज़रूर,सही,कर दीजिए,कर दो,haan,ha ji,theek hai,ji haan"),

@@ -301,6 +301,8 @@ class BotAnswers(Floor):
             return self.state is State.SPEAKING
         self._speaking_id = event.reply_id
         self._dry_since = None
+        if self._filler is None or event.reply_id != self._filler.reply_id:
+            self._bot_said = ""
         self._question_heard = False
         self._clear(Timer.SIGN, Timer.FILLER)
         return True

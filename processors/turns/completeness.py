@@ -8,6 +8,7 @@ from enum import Enum
 
 from processors.languages.base import Cues
 from processors.languages.catalogue import language as known_language
+from processors.turns.dictation import Dictation, dictation
 
 
 class Completeness(Enum):
@@ -21,25 +22,29 @@ class Completeness(Enum):
     """Sentences may end so, but more often go on."""
     UNFINISHED = "unfinished"
     """More must come."""
+    DICTATED = "dictated"
+    """A number or a name is being dictated, and it is not all: whoever does so pauses for longer."""
 
-
-LONG_NUMBER = 10
-SHORT_NUMBER = 4
-"""Digits from which a dictated number may well be complete."""
 
 _LONGEST_PHRASE = 5
-_ANNOUNCED_WITHIN = 4
 
 
-def completeness(text: str, language: str = "en") -> Completeness:
+def completeness(text: str, language: str = "en", asked: str = "") -> Completeness:
     """What the last words say.
 
     Args:
         text: All words of the turn so far.
         language: Language code (``"en"``).
+        asked: What the bot said last: a number or a name that it asked for is let finish.
     """
-    cues = known_language(language).cues
+    known = known_language(language)
+    cues = known.cues
     words = _words(text)
+    dictated = dictation(words, cues, known.lexicon.fillers, _words(asked))
+    if dictated is Dictation.GOES_ON:
+        return Completeness.DICTATED
+    if dictated is Dictation.MAY_BE_ALL:
+        return Completeness.DOUBTFUL
     whole = " ".join(words)
     if whole in cues.finished:
         return Completeness.FINISHED
@@ -48,9 +53,6 @@ def completeness(text: str, language: str = "en") -> Completeness:
     endings = {" ".join(words[-length:]) for length in range(1, _LONGEST_PHRASE + 1)}
     if endings & cues.closing:
         return Completeness.FINISHED
-    number = _dictated(words, cues)
-    if number is not None:
-        return number
     if endings & cues.unfinished:
         return Completeness.UNFINISHED
     if endings & cues.doubtful:
@@ -66,7 +68,7 @@ def ends_in_figures(text: str, language: str = "en") -> bool:
 
 def _words(text: str) -> list[str]:
     lowered = text.lower().replace("’", "'")
-    grouped = re.sub(r"(?<=\d)[-./](?=\d)", " ", lowered)
+    grouped = re.sub(r"(?<=\d)[-/](?=\d)|(?<=\d{3})\.(?=\d{3})", " ", lowered)
     return [word for word in (part.strip(".,:;!?¿¡\"'()-–…।") for part in grouped.split()) if word]
 
 
@@ -75,18 +77,3 @@ def _is_question(text: str, cues: Cues) -> bool:
     sentence = re.split(r"[.!?]\s+", text.strip())[-1]
     words = _words(sentence)
     return sentence.endswith("?") and len(words) > 2 and words[0] in cues.questions
-
-
-def _dictated(words: list[str], cues: Cues) -> Completeness | None:
-    """What a number at the end says, if it is being dictated: digit by digit, or after talk of a number."""
-    at = len(words)
-    digits = 0
-    while at and (words[at - 1].isdigit() or words[at - 1] in cues.digits):
-        at -= 1
-        digits += len(words[at]) if words[at].isdigit() else 1
-    announced = set(words[max(0, at - _ANNOUNCED_WITHIN) : at])
-    one_by_one = len(words) - at >= 3
-    if not digits or not (one_by_one or announced & cues.numbers):
-        return None
-    full = SHORT_NUMBER if announced & cues.short_numbers else LONG_NUMBER
-    return Completeness.DOUBTFUL if digits == 1 or digits >= full else Completeness.UNFINISHED

@@ -19,6 +19,7 @@ class EndpointParams:
         unclear_ms: When they disagree, or one is in doubt.
         sure_ms: When the words are in doubt and the sound is beyond it.
         unfinished_ms: When the words want more.
+        dictated_ms: When a number or a name is being dictated and is not all: no limit of silence but this.
         voiceless_ms: At least, after the last words of a voice that the VAD did not notice.
         vad_stop_ms: Silence that the VAD has already waited for.
         silence_limit_ms: The longest silence within a turn, the VAD's included.
@@ -32,6 +33,7 @@ class EndpointParams:
     unclear_ms: int = 500
     sure_ms: int = 100
     unfinished_ms: int = 1600
+    dictated_ms: int = 2300
     voiceless_ms: int = 700
     vad_stop_ms: int = 200
     silence_limit_ms: int = 2000
@@ -41,18 +43,21 @@ class EndpointParams:
     language: str = "en"
 
 
-def wait_ms(text: str, p_complete: float | None, params: EndpointParams) -> int:
+def wait_ms(text: str, p_complete: float | None, params: EndpointParams, asked: str = "") -> int:
     """How long the silence must go on after the VAD's end of speech.
 
     Args:
         text: All words of the turn; empty: nothing was said, so there is nothing to wait for.
         p_complete: The turn detector's probability (0 to 1) that the speech is complete; None: it was not asked.
         params: The waits.
+        asked: What the bot said last.
     """
     if not text.strip():
         return params.complete_ms
     sound = 1.0 if p_complete is None else p_complete
-    match completeness(text, params.language):
+    match completeness(text, params.language, asked):
+        case Completeness.DICTATED:
+            return params.dictated_ms
         case Completeness.FINISHED:
             wait = params.complete_ms
         case Completeness.UNFINISHED:

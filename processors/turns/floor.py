@@ -111,6 +111,7 @@ class Floor:
         self._relies_on_early = False
         self._unconfirmed = False
         self._question_heard = False
+        self._bot_said = ""
         self._sound: Sound | None = None
         self._last_sound_id = 0
         self._card: DecisionCard | None = None

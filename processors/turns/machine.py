@@ -14,7 +14,9 @@ One reply at a time is wanted (``_reply``); at most one filler sentence may be s
 stays open until the reply to it begins to sound: until then, further words extend it and the reply is asked for anew.
 """
 
+import re
 from collections.abc import Callable
+from typing import Final
 
 from processors.turns.bot_answers import BotAnswers
 from processors.turns.events import (
@@ -28,7 +30,6 @@ from processors.turns.events import (
     ReplyCommitted,
     Scored,
     SoundEnded,
-    SoundStarted,
     SoundWindow,
     SpeechEnded,
     SpeechPaused,
@@ -48,6 +49,11 @@ from processors.turns.user_speaks import UserSpeaks
 
 LIMIT_NOTICE_SECS = 15.0
 """So long before the longest call is over the bot takes the next chance to say goodbye."""
+
+SENTENCES_KEPT: Final = 2
+"""Sentences of the bot in which it may have asked for what the caller says next."""
+
+_SENTENCE: Final = re.compile(r"(?<=[.!?…।])\s+(?=\S)")
 
 MAX_DUE = 50
 """Timers that may fall due at one instant; more would be a loop."""
@@ -127,8 +133,6 @@ class TurnMachine(UserSpeaks, BotAnswers, OverVoice):
             False for an event that tells nothing new.
         """
         match event:
-            case SoundStarted():
-                self._transcript.note_voice()
             case SpeechStarted():
                 self._speech_on = True
                 self._speech_pauses = False
@@ -179,6 +183,7 @@ class TurnMachine(UserSpeaks, BotAnswers, OverVoice):
                 self._dry_since = self._now if event.stalled else None
             case WordHeard():
                 self._question_heard = event.question and event.words_left <= 1
+                self._bot_said = " ".join(_SENTENCE.split(self._bot_said + event.text)[-SENTENCES_KEPT:])
             case ReplyCommitted() if event.reply_id == self._committing_id:
                 self._committing_id = None
                 self._timers.pop(Timer.COMMIT, None)

@@ -88,7 +88,8 @@ class Transcript:
     _recent: list[str] = field(default_factory=list)
     _told: list[float] = field(default_factory=list)
     """When each of the recent words was told."""
-    _voice_since: bool = True
+    _voices: int = 0
+    """Stretches of speech whose words have not been told yet."""
     _early: dict[int, EarlyWords] = field(default_factory=dict)
     _early_from: int = -1
     """Segments up to this one are over for the early recogniser."""
@@ -97,13 +98,9 @@ class Transcript:
 
     # --- what comes in -----------------------------------------------------------------------
 
-    def note_voice(self) -> None:
-        """Somebody makes a sound: equal words that follow may be new ones."""
-        self._voice_since = True
-
     def note_speech(self) -> None:
         """Speech begins: its words, whenever they come, were said before what is typed from now on."""
-        self.note_voice()
+        self._voices = min(self._voices + 1, PAST_SEGMENTS)
         self._open = [entry for entry in self._open if not isinstance(entry, _SpeechBegins)]
         self._open.append(_SpeechBegins())
 
@@ -118,6 +115,7 @@ class Transcript:
         Returns:
             False for a result that only tells again what was told under another number.
         """
+        before_final = False
         index = next((i for i, e in enumerate(self._open) if isinstance(e, Words) and e.segment == words.segment), None)
         if index is None:
             if words.segment not in self._past and self._is_repeated(words, now, speaking):
@@ -130,8 +128,11 @@ class Transcript:
             kept = before.final or words.segment in self._relied_on
             if kept and not words.final and not _grows(before.text, words.text):
                 return True
+            before_final = before.final
             known = before.text if before.final else self._past.get(words.segment, "")
             self._open[index] = words
+        if words.final and not before_final and words.segment not in self._past:
+            self._voices = max(0, self._voices - 1)
         if words.final:
             self._relied_on.discard(words.segment)
             self._early.pop(words.segment, None)
@@ -144,7 +145,7 @@ class Transcript:
             return False
         told_at = max((self._told[at] for at in _places(said, self._recent)), default=-math.inf)
         passed = now - told_at
-        if passed <= REPEATED_WITHIN_SECS and not self._voice_since and not speaking:
+        if passed <= REPEATED_WITHIN_SECS and not self._voices and not speaking:
             return True
         soon = passed < SECS_PER_WORD * len(said)
         sentence = passed <= SENTENCE_WITHIN_SECS and len(set(said)) >= SENTENCE_WORDS
@@ -154,7 +155,6 @@ class Transcript:
         if said:
             self._recent = (self._recent + said)[-RECENT_WORDS:]
             self._told = (self._told + [now] * len(said))[-RECENT_WORDS:]
-            self._voice_since = False
 
     def _insert(self, words: Words) -> None:
         """Segments keep their order; the first of some speech stands where that speech began."""

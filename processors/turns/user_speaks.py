@@ -56,11 +56,17 @@ class UserSpeaks(Floor):
 
     def _guess(self, text: str) -> None:
         """Have a reply to these words prepared, or (no words) given up."""
-        if text and (self._same(text, self._outspoken) or self._patience_secs() or Timer.KEYS in self._timers):
+        if text and (self._same(text, self._outspoken) or self._will_go_on(text)):
             return  # the caller goes on: these words are not all, only the others are not known yet
         if self.params.guess and not self._same(text, self._guessed):
             self._guessed = text
             self._do(Guess(self.turn_id if self._turn_open else self.turn_id + 1, text))
+
+    def _will_go_on(self, text: str) -> bool:
+        """Whether more words are sure to come: keys are pressed, something is dictated, or the caller never stops."""
+        if self._patience_secs() or Timer.KEYS in self._timers:
+            return True
+        return completeness(text, self.params.endpoint.language, self._bot_said) is Completeness.DICTATED
 
     def _guess_early(self, _: Event | None = None) -> None:
         """A reply to words that are not final yet, if they may be all: they seldom change any more."""
@@ -102,7 +108,7 @@ class UserSpeaks(Floor):
         self._clear(Timer.ENDLESS_SPEECH)
         if self._adds_nothing():
             text = self._transcript.text()
-            secs = wait_ms(text, self._p_complete, self.params.endpoint) / 1000
+            secs = wait_ms(text, self._p_complete, self.params.endpoint, self._bot_said) / 1000
             self._set(Timer.END_OF_TURN, max(secs, self.params.short_transcript_secs))
             return
         self._set(Timer.TRANSCRIPT, self.params.transcript_secs)
@@ -167,15 +173,17 @@ class UserSpeaks(Floor):
         if ended_at is None:
             ended_at = self._now
         p_complete = None if voiceless else self._p_complete
-        secs = wait_ms(text, p_complete, self.params.endpoint) / 1000
+        secs = wait_ms(text, p_complete, self.params.endpoint, self._bot_said) / 1000
         if voiceless:
             secs = max(secs, self.params.endpoint.voiceless_ms / 1000)
         elif text and p_complete is None:
             secs = max(secs, self.params.turn_score_secs)
         if not self._transcript.has_final():
             secs = self.params.transcript_secs
-        elif ended_at + secs > self._now:
-            self._guess(text)
+        else:
+            if ended_at + secs > self._now:
+                self._guess(text)
+            self._clear(Timer.TRANSCRIPT)
         secs = max(secs, self._patience_secs())
         self._timers[Timer.END_OF_TURN] = max(ended_at + secs, self._now)
 

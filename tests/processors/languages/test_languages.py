@@ -82,7 +82,8 @@ def test_cues_are_in_the_form_in_which_they_are_looked_up(known):
             assert phrase == phrase.lower().strip(), phrase
             assert len(phrase.split()) <= 5, phrase
     assert not cues.unfinished & cues.closing
-    assert cues.short_numbers <= cues.numbers
+    assert all(digits > 0 for digits in cues.lengths.values())
+    assert not cues.digits & (cues.signs | cues.dots | cues.at_signs)
 
 
 def test_cues_say_what_they_mean(known):
