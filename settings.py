@@ -240,6 +240,16 @@ class Settings(BaseSettings):
         20.0, ge=0, le=600, description="Seconds of silence until the bot asks whether anybody is there; 0: never."
     )
     idle_prompts: int = Field(2, ge=0, le=20, description="How often it asks before it says goodbye and hangs up.")
+    max_call_minutes: float = Field(
+        60.0, ge=0, le=1440, description="Minutes until the bot says goodbye and ends the call; 0: no limit."
+    )
+    partner_repeats: int = Field(
+        4,
+        ge=0,
+        le=50,
+        description="Turns in a row that only repeat earlier ones, as a machine's do, until the bot asks once whether "
+        "a person is there, and then leaves; 0: never.",
+    )
     hold_secs: float = Field(
         30.0, ge=0, le=600, description="Seconds that a lost call waits for its caller; 0: it ends at once."
     )

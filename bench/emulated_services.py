@@ -209,6 +209,8 @@ def main() -> None:
         greeting="",
         bank_file=":memory:",
         idle_secs="0",
+        max_call_minutes="0",
+        partner_repeats="0",
         max_loop_lag_ms="0",
         interruption_mode="pause" if options.pause else "duck",
     )

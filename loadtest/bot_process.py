@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import aiohttp
 
@@ -48,6 +48,10 @@ class RealBot:
             await asyncio.sleep(0.1)
 
 
+REPEATING: Final = {"PARTNER_REPEATS": "0"}
+"""Settings for callers that repeat their clips and yet are no answering machines."""
+
+
 @asynccontextmanager
 async def real_bot(**settings: str) -> AsyncIterator[RealBot]:
     """Run ``bot.py serve`` on a free port, with settings as its environment; at the end it must stop by itself.
@@ -56,7 +60,15 @@ async def real_bot(**settings: str) -> AsyncIterator[RealBot]:
         settings: Environment variables.
     """
     # How many calls this machine has room for, beside those who call, is another question than the tests'.
-    env = {**os.environ, "LLM": "scripted", "LLM_FALLBACK": "none", "MAX_LOOP_LAG_MS": "0", "PORT": "0", **settings}
+    env = {
+        **os.environ,
+        "LLM": "scripted",
+        "LLM_FALLBACK": "none",
+        "MAX_LOOP_LAG_MS": "0",
+        "PORT": "0",
+        **REPEATING,
+        **settings,
+    }
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "bot.py", "serve"),
         cwd=ROOT,

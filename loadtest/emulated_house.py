@@ -28,6 +28,7 @@ SETTINGS: Final[Mapping[str, Any]] = {
     "greeting": "",
     "bank_file": ":memory:",
     "llm_fallback": "none",
+    "partner_repeats": 0,  # callers that repeat their clips are no answering machines
 }
 """Of the bot; a model on the same machine would take real time, so none stands in for the vendor's."""
 

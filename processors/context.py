@@ -26,6 +26,7 @@ from processors.frames import (
 )
 from processors.overtaking import OvertakingInterruptions
 from processors.prompt_size import BYTES_PER_TOKEN, Earlier, fit
+from processors.turns.transcript import beyond
 
 CUT_MARK = " …[interrupted]"
 """Ends what was heard of a reply that the user cut."""
@@ -63,16 +64,50 @@ class _Call:
 
 
 @dataclass
+class _Said:
+    """What the user said in a turn after a tool had been called for it."""
+
+    text: str
+
+
+_Part = _Heard | _Call | _Said
+
+
+@dataclass
 class _Turn:
     turn_id: int | None
     text: str = ""
-    parts: list[_Heard | _Call] = field(default_factory=list)
+    parts: list[_Part] = field(default_factory=list)
 
-    def add(self, part: _Heard | _Call) -> None:
+    def add(self, part: _Part) -> None:
         if len(self.parts) >= MAX_PARTS:
-            done = next((p for p in self.parts if isinstance(p, _Heard) or p.output is not None), self.parts[0])
+            done = next((p for p in self.parts if not (isinstance(p, _Call) and p.output is None)), self.parts[0])
             self.parts.remove(done)
         self.parts.append(part)
+
+    @property
+    def said(self) -> str:
+        """All that the user said in it."""
+        return " ".join([self.text, *(part.text for part in self.parts if isinstance(part, _Said))])
+
+    def extend(self, text: str) -> None:
+        """The user went on: these are all the words now. What came after a tool call stands after it."""
+        if not self.parts:
+            self.text = text
+            return
+        news = beyond(text, self.said)
+        if news == text:  # other words than before: as many of them as were known stand where those stood
+            words = text.split()
+            known = len(self.text.split())
+            self.parts = [part for part in self.parts if not isinstance(part, _Said)]
+            self.text, news = " ".join(words[:known]), " ".join(words[known:])
+        if not news:
+            return
+        last = self.parts[-1] if self.parts else None
+        if isinstance(last, _Said):
+            last.text = f"{last.text} {news}"
+        else:
+            self.add(_Said(news))
 
 
 @dataclass(frozen=True)
@@ -124,14 +159,18 @@ class Conversation:
         self._turns: deque[_Turn] = deque(maxlen=max_turns)
 
     def user_turn(self, turn_id: int, text: str) -> None:
-        """Add the user's turn; the same turn again (the user went on) replaces its text."""
+        """Add the user's turn; the same turn again (the user went on) replaces its text.
+
+        What the user said after a tool had been called for the turn stands after that call: a correction is to be read
+        in the light of what was done.
+        """
         turn = self._find(turn_id)
         if turn is None:
             turn = _Turn(turn_id)
             if len(self._turns) == self._turns.maxlen:
-                self.earlier.add(self._turns[0].text)
+                self.earlier.add(self._turns[0].said)
             self._turns.append(turn)
-        turn.text = self._shortened(text.strip())
+        turn.extend(self._shortened(text.strip()))
 
     def reply(self, turn_id: int | None, reply_id: int, heard: str, cut: bool) -> None:
         """Add what was heard of a reply.
@@ -177,7 +216,7 @@ class Conversation:
         for before, turn in zip(turns, turns[1:], strict=False):
             if turn.turn_id == turn_id:
                 heard = next((part.text for part in reversed(before.parts) if isinstance(part, _Heard)), "")
-                return Exchange(heard, before.turn_id, turn.text)
+                return Exchange(heard, before.turn_id, turn.said)
         return None
 
     def messages(self, said: str = "") -> list[Message]:
@@ -191,10 +230,13 @@ class Conversation:
             if turn.text:
                 _append_text(messages, "user", turn.text)
             for part in turn.parts:
-                if isinstance(part, _Heard):
-                    _append_text(messages, "assistant", part.text)
-                else:
-                    _append_call(messages, part)
+                match part:
+                    case _Heard():
+                        _append_text(messages, "assistant", part.text)
+                    case _Said():
+                        _append_text(messages, "user", part.text)
+                    case _Call():
+                        _append_call(messages, part)
         if said.strip():
             _append_said(messages, said.strip())
         earlier = self.earlier
@@ -218,7 +260,11 @@ class Conversation:
         for turn in self._turns:
             if turn.text:
                 lines.append(("user", turn.text))
-            lines.extend(("bot", part.text) for part in turn.parts if isinstance(part, _Heard))
+            lines.extend(
+                ("bot" if isinstance(part, _Heard) else "user", part.text)
+                for part in turn.parts
+                if not isinstance(part, _Call)
+            )
         return lines
 
     @property

@@ -336,6 +336,8 @@ class Services:
             step_back=settings.resume_at_word,
             idle_secs=settings.idle_secs,
             idle_prompts=settings.idle_prompts,
+            max_call_secs=60 * settings.max_call_minutes,
+            partner_repeats=settings.partner_repeats,
             endpoint=EndpointParams(
                 vad_stop_ms=settings.vad_stop_ms,
                 unfinished_ms=settings.endpoint_max_ms,

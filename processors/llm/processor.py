@@ -249,7 +249,8 @@ class LLMProcessor(OvertakingInterruptions):
         error: str | None = None
         cause = Cause.FAULT
         try:
-            await self._generate(reply, [dict(message) for message in context.get_messages()])  # pyright: ignore
+            messages = [dict(message) for message in context.get_messages()]  # pyright: ignore
+            await self._generate(reply, await self._with_outcome(reply, messages))
         except _ReplyOver:
             return
         except LanguageModelError as failure:
@@ -270,6 +271,16 @@ class LLMProcessor(OvertakingInterruptions):
             await self._push(reply, ReplyStartFrame(reply_id=reply.reply_id))
         reply.end()
         await self._push(reply, ReplyEndFrame(reply_id=reply.reply_id, error=error))
+
+    async def _with_outcome(self, reply: Reply, messages: Sequence[Message]) -> Sequence[Message]:
+        """The prompt; if something is being done for the turn that the caller goes on with, as soon as that is done."""
+        wait_secs = self._tools.unfinished_secs(reply.turn_id) if self._tools is not None else 0.0
+        if self._tools is None or not wait_secs:
+            return messages
+        await self.push_frame(ToolsRunningFrame(reply.reply_id, wait_secs), FrameDirection.UPSTREAM)
+        await self._tools.settle(reply.turn_id)
+        await self.push_frame(ToolsRunningFrame(reply.reply_id, 0.0), FrameDirection.UPSTREAM)
+        return self._tools.conversation.messages()
 
     async def _generate(self, reply: Reply, messages: Sequence[Message]) -> None:
         """Ask; run the tools that are called for; ask again, until the model has nothing but words.

@@ -10,7 +10,7 @@ import re
 import uuid
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from loguru import logger
 
@@ -27,6 +27,9 @@ LOOKED_UP_SECS = 10.0
 
 REMEMBERED_EFFECTS = 16
 """Effects that an identical call is compared with."""
+
+OUTCOME_SECS = 4.0
+"""A caller who goes on while something is done for the turn is answered when it is done, or after so long."""
 
 MAX_CALLS_AT_ONCE = 8
 """Calls of one round that are run; a model that asks for more is confused."""
@@ -49,6 +52,7 @@ class _Run:
     task: asyncio.Task[str]
     cut: bool = False
     asked: int = 1
+    recorders: list[asyncio.Task[None]] = field(default_factory=list)
 
     def is_same(self, tool: Tool, arguments: Arguments) -> bool:
         return tool is self.tool and arguments == self.arguments
@@ -208,6 +212,22 @@ class ToolRunner:
                 return known.task
         return None
 
+    def unfinished_secs(self, turn_id: int) -> float:
+        """How long effects that were begun for a turn are waited for before a reply to more of its words; 0: none run.
+
+        Args:
+            turn_id: The turn, which the caller has gone on with.
+        """
+        return OUTCOME_SECS if self._unfinished(turn_id) else 0.0
+
+    async def settle(self, turn_id: int) -> None:
+        """Wait, so long at most, until what was begun for a turn has its outcome in the conversation."""
+        await asyncio.wait(self._unfinished(turn_id), timeout=OUTCOME_SECS)
+
+    def _unfinished(self, turn_id: int) -> set[asyncio.Task[None]]:
+        runs = [run for run in self._effects if run.turn_id == turn_id]
+        return {recorder for run in runs for recorder in run.recorders if not recorder.done()}
+
     def interrupted(self) -> None:
         """The user has cut the reply: stop what only looks something up."""
         for run in self._lookups:
@@ -255,6 +275,7 @@ class ToolRunner:
         name = f"call {self.session.call_id}: tool {tool.name}"
         recorder = asyncio.create_task(self._record(call_id, run), name=name)
         self._recorders.add(recorder)
+        run.recorders.append(recorder)
         recorder.add_done_callback(self._recorders.discard)
         return recorder
 

@@ -79,6 +79,8 @@ def dictation(words: Sequence[str], cues: Cues, hesitations: frozenset[str], ask
     is_asked = bool(asked_for) and (spoken >= LEAD_TOKENS or alone or bool(announced))
     if not (spoken >= RUN_TOKENS or announced or is_asked or (alone and spoken >= LEAD_TOKENS)):
         return Dictation.NONE
+    if units == 1 and not is_asked:
+        return Dictation.MAY_BE_ALL  # "the number is five"
     if any(token.letter for token in run):
         return Dictation.MAY_BE_ALL if _ends_address(words[start:], cues) else Dictation.GOES_ON
     length = _length([*before, *words[start:]] if announced else asked if is_asked else (), cues)

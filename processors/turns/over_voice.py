@@ -139,6 +139,8 @@ class OverVoice(Floor):
         decision = self._policy.decide_now(self._evidence(self._sound))
         if decision.verdict is Verdict.CANCEL:
             self._verdict_cancel(decision.reason, decision.confidence)
+            if Timer.TRANSCRIPT in self._timers:  # the words have been waited for already
+                self._timers[Timer.TRANSCRIPT] = self._now + self.params.overdue_words_secs
         else:
             self._verdict_resume(decision.reason, decision.confidence)
 

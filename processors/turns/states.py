@@ -89,6 +89,7 @@ class TurnParams:
         patience_secs: The same for a sound that is likely nothing.
         verdict_secs: No pause stays undecided for longer.
         transcript_secs: Words must have come this long after speech ended.
+        overdue_words_secs: The same after a pause that stayed undecided for as long as it may.
         short_sound_secs: A sound up to this long adds no words to a turn that is complete without it.
         short_transcript_secs: How long such a sound's words are waited for.
         late_words_secs: Words that come later than this after their speech belong to nobody.
@@ -135,6 +136,7 @@ class TurnParams:
     patience_secs: float = 0.5
     verdict_secs: float = 2.0
     transcript_secs: float = 2.2
+    overdue_words_secs: float = 0.9
     short_sound_secs: float = 0.5
     short_transcript_secs: float = 0.12
     late_words_secs: float = 3.0
@@ -154,7 +156,7 @@ class TurnParams:
     stall_secs: float = 2.5
     unsaid_secs: float = 0.3
     patient_after_asks: int = 4
-    patience_max_secs: float = 6.0
+    patience_max_secs: float = 2.7
     max_call_secs: float = 0.0
     partner_repeats: int = 4
     regret_secs: float = 3.0

@@ -158,7 +158,7 @@ class UserSpeaks(Floor):
         if not self.params.early_end or not text or p_complete is None or not self._transcript.ahead_is_whole():
             return
         endpoint = self.params.endpoint
-        wait = wait_ms(text, p_complete, endpoint)
+        wait = wait_ms(text, p_complete, endpoint, self._bot_said)
         if wait > endpoint.sure_ms or p_complete < endpoint.sounds_complete or self._speech_ended_at is None:
             return
         self._relies_on_early = True

@@ -272,3 +272,57 @@ async def test_the_words_of_a_called_off_reply_stay_said():
         await chain.push(UserTurnFrame(turn_id=2, reply_id=2, text="Hello?"))
         prompt = await chain.until(ReplyContextFrame)
         assert prompt.context.get_messages() == [SYSTEM, user("Hi\nHello?")]
+
+
+# --- what is said while a tool runs -----------------------------------------------------------------
+
+
+def booking() -> Conversation:
+    conversation = Conversation("You help.")
+    conversation.user_turn(1, "a table for four")
+    conversation.tool_call(1, "call_1", "book", '{"people": 4}')
+    return conversation
+
+
+def shape(conversation: Conversation) -> list[tuple[str, str | None]]:
+    return [(message["role"], message["content"]) for message in conversation.messages()[1:]]
+
+
+def test_a_correction_stands_after_the_call_that_it_came_after():
+    conversation = booking()
+    conversation.user_turn(1, "a table for four make it six")
+    conversation.tool_result("call_1", "booked for 4")
+    expected = [("user", "a table for four"), ("assistant", None), ("tool", "booked for 4"), ("user", "make it six")]
+    assert shape(conversation) == expected
+    conversation.user_turn(1, "A table for four. Make it six, at eight.")
+    assert shape(conversation)[-1] == ("user", "make it six at eight.")
+    assert conversation.spoken() == [("user", "a table for four"), ("user", "make it six at eight.")]
+
+
+def test_words_that_were_read_otherwise_keep_their_place():
+    conversation = booking()
+    conversation.user_turn(1, "the table for four make it six")
+    assert [text for role, text in shape(conversation) if role == "user"] == ["the table for four", "make it six"]
+
+
+def test_the_same_words_again_add_nothing():
+    conversation = booking()
+    conversation.user_turn(1, "A table, for four!")
+    assert [text for role, text in shape(conversation) if role == "user"] == ["a table for four"]
+
+
+@given(st.lists(st.tuples(st.sampled_from(["say", "call", "result"]), st.integers(0, 3)), max_size=20))
+def test_every_word_of_a_turn_is_in_the_prompt_once_and_in_order(steps):
+    conversation = Conversation("You help.")
+    said = ["word0"]
+    conversation.user_turn(1, "word0")
+    for number, (step, which) in enumerate(steps):
+        if step == "say":
+            said += [f"word{number + 1}x{index}" for index in range(which)]
+            conversation.user_turn(1, " ".join(said))
+        elif step == "call":
+            conversation.tool_call(1, f"call_{number}", "book", "{}")
+        else:
+            conversation.tool_result(f"call_{which}", "done")
+    words = " ".join(text or "" for role, text in shape(conversation) if role == "user").split()
+    assert words == said
