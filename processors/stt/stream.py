@@ -160,10 +160,15 @@ class SpokenStream:
         end_secs = self._origin_secs + result.end_secs
         for segment in self._segments:
             segment.interims = []
-        for word in result.words:
-            at = self._in_media_time(word, end_secs)
+        words = [self._in_media_time(word, end_secs) for word in result.words]
+        if result.final:
+            self._forget_told_again(words)
+        for at in words:
             segment = self._segment_at(_middle(at), now)
             (segment.finals if result.final else segment.interims).append(at)
+        if result.final:
+            for segment in self._segments:
+                segment.finals.sort(key=lambda word: word.start_secs or 0.0)
         if result.final:
             self._covered_secs = max(self._covered_secs, end_secs)
         told = self._settle_covered(flushed=result.flushed) + self._news(final=result.final)
@@ -191,6 +196,11 @@ class SpokenStream:
         ]
         self._forget()
         return told
+
+    def _forget_told_again(self, words: Sequence[RecognisedWord]) -> None:
+        """A result that comes twice, or is corrected, takes the place of the words of the same time."""
+        for segment in self._segments:
+            segment.finals = [known for known in segment.finals if not any(_at_once(known, word) for word in words)]
 
     # --- segments --------------------------------------------------------------------------------
 
@@ -267,6 +277,19 @@ def _middle(word: RecognisedWord) -> float:
     assert word.start_secs is not None
     assert word.end_secs is not None
     return (word.start_secs + word.end_secs) / 2
+
+
+def _at_once(one: RecognisedWord, other: RecognisedWord) -> bool:
+    """Whether two words cannot both have been said: they share more than half of the shorter one's time."""
+    assert one.start_secs is not None
+    assert one.end_secs is not None
+    assert other.start_secs is not None
+    assert other.end_secs is not None
+    shorter = min(one.end_secs - one.start_secs, other.end_secs - other.start_secs)
+    if shorter <= 0:
+        return one.start_secs == other.start_secs and one.end_secs == other.end_secs
+    shared = min(one.end_secs, other.end_secs) - max(one.start_secs, other.start_secs)
+    return shared > shorter / 2
 
 
 def _transcript(segment: _Segment, *, final: bool) -> Transcript:
