@@ -249,7 +249,7 @@ class LLMProcessor(OvertakingInterruptions):
         error: str | None = None
         cause = Cause.FAULT
         try:
-            messages = [dict(message) for message in context.get_messages()]  # pyright: ignore
+            messages: list[Message] = [dict(message) for message in context.get_messages()]  # pyright: ignore
             await self._generate(reply, await self._with_outcome(reply, messages))
         except _ReplyOver:
             return
