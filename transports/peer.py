@@ -19,6 +19,7 @@ from processors.compat import (
     ask_whether_there,
     bound_messages,
     close_sockets,
+    on_sign_of_life,
     own_interfaces,
     take_audio,
     take_voice,
@@ -179,7 +180,7 @@ class Peer(SmallWebRTCConnection):
         self._audio = self.pc.addTransceiver("audio", direction="sendrecv")
         opus = [c for c in RTCRtpSender.getCapabilities("audio").codecs if c.mimeType == "audio/opus"]
         self._audio.setCodecPreferences(opus)
-        take_audio(self._audio.receiver, self._on_packet, self._on_datagram)
+        take_audio(self._audio.receiver, self._on_packet)
         take_voice(self._audio.sender, self._voice.begin, self._voice.end)
 
     async def start(self) -> None:
@@ -221,6 +222,8 @@ class Peer(SmallWebRTCConnection):
         sdp, withheld = without_refused(sdp, self._candidates)
         self._withheld = self._withheld or withheld
         await super().initialize(sdp, type)
+        # A peer that only listens sends no audio, but signs of life all the same.
+        on_sign_of_life(self._audio.receiver.transport.transport, self._on_datagram)
 
     async def add_ice_candidate(self, candidate: RTCIceCandidate | None) -> None:
         """Take a trickled candidate, unless nothing is sent there; None: no more are coming.

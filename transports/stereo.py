@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from transports.opus import OpusDecoder
 
-SMOOTHING: Final = 0.8
-"""What is kept of the powers from one block to the next: at 20 ms they follow in 0.1 s."""
+SMOOTHING: Final = 0.6
+"""What is kept of the powers from one block to the next. So a voice that comes 40 dB softer on the other side is taken
+after 0.4 s, where a block has 20 ms."""
 
 LEAVE_SUM: Final = 0.4
 RETURN_TO_SUM: Final = 0.6

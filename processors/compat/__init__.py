@@ -12,7 +12,7 @@ from processors.compat import caller_line, data, deepgram, ice, inline_audio, me
 from processors.compat.contract import CompatError, PrivateFields, PrivateFunctions
 from processors.compat.data import bound_messages
 from processors.compat.deepgram import DeepgramSocket, deepgram_abort, deepgram_ping
-from processors.compat.ice import ask_whether_there, close_sockets, own_interfaces
+from processors.compat.ice import ask_whether_there, close_sockets, on_sign_of_life, own_interfaces
 from processors.compat.inline_audio import InlineAudio
 from processors.compat.media import AudioPacket, OnPacket, SendRtp, take_audio, take_voice
 
@@ -30,6 +30,7 @@ __all__ = [
     "deepgram_ping",
     "install",
     "missing_names",
+    "on_sign_of_life",
     "own_interfaces",
     "take_audio",
     "take_voice",

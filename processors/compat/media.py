@@ -69,9 +69,7 @@ OnPacket = Callable[[AudioPacket], None]
 """Given each packet that carries a negotiated codec, in order of arrival, duplicates included."""
 
 
-def take_audio(
-    receiver: RTCRtpReceiver, on_packet: OnPacket, on_sign_of_life: Callable[[], None] | None = None
-) -> None:
+def take_audio(receiver: RTCRtpReceiver, on_packet: OnPacket) -> None:
     """Hand a receiver's audio packets to ``on_packet``, past aiortc's queue, task, jitter buffer and decoder thread.
 
     aiortc holds four packets (80 ms) before it plays the first, stalls for 16 (320 ms) at each lost one, and decodes
@@ -81,7 +79,6 @@ def take_audio(
     Parameters:
         receiver: An audio receiver that has not been started. Taking it again only changes ``on_packet``.
         on_packet: Called from the socket; whatever it raises is the event loop's to report.
-        on_sign_of_life: Called for each datagram of another kind that comes from the peer.
 
     Raises:
         CompatError: The receiver has started, so that its thread runs already.
@@ -104,8 +101,6 @@ def take_audio(
         setattr(self, _RX_RTCP_TASK, reports)
         setattr(self, _RX_STARTED, True)
         _listen_at_the_socket(self.transport, sources, take)
-        if on_sign_of_life is not None:
-            ice.on_sign_of_life(self.transport.transport, on_sign_of_life)
 
     def reports_ended(task: "asyncio.Future[None]") -> None:
         getattr(receiver, _RX_RTCP_EXITED).set()  # aiortc waits for it when it stops the receiver
