@@ -149,7 +149,9 @@ class Gateway:
         first: LanguageModelError | None = None
         for name, model in self._endpoints.items():
             try:
-                return await model.warm(system_prompt, tools)
+                await model.warm(system_prompt, tools)
+                self._policy.learned(name, getattr(model, "limits_told", ()), self._now())
+                return
             except LanguageModelError as error:
                 first = first or error
                 if error.cause is Cause.GONE:

@@ -354,6 +354,13 @@ class Policy:
         ticket.model = None
         self._line[number] = ticket
 
+    def learned(self, name: str, allowances: Iterable[Allowance], now: float) -> None:
+        """The vendor has said what is left of a model's limits, in answer to no ticket."""
+        model, told = self._models.get(name), tuple(allowances)
+        if model is not None:
+            self._forget_assumed(model, told)
+            model.budget.learn(told, now)
+
     def _key_works(self, model: _Model, ticket: _Ticket, now: float) -> bool:
         """Whether a refused key is this call's own trouble: the key has just been taken, and from nobody else refused.
 

@@ -98,6 +98,8 @@ class GroqModel:
         temperature: float = 0.3,
     ) -> None:
         self._model = model
+        self.limits_told: tuple[Allowance, ...] = ()
+        """What the vendor said of the account's limits when the model was warmed up."""
         self._max_tokens = max_tokens
         self._temperature = temperature
         self._client = AsyncGroq(
@@ -122,8 +124,9 @@ class GroqModel:
         prompt = [{"role": "system", "content": system_prompt}, {"role": "user", "content": "Hello"}]
         try:
             async with asyncio.timeout(WARM_SECS), aclosing(self._stream(prompt, (), max_tokens=1)) as stream:
-                async for _ in stream:
-                    pass
+                async for delta in stream:
+                    if isinstance(delta, LimitsTold):
+                        self.limits_told = delta.allowances
         except TimeoutError:
             raise LanguageModelError(f"no answer within {WARM_SECS:g} s", retryable=True) from None
 

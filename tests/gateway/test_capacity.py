@@ -21,7 +21,7 @@ from gateway.capacity import (
     supply,
 )
 from gateway.policy import Choice, Policy, Refuse, Send
-from processors.llm.base import Cause, Quota, Usage
+from processors.llm.base import Allowance, Cause, Quota, Usage
 
 LIMITS = st.fixed_dictionaries(
     {
@@ -250,3 +250,12 @@ def test_a_model_that_is_gone_for_long_carries_nothing():
     policy.decide(0.0)
     policy.failed(number, Cause.QUOTA, 3600.0, (), None, 0.0)
     assert [each.requests_per_minute for each in policy.supplies(1.0)] == [0.0, 10.0]
+
+
+def test_the_limits_that_the_vendor_tells_at_the_start_count_from_then_on():
+    free = {Quota.REQUESTS_PER_MINUTE: 30.0, Quota.TOKENS_PER_MINUTE: 8000.0}
+    policy = Policy([Choice("a", free)])
+    policy.learned("a", [Allowance(Quota.TOKENS_PER_MINUTE, 250_000, 249_000)], 0.0)
+    (paid,) = policy.supplies(0.0)
+    assert paid.requests_per_minute == pytest.approx(250_000 / 800)
+    policy.learned("unknown", [Allowance(Quota.TOKENS_PER_MINUTE, 1, 1)], 0.0)
