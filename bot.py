@@ -61,10 +61,11 @@ CPU_SECS = 10.0
 def build_pipeline(call: Call, services: Services, log: CallLog) -> Pipeline:
     """The graph of one call. Frames flow down the list; pause, resume and cancel go down it too."""
     clock = services.clock_for(call.request_data)
+    language = services.language_for(call.identity.claims if call.identity is not None else {}, call.request_data)
     conversation = Conversation(
         services.system_prompt,
         services.settings.history_turns,
-        told=clock.told,
+        told=lambda: " ".join(filter(None, (language.told(), clock.told()))) if services.voices else clock.told(),
         max_tokens=services.prompt_tokens,
         earlier_chars=EARLIER_CHARS,
     )
@@ -88,14 +89,17 @@ def build_pipeline(call: Call, services: Services, log: CallLog) -> Pipeline:
         hang_up=call.hang_up,
         on_usage=log.tokens_used,
     )
-    tts = TTSProcessor(services.voice, params=services.tts_params, on_unheard=log.spoken_in_vain)
+    tts = TTSProcessor(
+        services.voice, params=services.tts_params, on_unheard=log.spoken_in_vain, voices=services.voices
+    )
+    language.tell(interruptions.speak, llm.speak, tts.speak)
     output = call.output()
     log.watch(interruptions, llm, tts, output)
     return Pipeline(
         [
             call.input(),  # WebRTC audio and the client's messages -> InputAudioRawFrame, UserTextFrame
             VADProcessor(services.vad_params),  # Silero -> AudioWindowFrame, VADUserStarted/StoppedSpeakingFrame
-            STTProcessor(services.recogniser()),  # -> InterimTranscriptFrame, TranscriptFrame
+            STTProcessor(services.recogniser(language.code), language),  # -> InterimTranscriptFrame, TranscriptFrame
             *services.keypad(tools),  # takes the keys of a PIN, where one is asked for
             interruptions,  # who has the floor -> pause, resume, InterruptionFrame, UserTurnFrame
             context.user(),  # the last turns -> ReplyContextFrame

@@ -115,6 +115,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_file=".env", extra="ignore")
 
+    _follows_caller: bool = PrivateAttr(default=False)
     _why: dict[str, str] = PrivateAttr(default_factory=dict)
 
     # providers
@@ -295,8 +296,14 @@ class Settings(BaseSettings):
     vad_stop_ms: int = Field(200, ge=64, le=2000, description="Milliseconds of silence that end speech.")
     language: str = Field(
         "en",
-        pattern=f"^({'|'.join(find_languages())})$",
-        description=f"Language of ears, voice and the bot's own sentences: {', '.join(find_languages())}.",
+        pattern=f"^({'|'.join(find_languages())}|auto)$",
+        description=f"Language of ears, voice and the bot's own sentences: {', '.join(find_languages())}; auto: it "
+        "follows the caller, which needs STT=deepgram with a nova model.",
+    )
+    languages: Annotated[list[str], NoDecode] = Field(
+        default_factory=list,
+        description="Languages that a call may be in, comma separated: with LANGUAGE=auto it begins in the first and "
+        "follows the caller, else a page or a token may choose; empty: LANGUAGE, or with auto all.",
     )
 
     # tools
@@ -508,6 +515,7 @@ class Settings(BaseSettings):
         "groq_models",
         "tools",
         "tools_without_question",
+        "languages",
         "tools_with_pin",
         "trusted_proxies",
         "allowed_hosts",
@@ -591,6 +599,7 @@ class Settings(BaseSettings):
             self._why["llm"] = "GROQ_API_KEY is set" if groq else "GROQ_API_KEY is not set"
         if self.tts is TtsProvider.AUTO:
             self.tts, self._why["tts"] = self._pick_voice()
+        self._pick_languages()
         spoken = language(self.language)
         if self.greeting == "auto":
             self.greeting = spoken.sentences.greeting
@@ -648,14 +657,15 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _language_is_spoken(self) -> "Settings":
         """What runs in this process hears and speaks English only."""
-        wanted = f"English only, and LANGUAGE is {self.language}"
-        if self.language != "en" and self.stt is SttProvider.LOCAL:
+        foreign = next((code for code in self.languages if code != "en"), self.language)
+        wanted = f"English only, and LANGUAGE is {foreign}"
+        if foreign != "en" and self.stt is SttProvider.LOCAL:
             said = f"STT: the local recogniser hears {wanted}; set STT=deepgram and DEEPGRAM_API_KEY"
             raise PydanticCustomError("wrong_language", "{said}", {"said": said})
-        if self.language != "en" and self.stt is SttProvider.DEEPGRAM and self.deepgram_model == "flux-general-en":
+        if foreign != "en" and self.stt is SttProvider.DEEPGRAM and self.deepgram_model == "flux-general-en":
             said = f"DEEPGRAM_MODEL: flux-general-en hears {wanted}; set it to nova-3"
             raise PydanticCustomError("wrong_language", "{said}", {"said": said})
-        if self.language != "en" and self.tts is TtsProvider.LOCAL:
+        if foreign != "en" and self.tts is TtsProvider.LOCAL:
             said = f"TTS: the local voice speaks {wanted}; set TTS to gtts, azure or elevenlabs"
             raise PydanticCustomError("wrong_language", "{said}", {"said": said})
         return self
@@ -682,6 +692,28 @@ class Settings(BaseSettings):
             return self.sample_customer
         others = self.listens_to_others or self.trusted_proxies or self.allowed_hosts or self.allowed_origins
         return 0 if others or self.call_tokens_required else 1
+
+    @property
+    def follows_caller(self) -> bool:
+        """Whether a call's language follows its caller."""
+        return self._follows_caller
+
+    def _pick_languages(self) -> None:
+        """Put a language in the place of ``auto``, and see that the vendor can tell languages apart."""
+        known = find_languages()
+        for code in self.languages:
+            if code not in known:
+                said = f"LANGUAGES: {code} is none of ours; it may be: {', '.join(known)}"
+                raise PydanticCustomError("wrong_language", "{said}", {"said": said})
+        if self.language == "auto":
+            if self.stt is not SttProvider.DEEPGRAM or not self.deepgram_model.startswith("nova"):
+                said = "LANGUAGE: auto needs ears that tell languages apart; set STT=deepgram and DEEPGRAM_MODEL=nova-3"
+                raise PydanticCustomError("wrong_language", "{said}", {"said": said})
+            self._follows_caller = True
+            self.languages = self.languages or ["en", *(code for code in known if code != "en")]
+            self.language = self.languages[0]
+        elif self.language not in self.languages:
+            self.languages = [self.language, *self.languages]
 
     @property
     def call_tokens_required(self) -> bool:

@@ -44,6 +44,10 @@ def system_prompt(settings: Settings, *, with_tools: bool = False) -> str:
     if not persona:
         raise SettingsError(f"PROMPT: {path} is empty; it may be: a text file that says who the bot is")
     rules = [VOICE_RULES, WITH_TOOLS if with_tools else WITHOUT_TOOLS]
+    if len(settings.languages) > 1:
+        return "\n\n".join([persona, *rules])  # each prompt's end says which language it is
+    name = language(settings.language).name
+    rules.append(f"If the caller speaks another language, say in one sentence that you can help in {name} only.")
     if settings.language != "en":
         rules.append(f"Always answer in {language(settings.language).name}, whatever language this text is in.")
     return "\n\n".join([persona, *rules])

@@ -16,6 +16,7 @@ from gateway.model import Endpoint, Gateway, GatewayParams
 from gateway.policy import Choice, PolicyParams
 from gateway.reply_cache import ReplyCache
 from gateway.shared_budget import RedisBudget
+from processors.call_language import CallLanguage, chosen_language
 from processors.caller_time import CallerClock, zone_of_caller
 from processors.context import Conversation
 from processors.identity import CallerIdentity
@@ -145,6 +146,8 @@ class Services:
         self.tools = list(tools)
         self._shared_by_tools = Shared(settings)
         self._effects = Effects()
+        self.voices: dict[str, Voice] = {}
+        """Voices of other languages than the first, by code."""
         self._tool_servers: list[McpServer] = []
         self._core = CoreMeter()
         self.processes = 1
@@ -179,7 +182,13 @@ class Services:
         at_hand = settings.llm is not LlmProvider.LOCAL or weights.at_hand(settings.llm_weights)
         warming = asyncio.create_task(_warm(model, prompt, tools)) if at_hand else None
         try:
-            local_ears, _ = await asyncio.gather(asyncio.to_thread(_load_ears, settings), voice.load())
+            voices = {
+                code: make_voice(in_language(settings, code))
+                for code in settings.languages
+                if code != settings.language
+            }
+            loading = (each.load() for each in (voice, *voices.values()))
+            local_ears, *_ = await asyncio.gather(asyncio.to_thread(_load_ears, settings), *loading)
         except (ModelError, VoiceError) as error:
             if warming is not None:
                 await warming
@@ -195,6 +204,7 @@ class Services:
             warnings.append(f"LLM={settings.llm.value} speaks English, hardly {language(settings.language).name}.")
         services = cls(settings, prompt, model, voice, warnings, tools)
         services._tool_servers = servers
+        services.voices = voices
         services._local_ears = local_ears
         if not local_ears:
             services.judge = None
@@ -222,12 +232,24 @@ class Services:
 
     # --- what each call gets -----------------------------------------------------------
 
-    def recogniser(self) -> Recogniser:
-        """A recogniser for one call."""
+    def language_for(self, claims: Mapping[str, Any], request_data: Mapping[str, Any]) -> CallLanguage:
+        """The language of a call: what a token or a page chooses, else the first; it follows the caller if it may."""
+        settings = self.settings
+        code = chosen_language(claims, request_data, settings.languages) or settings.language
+        return CallLanguage(code, settings.languages if settings.follows_caller else (), settings.language)
+
+    def recogniser(self, code: str = "") -> Recogniser:
+        """A recogniser for one call.
+
+        Args:
+            code: The call's language; empty: the first of the settings.
+        """
+        if code not in ("", self.settings.language) and not self.settings.follows_caller:
+            return DeepgramRecogniser(deepgram_params(in_language(self.settings, code)))
         match self.settings.stt:
             case SttProvider.DEEPGRAM:
                 deepgram = DeepgramRecogniser(deepgram_params(self.settings))
-                if not self._local_ears or self.settings.language != "en":
+                if not self._local_ears or self.settings.language != "en" or self.settings.follows_caller:
                     return deepgram  # the local recogniser knows English only
                 chain = RecogniserChain(deepgram, MoonshineRecogniser)
                 return EarlyEars(chain, self.make_early_recogniser) if self.listens_early else chain
@@ -238,7 +260,7 @@ class Services:
     def listens_early(self) -> bool:
         """Whether the local recogniser listens beside the vendor's."""
         settings = self.settings
-        if settings.stt is not SttProvider.DEEPGRAM or settings.language != "en" or self.guesses is None:
+        if settings.stt is not SttProvider.DEEPGRAM or settings.languages != ["en"] or self.guesses is None:
             return False
         enough = usable_cores() >= EARLY_CORES
         return settings.early_stt is EarlyStt.ON or (settings.early_stt is EarlyStt.AUTO and enough)
@@ -482,7 +504,7 @@ class Services:
         """Let what tools have begun come to its end, then free what the providers hold."""
         await self._effects.finish(self.settings.drain_secs)
         await self.language_model.close()
-        await self.voice.close()
+        await asyncio.gather(*(voice.close() for voice in (self.voice, *self.voices.values())))
         self._shared_by_tools.close()
         await asyncio.gather(*(server.close() for server in self._tool_servers))
 
@@ -595,10 +617,21 @@ def deepgram_params(settings: Settings) -> DeepgramParams:
     return DeepgramParams(
         settings.deepgram_api_key,
         settings.deepgram_model,
-        settings.language,
+        "multi" if settings.follows_caller else settings.language,
         url=settings.deepgram_url,
         eager_threshold=settings.deepgram_eager,
     )
+
+
+def in_language(settings: Settings, code: str) -> Settings:
+    """The settings of calls in another language: its own voices, unless the settings name one."""
+    first, other = language(settings.language), language(code)
+    own = {"language": code}
+    if settings.elevenlabs_voice == first.elevenlabs_voice:
+        own["elevenlabs_voice"] = other.elevenlabs_voice
+    if settings.azure_voice == first.azure_voice:
+        own["azure_voice"] = other.azure_voice
+    return settings.model_copy(update=own)
 
 
 async def _ask_deepgram(settings: Settings) -> list[str]:

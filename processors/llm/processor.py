@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
 from loguru import logger
@@ -24,6 +24,7 @@ from processors.frames import (
     ToolsRunningFrame,
     WordHeardFrame,
 )
+from processors.languages.catalogue import language as known_language
 from processors.llm.base import (
     UNREADABLE,
     Cause,
@@ -159,6 +160,15 @@ class LLMProcessor(OvertakingInterruptions):
         self._reply: Reply | None = None
         self._task: asyncio.Task[None] | None = None
         self._left_behind: set[asyncio.Task[None]] = set()
+
+    def speak(self, language: str) -> None:
+        """The call goes on in another language, from the next reply on."""
+        own = known_language(language).sentences
+        self._params = replace(
+            self._params, language=language, moment=own.moment, go_on=own.go_on, farewell=own.farewell
+        )
+        if self._tools is not None:
+            self._tools.speak(language)
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Start a reply, end one, or pass the frame on."""

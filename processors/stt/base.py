@@ -6,9 +6,15 @@ vendor's stream sends all audio on, has a silence detector of its own, and may u
 words sooner. Keeping a connection alive, and making a new one, is the recogniser's own business.
 """
 
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
+
+from processors.call_language import HeardLanguage
+
+SURE_ENOUGH = 0.2
+"""Words that are heard this much less than surely still tell their language surely."""
 
 
 class RecogniserError(Exception):
@@ -24,12 +30,14 @@ class RecognisedWord:
         confidence: Probability (0 to 1) that it was said.
         start_secs: Start, in seconds from the segment's first sample; None where the recogniser doesn't know.
         end_secs: End, likewise.
+        language: Code of its language; empty where the recogniser doesn't tell.
     """
 
     text: str
     confidence: float
     start_secs: float | None = None
     end_secs: float | None = None
+    language: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,6 +63,15 @@ class Transcript:
     words: tuple[RecognisedWord, ...] = ()
     early: bool = False
     eager: bool = False
+
+    @property
+    def language(self) -> HeardLanguage:
+        """The language of most of the words, and how sure that is: their share, and how surely they were heard."""
+        told = Counter(word.language for word in self.words if word.language)
+        if not told:
+            return HeardLanguage()
+        code, count = told.most_common(1)[0]
+        return HeardLanguage(code, count / len(self.words) * min(1.0, self.confidence + SURE_ENOUGH))
 
 
 Emit = Callable[[Transcript], Awaitable[None]]

@@ -69,7 +69,7 @@ class DeepgramParams:
     Attributes:
         api_key: The key.
         model: ``nova-...`` or ``flux-...``.
-        language: Language code, for nova.
+        language: Language code, for nova; ``multi``: it tells the language of each word.
         url: Another host that speaks the protocol, ``ws://HOST:PORT``; empty: Deepgram.
         eager_threshold: Probability (0.3 to 0.9) from which Flux tells that the turn may be over
             (``EagerEndOfTurn``); 0: it does not.
@@ -367,6 +367,7 @@ class _Nova:
                 _finite(word.confidence),
                 _finite(word.start),
                 _finite(word.end),
+                _language(word),
             )
             for word in message.channel.alternatives[0].words
         )
@@ -417,6 +418,12 @@ def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(type(value).__name__)
     return value
+
+
+def _language(word: Any) -> str:
+    """The code of a word's language, without its region; told by the model for several languages only."""
+    value = getattr(word, "language", None)
+    return value.lower().partition("-")[0] if isinstance(value, str) else ""
 
 
 def _secs(word: Any, name: str) -> float | None:

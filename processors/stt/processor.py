@@ -14,6 +14,7 @@ from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.utils.time import time_now_iso8601
 
 from observe.vendors import report_failure
+from processors.call_language import CallLanguage
 from processors.compat import InlineAudio
 from processors.frames import (
     AudioWindowFrame,
@@ -33,11 +34,13 @@ class STTProcessor(InlineAudio, FrameProcessor):
 
     Args:
         recogniser: This call's recogniser; started with the pipeline, closed with it.
+        language: The call's language, which follows the caller; None: it stays as it is.
     """
 
-    def __init__(self, recogniser: Recogniser) -> None:
+    def __init__(self, recogniser: Recogniser, language: CallLanguage | None = None) -> None:
         super().__init__(name="stt")
         self._recogniser = recogniser
+        self._language = language
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Feed the recogniser and pass the frame on."""
@@ -81,6 +84,12 @@ class STTProcessor(InlineAudio, FrameProcessor):
         if transcript.early:
             await self.push_frame(EarlyTranscriptFrame(transcript.text, transcript.segment, transcript.final))
             return
+        if (
+            transcript.final
+            and self._language is not None
+            and self._language.hear(transcript.text, transcript.language)
+        ):
+            logger.info("the call goes on in {}", self._language.code)
         kind = TranscriptFrame if transcript.final else InterimTranscriptFrame
         frame = kind(
             transcript.text,

@@ -301,6 +301,7 @@ def _transcript(segment: _Segment, *, final: bool) -> Transcript:
             w.confidence,
             None if w.start_secs is None else w.start_secs - segment.onset_secs,
             None if w.end_secs is None else w.end_secs - segment.onset_secs,
+            w.language,
         )
         for w in words
     )

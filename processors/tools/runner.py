@@ -137,6 +137,10 @@ class ToolRunner:
         """The tools as the model is told of them."""
         return [tool.spec for tool in self._tools.values()]
 
+    def speak(self, language: str) -> None:
+        """The caller speaks another language: a yes is one in that."""
+        self.session.language = language
+
     def longest_secs(self, calls: Sequence[ToolCallDelta]) -> float:
         """How long a reply waits for these calls at most."""
         return max((self._tools[call.name].timeout_secs for call in calls if call.name in self._tools), default=0.0)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
@@ -64,6 +64,7 @@ class _Reply:
         failures: Pieces in a row that could not be spoken.
         ahead: Its first piece, spoken before the reply was asked for.
         begun: Whether its first piece has come.
+        language: Code of the language that it is in.
     """
 
     reply_id: int
@@ -74,6 +75,7 @@ class _Reply:
     failures: int = 0
     ahead: "_PieceAhead | None" = None
     begun: bool = False
+    language: str = "en"
 
 
 @dataclass(eq=False)
@@ -101,23 +103,37 @@ class TTSProcessor(OvertakingInterruptions):
     Args:
         voice: The voice.
         params: Deadlines.
+        voices: Voices of other languages, by code.
         on_unheard: Told what was spoken ahead, and not wanted.
     """
 
     def __init__(
-        self, voice: Voice, *, params: TTSParams | None = None, on_unheard: Callable[[str], None] = lambda _: None
+        self,
+        voice: Voice,
+        *,
+        params: TTSParams | None = None,
+        on_unheard: Callable[[str], None] = lambda _: None,
+        voices: Mapping[str, Voice] | None = None,
     ) -> None:
         super().__init__(name="tts")
         self._voice = voice
+        self._voices = voices or {}
         self._params = params or TTSParams()
         self._on_unheard = on_unheard
         self._prepared: dict[int, _Prepared] = {}
-        self._cutter = PieceCutter(self._params.language)
+        self._language = self._params.language
+        self._cutter = PieceCutter(self._language)
         self._incoming: _Reply | None = None
         self._replies: deque[_Reply] = deque()
         self._last_utterance_id = 0
         self._more = asyncio.Event()
         self._speaker: asyncio.Task[None] | None = None
+
+    def speak(self, language: str) -> None:
+        """Speak another language from the next reply on, with the voice that knows it."""
+        self._language = language
+        for guess_id in list(self._prepared):
+            self._drop_prepared(guess_id)
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Take text, drop everything at an interruption, pass the rest on."""
@@ -162,15 +178,15 @@ class TTSProcessor(OvertakingInterruptions):
     # --- speaking ahead ------------------------------------------------------------------------
 
     def _prepare(self, frame: GuessTextFrame) -> None:
-        prepared = self._prepared.setdefault(frame.guess_id, _Prepared(PieceCutter(self._params.language)))
+        prepared = self._prepared.setdefault(frame.guess_id, _Prepared(PieceCutter(self._language)))
         if prepared.piece is not None:
             return
         pieces = prepared.cutter.push(frame.text)
         if frame.last:
             pieces += prepared.cutter.flush()
-        said = spoken(pieces[0], self._params.language).text if pieces else ""
+        said = spoken(pieces[0], self._language).text if pieces else ""
         if said:
-            prepared.piece = _PieceAhead(pieces[0], Ahead(self._chunks(said), "tts ahead"))
+            prepared.piece = _PieceAhead(pieces[0], Ahead(self._chunks(said, self._language), "tts ahead"))
 
     def _drop_prepared(self, guess_id: int) -> None:
         prepared = self._prepared.pop(guess_id, None)
@@ -201,15 +217,15 @@ class TTSProcessor(OvertakingInterruptions):
     def _begin(self, reply_id: int, remember: bool) -> None:
         if self._incoming is not None:
             self._complete(self._incoming, None)
-        self._incoming = _Reply(reply_id, remember)
-        self._cutter = PieceCutter(self._params.language)
+        self._incoming = _Reply(reply_id, remember, language=self._language)
+        self._cutter = PieceCutter(self._language)
         self._add(self._incoming)
 
     def _say(self, frame: SayFrame) -> None:
-        reply = _Reply(frame.reply_id, frame.remember, complete=True)
+        reply = _Reply(frame.reply_id, frame.remember, complete=True, language=self._language)
         # A filler is for silence: not when the reply that it would cover is there.
         if not (frame.only_if_idle and self._replies):
-            reply.pieces.extend(sentences(frame.text, self._params.language))
+            reply.pieces.extend(sentences(frame.text, reply.language))
         self._add(reply)
 
     def _add(self, reply: _Reply) -> None:
@@ -268,11 +284,11 @@ class TTSProcessor(OvertakingInterruptions):
         utterance_id = self._last_utterance_id
         await self.push_frame(UtteranceStartFrame(reply.reply_id, utterance_id, text))
         error: str | None = None
-        said = spoken(text, self._params.language)
+        said = spoken(text, reply.language)
         if said.text:
             try:
                 ahead, reply.ahead = reply.ahead, None
-                chunks = ahead.chunks.stream() if ahead is not None else self._chunks(said.text)
+                chunks = ahead.chunks.stream() if ahead is not None else self._chunks(said.text, reply.language)
                 await self._speak_aloud(utterance_id, said, chunks)
             except VoiceError as failure:
                 error = str(failure)
@@ -287,9 +303,9 @@ class TTSProcessor(OvertakingInterruptions):
             reply.error = reply.error or error
         await self.push_frame(UtteranceEndFrame(utterance_id, error=error))
 
-    def _chunks(self, said: str) -> AsyncGenerator[VoiceChunk]:
+    def _chunks(self, said: str, language: str) -> AsyncGenerator[VoiceChunk]:
         return in_time(
-            self._voice,
+            self._voices.get(language, self._voice),
             said,
             first_audio_secs=self._params.first_audio_secs,
             next_audio_secs=self._params.next_audio_secs,

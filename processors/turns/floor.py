@@ -1,6 +1,7 @@
 """What the parts of the turn machine share: what is known of the call, its timers, its actions, its decision card."""
 
-from dataclasses import dataclass
+import copy
+from dataclasses import dataclass, replace
 
 from processors.turns.card import DecisionCard
 from processors.turns.events import (
@@ -254,6 +255,11 @@ class Floor:
     def _think(self) -> None:
         """Wait for the reply; defined by :class:`BotAnswers`."""
         raise NotImplementedError
+
+    def judge_words_in(self, language: str) -> None:
+        """Sounds over the bot's voice are judged by the words of this language."""
+        self._policy = copy.copy(self._policy)  # it may be shared by all calls
+        self._policy.params = replace(self._policy.params, language=language)
 
     def _say(self, phrase: Phrase) -> None:
         """Say a fixed sentence; defined by :class:`BotAnswers`."""

@@ -9,7 +9,7 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from loguru import logger
@@ -60,6 +60,7 @@ from processors.frames import (
     UserWordsFrame,
     WordHeardFrame,
 )
+from processors.languages.catalogue import language as known_language
 from processors.llm.base import Cause
 from processors.turns import events as ev
 from processors.turns.events import Phrase
@@ -174,6 +175,19 @@ class InterruptionHandler(InlineAudio, FrameProcessor):
         self._lock = asyncio.Lock()
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+
+    def speak(self, language: str) -> None:
+        """The caller speaks another language: its words are judged, and the bot's own sentences said, in that."""
+        machine = self.machine
+        before, after = (known_language(code).sentences.greeting for code in (self._params.language, language))
+        greeting = after if self._params.greeting == before else self._params.greeting
+        self._params = replace(self._params, language=language, greeting=greeting)
+        machine.params = replace(
+            machine.params,
+            endpoint=replace(machine.params.endpoint, language=language),
+            verdict=replace(machine.params.verdict, language=language),
+        )
+        machine.judge_words_in(language)
 
     # --- frames in ---------------------------------------------------------------------
 

@@ -6,13 +6,14 @@ import itertools
 from dataclasses import replace
 
 import pytest
+from deepgram.listen.v1.types import ListenV1Results
 from loguru import logger
 from pydantic import SecretStr
 
 from emulators.deepgram import make_app
 from emulators.faults import Kind, Vendor
 from processors.stt.chain import RecogniserChain
-from processors.stt.deepgram import DeepgramError, DeepgramParams, DeepgramRecogniser, probe
+from processors.stt.deepgram import DeepgramError, DeepgramParams, DeepgramRecogniser, _Nova, make_client, probe
 from processors.stt.moonshine import MoonshineRecogniser
 from tests.emulators.serving import serving
 from tests.processors.hearing import Caller, clip, silence
@@ -213,3 +214,17 @@ def _final_times(caller):
         if transcript.final:
             first.setdefault(transcript.segment, at)
     return [at for _, at in sorted(first.items())]
+
+
+def test_the_language_of_each_word_is_read_where_the_model_tells_it():
+    word = {"word": "hola", "start": 0.0, "end": 0.3, "confidence": 0.9, "punctuated_word": "Hola"}
+    told = [{**word, "language": "es-419"}, word]
+    channel = {"alternatives": [{"transcript": "Hola hola", "confidence": 0.9, "words": told}]}
+    info = {"name": "n", "version": "v", "arch": "a"}
+    message = ListenV1Results(
+        type="Results", channel_index=[0, 1], duration=1.0, start=0.0, is_final=True, from_finalize=False,
+        channel=channel, metadata={"request_id": "x", "model_info": info, "model_uuid": "u"},
+    )  # fmt: skip
+    params = DeepgramParams(SecretStr("k"), language="multi")
+    result = _Nova(make_client(params), params).result(message)
+    assert [word.language for word in result.words] == ["es", ""]
