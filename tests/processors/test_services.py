@@ -204,16 +204,16 @@ async def test_streaming_voices_that_are_not_there_have_the_local_one_behind_the
         (
             elevenlabs.make_app,
             {"tts": "elevenlabs", "elevenlabs_api_key": "very-secret"},
-            r"^TTS: ElevenLabs refuses the key: Invalid API key; set ELEVENLABS_API_KEY$",
+            r"^TTS: ElevenLabs refuses the key \(HTTP 401\); set ELEVENLABS_API_KEY$",
         ),
         (
             azure.make_app,
             {"tts": "azure", "azure_speech_key": "very-secret"},
-            r"^TTS: Azure refuses the key: WebSocket upgrade failed: .*\(401\).* Set AZURE_SPEECH_KEY and AZURE_SPEECH",
+            r"^TTS: Azure refuses the key \(HTTP 401\); set AZURE_SPEECH_KEY and AZURE_SPEECH_REGION$",
         ),
     ],
 )
-async def test_a_wrong_key_stops_the_start_in_the_vendors_words(make_app, values, says, monkeypatch):
+async def test_a_wrong_key_stops_the_start_and_says_what_to_set(make_app, values, says, monkeypatch):
     monkeypatch.setattr("processors.tts.azure.LOAD_SECS", 0.5)
     keys = {Vendor.ELEVENLABS: "right", Vendor.AZURE: "right"}
     async with serving(make_app, keys=keys) as (_, where):
