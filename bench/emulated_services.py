@@ -171,7 +171,7 @@ class EmulatedServices(Services):
         words, speed = (TALKATIVE_WORDS, TALKATIVE_SPEED) if cls.talkative else (REPLY_WORDS, SPEED)
         return cls(settings, "You are a voice.", EmulatedModel(words), EmulatedVoice(speed))
 
-    def recogniser(self) -> Recogniser:
+    def recogniser(self, code: str = "") -> Recogniser:
         return EmulatedRecogniser()
 
     @property

@@ -106,7 +106,7 @@ def spoken(text: str) -> bytes:
 class QuickServices(Services):
     """Services without models, but for the VAD, the turn detector and the judge of sounds."""
 
-    def recogniser(self) -> Recogniser:
+    def recogniser(self, code: str = "") -> Recogniser:
         return QuickEars()
 
 
