@@ -84,6 +84,7 @@ class Row:
     longest_silence_ms: int = 0
     longest_wait_secs: float = 0.0
     wait_ratio: float = 0.0
+    overtaken_secs: float = 0.0
     recovery_secs: float | None = None
     took_secs: float = 0.0
     notes: list[str] = field(default_factory=list)
@@ -183,10 +184,24 @@ def _row(name: str, callers: int, asks: Sequence[Ask], world: World) -> Row:
     row.longest_silence_ms = round(1000 * max(ask.sign_secs or 0.0 for ask in asks))
     row.longest_wait_secs = round(max(waits, default=0.0), 1)
     row.wait_ratio = round(max(waits) / statistics.median(waits), 2) if waits else 0.0
+    row.overtaken_secs = round(overtaken_secs([(ask.at, ask.answer_secs) for ask in asks if ask.answer_secs]), 1)
     row.too_early = too_early(entries)
     causes = sorted({ask.told for ask in asks if ask.told})
     row.notes = [f"told: {', '.join(causes)}"] if causes else []
     return row
+
+
+def overtaken_secs(waits: Sequence[tuple[float, float]]) -> float:
+    """How much longer anyone waited than a line would have let them that nobody leaves out of turn, in seconds.
+
+    The longest wait against the median grows when the line does, however fair it is; this does not.
+
+    Args:
+        waits: Of each request that was answered: when it was made, and how long it waited, in seconds.
+    """
+    asked = sorted(waits)
+    in_turn = sorted(at + secs for at, secs in waits)
+    return max((at + secs - turn for (at, secs), turn in zip(asked, in_turn, strict=True)), default=0.0)
 
 
 def too_early(entries: Sequence[Entry]) -> int:
@@ -247,16 +262,16 @@ def table(made: Sequence[Row]) -> str:
     """The rows as Markdown."""
     head = (
         "| run | requests | answered % | told % | silent | refused by the vendor % | sent too early "
-        "| longest silence ms | longest wait s | longest / median wait | well again after s |"
+        "| longest silence ms | longest wait s | longest / median wait | overtaken by at most s | well again after s |"
     )
-    lines = [head, "|---" * 11 + "|"]
+    lines = [head, "|---" * 12 + "|"]
     for row in made:
         recovery = "" if row.recovery_secs is None else f"{row.recovery_secs:g}"
         notes = f" ({'; '.join(row.notes)})" if row.notes else ""
         lines.append(
             f"| {row.name}{notes} | {row.requests} | {row.success_pct:g} | {row.told_pct:g} | {row.silent} "
             f"| {row.refused_by_vendor_pct:g} | {row.too_early} | {row.longest_silence_ms} | {row.longest_wait_secs:g} "
-            f"| {row.wait_ratio:g} | {recovery} |"
+            f"| {row.wait_ratio:g} | {row.overtaken_secs:g} | {recovery} |"
         )
     return "\n".join(lines)
 

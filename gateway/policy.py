@@ -339,13 +339,13 @@ class Policy:
                 case Cause.REQUEST | Cause.SIZE:
                     model.circuit.left()
                     ticket.unfit.add(model.choice.name)
-                case Cause.KEY if self._key_works(model, ticket, now):
-                    model.circuit.left()
-                    ticket.unfit.add(model.choice.name)
                     model.unfit_for += cause is Cause.REQUEST
                     never_answered = model.answered_at == -math.inf
                     if never_answered and model.unfit_for >= UNFIT_REQUESTS and len(self._models) > 1:
                         del self._models[model.choice.name]  # it takes none of what this bot sends
+                case Cause.KEY if self._key_works(model, ticket, now):
+                    model.circuit.left()
+                    ticket.unfit.add(model.choice.name)
                 case _:
                     model.refused += cause in (Cause.BUSY, Cause.QUOTA)
                     ticket.attempts -= cause in (Cause.BUSY, Cause.QUOTA)  # nothing was tried

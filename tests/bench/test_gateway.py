@@ -1,6 +1,8 @@
 """The gateway's bench: its rows come from what callers and vendor saw, and what is wrong shows."""
 
-from bench.gateway import history_row, run, table, too_early
+import pytest
+
+from bench.gateway import history_row, overtaken_secs, run, table, too_early
 from emulators.log import Entry
 from emulators.profile import load_profile
 from loadtest import virtual_time
@@ -11,8 +13,16 @@ def test_thirty_callers_under_one_accounts_limits_all_get_answers():
     assert (row.requests, row.success_pct, row.silent, row.too_early) == (90, 100.0, 0, 0)
     assert row.refused_by_vendor_pct <= 2.3, "one request or two, until the limit is known"
     assert row.longest_wait_secs > 5, "the limits were met"
-    assert row.wait_ratio <= 2
+    assert row.overtaken_secs <= 3, "calls that were served a lot stand no further back than that"
     assert "| 30 callers x 3 | 90 | 100 | 0 | 0 |" in table([row])
+
+
+def test_who_is_overtaken_is_found_however_the_line_grows():
+    in_turn = [(at, 2.0 * at) for at in map(float, range(10))]
+    assert overtaken_secs(in_turn) == 0
+    served_last = [(0.0, 20.0), *((at, 1.0) for at in map(float, range(1, 10)))]
+    assert overtaken_secs(served_last) == pytest.approx(18.0)
+    assert overtaken_secs([]) == 0
 
 
 def test_a_quota_that_is_gone_is_counted_as_told():

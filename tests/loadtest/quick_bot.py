@@ -20,6 +20,8 @@ SHORT = "It is done."
 LONG = "This answer is long. It has some sentences. They are not short. Nobody minds that. Here it comes to its end."
 STT_SECS, LLM_SECS, TTS_SECS = 0.2, 0.1, 0.1
 RATE_HZ = 24_000
+SAME_CALLER = {"partner_repeats": 0}
+"""Callers ask the one known question again and again, and are no answering machines."""
 MATERIAL = Material(
     "three clips of the tests",
     questions=(clip_from_wav(OWN_CLIPS / "go_forward_ten_meters.wav"),),
@@ -112,6 +114,6 @@ class QuickServices(Services):
 
 def quick_services(answer: str, voice: QuickVoice | None = None, **settings: object) -> QuickServices:
     """The bot."""
-    stated = {"stt": "local", "llm": "scripted", "tts": "local", "greeting": "", "tools": [], **settings}
+    stated = {"stt": "local", "llm": "scripted", "tts": "local", "greeting": "", "tools": [], **SAME_CALLER, **settings}
     made = Settings(_env_file=None, **stated)  # pyright: ignore[reportCallIssue, reportArgumentType]
     return QuickServices(made, "Answer.", QuickMind(answer), voice or QuickVoice())
