@@ -3,7 +3,8 @@
 # make test-fast the tests that take no real time, in under a minute
 # make test-llm the tests that need the local model's weights
 # make lock     the exact packages anew, after a change of pyproject.toml (ARGS=--upgrade: the newest)
-# make audit    looks for known faults in them; make parts: all parts and their licences
+# make audit    looks for known faults in them (ARGS=--may-be-offline: a warning if nobody tells them)
+# make parts    lists all parts and their licences
 # make bench    voice-to-voice times, word error rate, CPU and memory of whole calls
 #
 # Needs Python 3.11 or newer and make; everything else comes from the Python package index into .venv.
@@ -44,7 +45,7 @@ lint: $(VENV)/installed-test
 
 # Known faults in the exact packages, and the list of all parts with their licences; both tools run from uv's cache.
 audit: $(VENV)/installed-test
-	$(BIN)/uv tool run pip-audit --disable-pip --requirement requirements/run.txt
+	@$(BIN)/python .ci/audit.py $(ARGS)
 
 parts: $(VENV)/installed-test
 	$(BIN)/uv tool run pip-licenses --python $(BIN)/python --format=markdown --with-urls --order=name
