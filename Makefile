@@ -15,6 +15,8 @@ ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PARALLEL := $(BIN)/python -m pytest --numprocesses auto --dist worksteal
+# The folders of tests/lanes.py; a bot, or a browser, is shared by the tests of a file.
+REAL_TIME := tests/clients tests/calls tests/browser
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # The lists are whole, so nothing else is installed; what they ask of each other has been settled by `make lock`.
 LOCKED := $(PIP) --no-deps --require-hashes --requirement
@@ -27,10 +29,11 @@ LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 -
 run: $(VENV)/installed-run
 	@$(BIN)/python bot.py serve $(ARGS)
 
-# Lanes: see tests/lanes.py. What counts on the real clock runs last and alone.
+# Lanes: see tests/lanes.py. What counts on the real clock runs last, and what measures it alone.
 test: lint
 	$(PARALLEL) -m "not realtime and not llm" $(ARGS)
-	$(BIN)/python -m pytest -m "realtime and not llm" $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder -m "not timed and not llm" $(REAL_TIME) $(ARGS)
+	$(BIN)/python -m pytest -m "timed and not llm" $(REAL_TIME) $(ARGS)
 
 test-fast: $(VENV)/installed-test
 	$(PARALLEL) -m "not realtime and not slow and not registry and not llm" $(ARGS)

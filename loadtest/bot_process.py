@@ -15,6 +15,7 @@ import aiohttp
 ROOT = Path(__file__).resolve().parents[1]
 START_SECS = 90.0
 STOP_SECS = 20.0
+PATIENCE_SECS = 30.0
 
 
 @dataclass
@@ -36,8 +37,8 @@ class RealBot:
         async with aiohttp.ClientSession() as client, client.get(f"{self.url}/health") as answer:
             return await answer.json()
 
-    async def until_calls(self, calls: int, timeout_secs: float) -> None:
-        """Wait until so many calls take up a place.
+    async def until_calls(self, calls: int, timeout_secs: float = PATIENCE_SECS) -> None:
+        """Wait until so many calls take up a place; long by default, since the machine may be busy.
 
         Raises:
             AssertionError: They don't, within the time.

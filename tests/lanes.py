@@ -5,11 +5,12 @@ lane        what is in it                                                       
 ==========  ==================================================================  ===========================
 fast        no marker: pure code, virtual time, short conversations on loopback  ``make test-fast``, parallel
 parallel    the fast lane and ``slow``                                          ``make test``, first part
-serial      ``realtime``: the real clock, real browsers, the bot as a process   ``make test``, second part
+real time   ``realtime``: the real clock, real browsers, the bot as a process   second part, two files at once
+timed       ``timed``: those of them that measure time                          third part, one after the other
 ==========  ==================================================================  ===========================
 
-A test that measures time, or counts on two things happening in a certain order of real time, is marked ``realtime``;
-all others must pass however busy the machine is.
+A test that counts on the real clock stands in one of the folders of ``REAL_TIME_FOLDERS``; one that fails when another
+runs beside it is marked ``timed``. All others must pass however busy the machine is.
 """
 
 from collections.abc import Iterable
@@ -19,8 +20,8 @@ import pytest
 
 TESTS = Path(__file__).parent
 
-SERIAL_FOLDERS = frozenset({"browser", "calls", "clients"})
-"""Folders whose tests drive other programs in real time."""
+REAL_TIME_FOLDERS = frozenset({"browser", "calls", "clients"})
+"""Folders whose tests drive other programs in real time; the Makefile names them, so that no others are read."""
 
 BROWSER_FOLDER = "browser"
 
@@ -32,10 +33,16 @@ def folder_of(path: PurePath) -> str:
 
 
 def mark_folders(items: Iterable[pytest.Item]) -> None:
-    """Mark the tests of whole folders."""
+    """Mark the tests of whole folders.
+
+    Raises:
+        pytest.UsageError: A test outside them counts on the real clock, and would run in no lane.
+    """
     for item in items:
         folder = folder_of(item.path)
-        if folder in SERIAL_FOLDERS:
+        if folder in REAL_TIME_FOLDERS:
             item.add_marker(pytest.mark.realtime)
+        elif item.get_closest_marker("realtime") or item.get_closest_marker("timed"):
+            raise pytest.UsageError(f"{item.nodeid}: move it to one of {sorted(REAL_TIME_FOLDERS)}, see tests/lanes.py")
         if folder == BROWSER_FOLDER:
             item.add_marker(pytest.mark.browser)

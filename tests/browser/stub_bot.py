@@ -18,7 +18,7 @@ WEB = Path(__file__).parents[2] / "web"
 SAMPLE_RATE_HZ = 48_000
 PACKET_SAMPLES = 960
 TONE_HZ = 440
-DEADLINE_SECS = 15.0
+DEADLINE_SECS = 30.0
 
 
 class Tone(MediaStreamTrack):

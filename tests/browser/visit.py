@@ -11,7 +11,7 @@ from playwright.async_api import Browser, ConsoleMessage, Locator, Page, expect
 
 from tests.browser.stub_bot import StubBot
 
-DEADLINE_MS = 15_000
+DEADLINE_MS = 30_000
 """Long, because the machine that runs the tests may be busy: no test waits for it to pass."""
 
 expect.set_options(timeout=DEADLINE_MS)

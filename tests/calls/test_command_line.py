@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+import bot
 from loadtest.bot_process import ROOT, real_bot
 
 
@@ -25,11 +26,15 @@ async def run(*arguments: str, **env: str) -> tuple[int, str]:
     return process.returncode, output.decode()
 
 
-async def test_help_is_enough():
-    (code, text), (serve_code, serve_text) = await asyncio.gather(run("--help"), run("serve", "--help"))
-    assert (code, serve_code) == (0, 0)
+async def test_help_is_enough(capsys):
+    (code, text) = await run("--help")
+    assert code == 0
     assert "serve" in text
     assert "check" in text
+    with pytest.raises(SystemExit) as done:
+        bot.parser().parse_args(["serve", "--help"])
+    assert done.value.code == 0
+    serve_text = capsys.readouterr().out
     for flag in (
         "--stt",
         "--llm",
@@ -45,23 +50,39 @@ async def test_help_is_enough():
     assert "local|scripted|ollama" in serve_text
 
 
-@pytest.mark.parametrize(
-    ("arguments", "env", "line"),
-    [
-        (("serve",), {"LLM": "gpt"}, "error: LLM: "),
-        (("serve", "--port", "x"), {}, "error: PORT: "),
-        (("serve",), {"LLM": "scripted", "PROMPT": "no/such/file"}, "error: PROMPT: "),
-        (("serve", "--workers", "0"), {}, "error: WORKERS: "),
-        (("serve", "--workers", "3"), {"LLM": "scripted", "PROMPT": "no/such/file"}, "error: PROMPT: "),
-        (("check",), {"STT": "ears"}, "error: STT: "),
-    ],
-)
-async def test_a_wrong_setting_stops_the_start_with_one_line(arguments, env, line):
-    code, text = await run(*arguments, **env)
+def is_one_line(code: int, text: str, line: str) -> None:
     assert code == 2
     assert text.splitlines()[-1].startswith(line)
     assert "Traceback" not in text
     assert len(text.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "env", "line"),
+    [
+        (("serve", "--port", "x"), {}, "error: PORT: "),
+        (("serve", "--workers", "0"), {}, "error: WORKERS: "),
+        (("check",), {"STT": "ears"}, "error: STT: "),
+    ],
+)
+def test_a_setting_that_cannot_be_read_is_one_line(arguments, env, line, monkeypatch, capfd):
+    """Before anything is started, so no process of its own is needed to see it."""
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    code = bot.main(arguments)
+    is_one_line(code, "".join(capfd.readouterr()), line)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "env", "line"),
+    [
+        (("serve",), {"LLM": "gpt"}, "error: LLM: "),
+        (("serve",), {"LLM": "scripted", "PROMPT": "no/such/file"}, "error: PROMPT: "),
+        (("serve", "--workers", "3"), {"LLM": "scripted", "PROMPT": "no/such/file"}, "error: PROMPT: "),
+    ],
+)
+async def test_a_wrong_setting_stops_the_start_with_one_line(arguments, env, line):
+    is_one_line(*await run(*arguments, **env), line)
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -94,7 +115,7 @@ async def test_check_times_each_stage():
 async def test_the_log_can_be_json():
     import json
 
-    async with real_bot(LOG_JSON="true") as bot:
+    async with real_bot(LOG_JSON="true") as started:
         pass
-    logged = [json.loads(line) for line in bot.lines if line.startswith("{")]
+    logged = [json.loads(line) for line in started.lines if line.startswith("{")]
     assert any("stt local" in entry["record"]["message"] for entry in logged)

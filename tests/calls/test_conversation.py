@@ -32,6 +32,7 @@ async def until_words(caller: Caller, reply: int, words: int) -> str:
     return heard
 
 
+@pytest.mark.timed
 async def test_two_turns(bot: RealBot) -> None:
     async with Caller(bot.url) as caller:
         for name in ("book_a_room", "go_forward_ten_meters"):
@@ -51,9 +52,10 @@ async def test_two_turns(bot: RealBot) -> None:
     spoken = "".join(word["text"] for word in told(caller, "word-heard"))
     assert spoken == "".join(heard)
     assert [answer["turn_id"] for answer in told(caller, "time-to-answer")] == [1, 2]
-    await bot.until_calls(0, 5)
+    await bot.until_calls(0)
 
 
+@pytest.mark.timed
 async def test_an_interruption_stops_the_voice_and_an_acknowledgement_does_not(bot: RealBot) -> None:
     async with Caller(bot.url) as caller:
         caller.type_text("what can you do")

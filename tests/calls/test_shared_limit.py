@@ -38,7 +38,7 @@ async def test_two_bots_share_their_places_and_live_without_redis():
                     await Caller(first.url).connect()
                 with pytest.raises(CallRefused):
                     await Caller(second.url).connect()
-            await first.until_calls(0, SECS)
+            await first.until_calls(0)
             async with Caller(first.url) as stays, Caller(first.url) as leaves:
                 third = Caller(second.url)
                 asking = asyncio.create_task(until_let_in(third))

@@ -14,12 +14,12 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def test_calls_come_to_a_polite_end() -> None:
-    async with real_bot(GREETING="", DRAIN_SECS="12") as bot, Caller(bot.url) as speaking, Caller(bot.url) as listening:
+    async with real_bot(GREETING="", DRAIN_SECS="20") as bot, Caller(bot.url) as speaking, Caller(bot.url) as listening:
         speaking.type_text("When are you open?")
         await until_state(speaking, "speaking")
         os.kill(bot.pid, signal.SIGTERM)
         for caller in (speaking, listening):
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(45):
                 while not any(played["heard"].strip().endswith("Goodbye.") for played in told(caller, "reply-played")):
                     await asyncio.sleep(0.05)
     answer = told(speaking, "reply-played")[0]

@@ -54,7 +54,7 @@ class Person:
         for page in reversed(self.pages):
             await self.bye(page)
             await page.hangup()
-        await self.bot.until_calls(0, 5)
+        await self.bot.until_calls(0)
 
     def page(self, **fields: object) -> Caller:
         page = Caller(self.bot.url, offer_extras={"requestData": {"caller_token": self.token}, **fields})
@@ -109,6 +109,7 @@ def loud_secs(caller: Caller) -> float:
     return len(caller.recording.sound().loud_secs) * BLOCK_SECS
 
 
+@pytest.mark.timed
 async def test_a_second_tab_takes_the_call_over_with_what_was_being_said(small_bot: RealBot, greeting: Caller) -> None:
     async with Person(small_bot) as person:
         first = await person.call()
@@ -146,6 +147,7 @@ async def test_a_reload_keeps_the_conversation(small_bot: RealBot) -> None:
         assert told(second, "bot-started-speaking") == [], "nobody is greeted twice"
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("leave", [Caller.hangup, Caller.vanish], ids=["closed", "vanished"])
 async def test_a_lost_line_is_held_and_goes_on_where_it_was(
     small_bot: RealBot, greeting: Caller, leave: Callable[[Caller], Awaitable[None]]
@@ -169,6 +171,7 @@ async def test_a_lost_line_is_held_and_goes_on_where_it_was(
         assert loud_secs(greeting) - 0.3 <= heard_secs <= loud_secs(greeting) + again_secs + 0.3
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("down_secs", [1.0, 2.3])
 async def test_what_is_said_while_the_line_is_down_for_a_moment_is_said_afterwards(
     small_bot: RealBot, greeting: Caller, down_secs: float
@@ -199,7 +202,7 @@ async def test_who_does_not_come_back_in_time_is_gone_and_so_is_the_place(small_
         await first.hangup()
         await asyncio.sleep(HOLD_SECS - 1.0)
         assert (await small_bot.health())["calls"] == 1
-        await small_bot.until_calls(0, 5)
+        await small_bot.until_calls(0)
         assert any("the caller did not come back" in line for line in small_bot.lines)
         # It is a new call then, with nothing of the old one's.
         again = await person.call()
@@ -207,6 +210,7 @@ async def test_who_does_not_come_back_in_time_is_gone_and_so_is_the_place(small_
         assert told(again, "conversation") == []
 
 
+@pytest.mark.timed
 async def test_a_new_offer_in_mid_reply_is_not_heard(small_bot: RealBot, greeting: Caller) -> None:
     async with Person(small_bot) as person:
         first = await person.call()
@@ -299,5 +303,5 @@ async def test_who_says_goodbye_is_not_waited_for(bot: RealBot, state: str) -> N
             page.say(clip("go_forward_ten_meters"))
             await until_state(page, state)
         assert await person.bye(page) == 200
-        await bot.until_calls(0, 5)
+        await bot.until_calls(0, 10)
     assert any("the caller hung up" in line for line in bot.lines[lines:])

@@ -112,7 +112,7 @@ async def test_four_calls_spread_and_each_is_heard(house: House) -> None:
         await asyncio.gather(*(converses(caller) for caller in callers[:3]), said)
         await until_told(callers[3], "bot-started-speaking")
         assert any("forward" in said["text"].lower() for said in told(callers[3], "user-transcription"))
-    await house.bot.until_calls(0, SECS)
+    await house.bot.until_calls(0)
 
 
 async def test_what_concerns_a_call_reaches_its_worker(house: House) -> None:
@@ -178,7 +178,7 @@ async def test_a_full_house_has_one_line_and_the_first_in_it_gets_the_next_place
         assert await waiting[1].bye(waiting[1].pages[-1]) == 200
         for person in waiting:
             await person.pages[-1].hangup()
-    await house.bot.until_calls(0, SECS)
+    await house.bot.until_calls(0)
 
 
 async def test_from_elsewhere_nothing_is_told_without_the_token(house: House) -> None:
@@ -195,6 +195,7 @@ async def test_from_elsewhere_nothing_is_told_without_the_token(house: House) ->
                     assert (await answer.json())["code"] == "no_token_set"
 
 
+@pytest.mark.timed
 async def test_a_worker_that_is_killed_is_replaced_and_the_others_do_not_notice(house: House) -> None:
     async with AsyncExitStack() as stack:
         callers = [await stack.enter_async_context(Caller(house.bot.url)) for _ in range(4)]
@@ -227,33 +228,36 @@ async def test_a_worker_that_is_killed_is_replaced_and_the_others_do_not_notice(
             await converses(caller)
             arrivals = np.array([packet.arrival_secs for packet in caller.recording.packets])
             assert np.max(np.diff(arrivals)) <= MAX_GAP_SECS
-    await house.bot.until_calls(0, SECS)
+    await house.bot.until_calls(0)
 
 
-async def test_a_stop_lets_the_calls_of_all_workers_come_to_an_end() -> None:
-    async with real_bot(**SETTINGS) as bot:
-        house = House(bot)
-        pids = house.pids
-        async with Caller(bot.url) as speaking, Caller(bot.url) as listening:
-            speaking.type_text("When are you open?")
-            await until_state(speaking, "speaking")
-            for pid in (bot.pid, *pids):  # as a supervisor does that signals all processes of a service
-                os.kill(pid, signal.SIGTERM)
+async def test_a_stop_lets_the_calls_of_all_workers_come_to_an_end(house: House) -> None:
+    """The last of those who share the house."""
+    bot, pids = house.bot, house.pids
+    async with Caller(bot.url) as speaking, Caller(bot.url) as listening:
+        speaking.type_text("When are you open?")
+        await until_state(speaking, "speaking")
+        for pid in (bot.pid, *pids):  # as a supervisor does that signals all processes of a service
+            os.kill(pid, signal.SIGTERM)
 
-            async def refuses() -> bool:
-                with pytest.raises(CallRefused) as refused:
-                    await Caller(bot.url).connect()
-                return refused.value.body["code"] == "stopping"
+        async def refuses() -> bool:
+            with pytest.raises(CallRefused) as refused:
+                await Caller(bot.url).connect()
+            return refused.value.body["code"] == "stopping"
 
-            await until(refuses)
+        await until(refuses)
 
-            async def parted() -> bool:
-                last = [told(caller, "reply-played")[-1:] for caller in (speaking, listening)]
-                return all(played and played[0]["heard"].strip().endswith("Goodbye.") for played in last)
+        async def parted() -> bool:
+            last = [told(caller, "reply-played")[-1:] for caller in (speaking, listening)]
+            return all(played and played[0]["heard"].strip().endswith("Goodbye.") for played in last)
 
-            await until(parted)
+        await until(parted)
     assert not told(speaking, "reply-played")[0]["cut"]
-    assert not any(is_running(pid) for pid in pids)
+
+    async def gone() -> bool:
+        return not any(is_running(pid) for pid in (bot.pid, *pids))
+
+    await until(gone)
 
 
 async def kill_what_started(workers: list[int]) -> None:

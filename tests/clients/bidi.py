@@ -96,7 +96,7 @@ class BiDi:
         assert result["type"] == "success", result
         return json.loads(result["result"]["value"])
 
-    async def until(self, expression: str, timeout_secs: float = 20.0) -> None:
+    async def until(self, expression: str, timeout_secs: float = 40.0) -> None:
         """Wait until an expression is true."""
         async with asyncio.timeout(timeout_secs):
             while not await self.run(f"return Boolean({expression})"):

@@ -15,7 +15,7 @@ from tests.transports.test_server import Limits
 from transports.server import make_app
 from transports.webrtc import WebRTCCall
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.browser, pytest.mark.timed, pytest.mark.asyncio(loop_scope="session")]
 
 LISTEN = """async () => {
     const pc = (window.pc = new RTCPeerConnection());

@@ -2,14 +2,10 @@
 
 import argparse
 
-import pytest
-
 from bench.resources import add_baseline, baseline_bot, baseline_name, baseline_script
 from loadtest import scoring
 from loadtest.caller import Caller
 from tests.calls.conftest import clip
-
-pytestmark = pytest.mark.realtime
 
 
 async def test_the_default_baseline_answers_a_caller():
