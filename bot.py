@@ -114,7 +114,8 @@ def build_pipeline(call: Call, services: Services, log: CallLog) -> Pipeline:
 async def run_call(call: Call, services: Services, book: CallBook | None = None) -> None:
     """Run a call's pipeline until the call closes; what happens in it is kept in the book."""
     now = asyncio.get_running_loop().time()
-    log = CallLog(call, (book or CallBook()).open(call.pc_id, now=now, quality=lambda: call.quality))
+    call_id = call.pc_id  # a caller who comes back brings another one
+    log = CallLog(call, (book or CallBook()).open(call_id, now=now, quality=lambda: call.quality))
     worker = PipelineWorker(
         build_pipeline(call, services, log),
         params=PipelineParams(audio_in_sample_rate=16_000, audio_out_sample_rate=24_000),
@@ -133,7 +134,7 @@ async def run_call(call: Call, services: Services, book: CallBook | None = None)
         await running
     finally:
         closed.cancel()
-        services.forget_call(call.pc_id)
+        services.forget_call(call_id)
         log.close()
 
 

@@ -57,6 +57,11 @@ class Beat(NamedTuple):
 class InProcessCall:
     """One call; :func:`calling` runs it.
 
+    Args:
+        pc_id: Its name.
+        room_rms: The level of the room around the caller. 0: the microphone is muted, as of one who types; then there
+            is nothing for the bot to judge, which takes most of a call's computing.
+
     Attributes:
         began_secs: Monotonic time of the first beat.
         beats: What the playout did in each beat.
@@ -65,9 +70,10 @@ class InProcessCall:
         messages: What the client was told: (seconds, type, data); a ``server-message`` has the type that it carries.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, pc_id: str = "in-process", room_rms: float = ROOM_RMS) -> None:
         self.closed = asyncio.Event()
-        self.pc_id = "in-process"
+        self.pc_id = pc_id
+        self._room_rms = room_rms
         self.close_reason = ""
         self.quality: dict[str, float] = {}
         self.identity: CallerIdentity | None = None
@@ -175,7 +181,7 @@ class InProcessCall:
             await asyncio.sleep(began + self.now - loop.time())
 
     def _next_packet(self) -> bytes:
-        packet = self._room.standard_normal(IN_SAMPLES) * ROOM_RMS
+        packet = self._room.standard_normal(IN_SAMPLES) * self._room_rms
         said, self._saying = self._saying[:IN_SAMPLES], self._saying[IN_SAMPLES:]
         packet[: len(said)] += said
         return np.clip(packet, -32768, 32767).astype(np.int16).tobytes()

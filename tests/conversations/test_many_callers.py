@@ -1,4 +1,4 @@
-"""Ten callers and a vendor that refuses: nobody is left in silence, nothing is asked too early, all recovers."""
+"""Many callers and a vendor that refuses: nobody is left in silence, nothing is asked too early, all recovers."""
 
 import asyncio
 import contextlib
@@ -11,13 +11,17 @@ import pytest
 from emulators import groq
 from emulators.faults import Kind, Vendor
 from loadtest.in_process import LOUD_RMS, InProcessCall, calling
-from processors.services import Services
+from processors.prompt import system_prompt
+from processors.services import make_language_model
 from settings import Settings
 from tests.emulators.serving import serving
+from tests.loadtest.quick_bot import QuickServices, QuickVoice
 
 pytestmark = pytest.mark.slow
 
-CALLERS = 10
+TEN = 10
+SOME = 5
+"""As many as it takes where what is seen does not depend on how many they are."""
 QUIET_SECS = 1.5
 AGAIN_SECS = 3.0
 EVERY_SECS = 5.0
@@ -26,7 +30,7 @@ MODELS = {"openai/gpt-oss-120b": WIDE, "openai/gpt-oss-20b": WIDE}
 
 
 @contextlib.asynccontextmanager
-async def ten_callers(*faults, **profile):
+async def many_callers(number, *faults, **profile):
     rules = [{"vendor": Vendor.GROQ, **fault} for fault in faults]
     async with serving(groq.make_app, *rules, groq_models=MODELS, **profile) as (world, host):
         settings = Settings(
@@ -40,11 +44,11 @@ async def ten_callers(*faults, **profile):
             greeting="",
             bank_file=":memory:",
         )
-        services = await Services.load(settings)
+        model = make_language_model(settings)
+        services = QuickServices(settings, system_prompt(settings, with_tools=False), model, QuickVoice())
         async with contextlib.AsyncExitStack() as stack:
-            calls = [await stack.enter_async_context(calling(services, InProcessCall())) for _ in range(CALLERS)]
-            for number, call in enumerate(calls):
-                call.pc_id = f"caller {number}"
+            callers = [InProcessCall(f"caller {each}", room_rms=0) for each in range(number)]
+            calls = [await stack.enter_async_context(calling(services, call)) for call in callers]
             yield calls, world, services
         assert services.language_model._policy.calls_remembered == 0, "their calls are over"
         await services.close()
@@ -109,7 +113,7 @@ async def test_a_storm_of_refusals_leaves_no_caller_in_silence(virtual, variant)
     if retry_after == "date":
         retry_after = email.utils.formatdate(time.time() + 25, usegmt=True)
     storm = {"kind": Kind.STATUS, "status": 429, "retry_after": retry_after, "from_secs": 6, "until_secs": 22}
-    async with ten_callers(storm) as (calls, world, services):
+    async with many_callers(TEN if variant == "two seconds" else SOME, storm) as (calls, world, services):
         results = await asyncio.gather(*(ask_each_five_secs(call, n, 7) for n, call in enumerate(calls)))
         refused = [entry for entry in world.log.entries() if entry.status == 429]
         entries = world.log.entries()
@@ -132,7 +136,7 @@ async def test_a_storm_of_refusals_leaves_no_caller_in_silence(virtual, variant)
     "fault", [{"kind": Kind.QUOTA_GONE}, {"kind": Kind.STATUS, "status": 429, "retry_after": "3600"}]
 )
 async def test_with_nothing_left_each_caller_hears_one_clear_sentence(virtual, fault):
-    async with ten_callers({**fault, "from_secs": 6}) as (calls, world, services):
+    async with many_callers(SOME, {**fault, "from_secs": 6}) as (calls, world, services):
         results = await asyncio.gather(*(ask_each_five_secs(call, n, 4) for n, call in enumerate(calls)))
         entries = world.log.entries()
         about = services.gateway()
@@ -147,7 +151,7 @@ async def test_with_nothing_left_each_caller_hears_one_clear_sentence(virtual, f
 
 async def test_the_next_model_takes_the_turn_at_once(virtual):
     storm = {"kind": Kind.STATUS, "status": 429, "retry_after": "2", "models": ["openai/gpt-oss-120b"], "from_secs": 4}
-    async with ten_callers(storm) as (calls, world, _):
+    async with many_callers(SOME, storm) as (calls, world, _):
         results = await asyncio.gather(*(ask_each_five_secs(call, n, 3) for n, call in enumerate(calls)))
     for call, turns in zip(calls, results, strict=True):
         check_quiet(call)
@@ -156,7 +160,7 @@ async def test_the_next_model_takes_the_turn_at_once(virtual):
 
 async def test_a_vendor_gone_for_half_a_minute_is_told_and_found_again(virtual):
     gone = {"kind": Kind.RESET, "from_secs": 6, "until_secs": 36}
-    async with ten_callers(gone) as (calls, world, _):
+    async with many_callers(SOME, gone) as (calls, world, _):
         results = await asyncio.gather(*(ask_each_five_secs(call, n, 10) for n, call in enumerate(calls)))
         entries = world.log.entries()
     for call, turns in zip(calls, results, strict=True):
@@ -164,3 +168,10 @@ async def test_a_vendor_gone_for_half_a_minute_is_told_and_found_again(virtual):
         assert "open" in words(turns)[-1]
     well = [entry.at_secs for entry in entries if entry.status == 200 and entry.at_secs > 36]
     assert min(well) < 41
+
+
+async def test_nothing_is_kept_of_a_caller_who_came_back_by_another_connection(virtual):
+    async with many_callers(1) as ([call], *_):
+        (said,) = words(await ask_each_five_secs(call, 0, 1))
+        assert "open" in said
+        call.pc_id = "the connection after it"
