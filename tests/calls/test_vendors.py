@@ -16,7 +16,8 @@ from loadtest.caller import Caller
 from tests.calls.conftest import SECS, clip, told
 from tests.calls.test_conversation import understood
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+# Alone, for the bot has little patience: where a vendor is late, a spare one takes its place.
+pytestmark = [pytest.mark.timed, pytest.mark.asyncio(loop_scope="session")]
 
 KEYS = {
     "DEEPGRAM_API_KEY": "dg5f0c2b9a7e4d1386_seen_by_nobody",
