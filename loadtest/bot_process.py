@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 START_SECS = 90.0
 STOP_SECS = 20.0
 PATIENCE_SECS = 30.0
+"""How long callers are waited for who are about to go."""
 
 
 @dataclass
