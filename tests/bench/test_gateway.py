@@ -8,6 +8,7 @@ from emulators.profile import load_profile
 from loadtest import virtual_time
 
 
+@pytest.mark.slow
 def test_thirty_callers_under_one_accounts_limits_all_get_answers():
     row = virtual_time.run(run("30 callers x 3", 30, 3, load_profile("seed")))
     assert (row.requests, row.success_pct, row.silent, row.too_early) == (90, 100.0, 0, 0)

@@ -8,7 +8,7 @@ import pytest
 from loadtest.bot_process import real_bot
 from loadtest.caller import Caller, CallRefused
 from tests.calls.conftest import SECS, until_told
-from tests.gateway.test_shared import running_redis
+from tests.calls.test_redis import running_redis
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),

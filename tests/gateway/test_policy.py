@@ -171,6 +171,7 @@ def test_the_rest_of_a_reply_does_not_stand_in_line_again():
     assert all(wish.answered_at is not None for wish in town.wishes)
 
 
+@pytest.mark.slow
 def test_a_call_that_asks_all_the_time_does_not_hold_the_others_up():
     limits = {"a": {**WIDE, "rpm": 30}}
     town = Town(limits, known={"a": {Quota.REQUESTS_PER_MINUTE: 30.0}}, params=PolicyParams(max_wait_secs=300))
@@ -192,6 +193,7 @@ def test_a_call_that_asks_all_the_time_does_not_hold_the_others_up():
     st.sampled_from([None, (10, 40, Cause.BUSY, 2.0), (10, 40, Cause.BUSY, None), (5, 65, Cause.FAULT, None)]),
     st.booleans(),
 )
+@pytest.mark.slow
 def test_random_arrivals_lose_nothing_starve_nobody_and_never_overdraw(arrivals, seed, storm, is_known):
     storms = [dict(zip(("from", "until", "cause", "after"), storm, strict=True))] if storm else []
     town = Town(SEED, known=KNOWN if is_known else None, seed=seed, storms=storms)

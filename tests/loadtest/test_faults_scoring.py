@@ -138,6 +138,7 @@ def mixed(secs: float, *placed: tuple[float, np.ndarray]) -> np.ndarray:
     return np.clip(out, -32768, 32767).astype(np.int16)
 
 
+@pytest.mark.slow
 async def test_two_voices_at_once_are_heard_and_one_after_the_other_are_not():
     first = await sentence("Our branches are open from nine to five on weekdays.")
     second = await sentence("On which day, and at what time?")

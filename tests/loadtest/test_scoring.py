@@ -129,6 +129,7 @@ def test_nothing_received_is_judged_as_nothing():
 
 
 @given(st.integers(-20_000, 20_000), st.integers(0, 5_000))
+@pytest.mark.slow
 def test_missing_and_repeated_samples_are_counted_exactly(missing, noise_seed):
     voice = np.random.default_rng(noise_seed).integers(-8_000, 8_000, 96_000).astype(np.int16)
     cut = 48_000

@@ -73,6 +73,7 @@ async def running_redis():
         await server.stop()
 
 
+@pytest.mark.timed
 async def test_no_two_processes_take_the_same_last_request():
     async with running_redis() as server:
         budgets = [RedisBudget.at(server.url) for _ in range(4)]
@@ -94,6 +95,7 @@ async def test_all_limits_are_taken_from_or_none():
         await budget.close()
 
 
+@pytest.mark.timed
 async def test_without_redis_each_counts_for_itself():
     async with running_redis() as server:
         budget = RedisBudget.at(server.url)
@@ -159,6 +161,7 @@ async def test_two_processes_share_the_calls():
         await one.close()
 
 
+@pytest.mark.timed
 async def test_a_process_that_dies_gives_its_places_back(monkeypatch):
     monkeypatch.setattr("gateway.shared_places.HELD_SECS", 0.3)
     monkeypatch.setattr("gateway.shared_places.SAY_AGAIN_SECS", 0.1)
