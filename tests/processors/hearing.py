@@ -27,7 +27,8 @@ def silence(secs: float) -> np.ndarray:
 class Caller:
     """Feeds a recogniser; keeps what it says, with the loop's time.
 
-    ``stopped_at`` holds when the VAD said that speech had stopped.
+    ``stopped_at`` holds when the VAD said that speech had stopped; ``late_secs`` is how late the busiest moment of this
+    machine made the caller itself, which is no fault of the recogniser's.
     """
 
     def __init__(self, recogniser) -> None:
@@ -35,6 +36,7 @@ class Caller:
         self.told: list[tuple[float, Transcript]] = []
         self.errors: list[RecogniserError] = []
         self.stopped_at: list[float] = []
+        self.late_secs = 0.0
         self._silero, self._gate = SileroStream(), SpeechGate()
 
     async def __aenter__(self):
@@ -65,13 +67,19 @@ class Caller:
             if change == "stopped":
                 self.recogniser.speech_stopped()
                 self.stopped_at.append(loop.time())
-            await asyncio.sleep(began + (index + 1) * WINDOW_SECS - loop.time())
+            await self._sleep_until(began + (index + 1) * WINDOW_SECS)
 
-    async def until(self, condition, timeout_secs: float = 4.0) -> None:
+    async def until(self, condition, timeout_secs: float = 30.0) -> None:
         """Go on listening until a condition holds."""
+        loop = asyncio.get_running_loop()
         async with asyncio.timeout(timeout_secs):
             while not condition():
-                await asyncio.sleep(0.01)
+                await self._sleep_until(loop.time() + 0.01)
+
+    async def _sleep_until(self, at: float) -> None:
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(at - loop.time())
+        self.late_secs = max(self.late_secs, loop.time() - at)
 
     def finals(self) -> list[str]:
         """Each segment's last final text, in order."""

@@ -137,7 +137,7 @@ async def test_a_model_that_is_gone_says_so():
         (429, "slow down", {}, "HTTP 429: too many requests", True, None, Cause.BUSY),
         (498, "capacity_exceeded", {}, "HTTP 498", True, None, Cause.BUSY),
         (500, "oops", {}, "HTTP 500: the vendor has a fault", True, None, Cause.FAULT),
-        (413, "Request too large", {}, "HTTP 413", False, None, Cause.REQUEST),
+        (413, "Request too large", {}, "HTTP 413: the prompt is too long", False, None, Cause.SIZE),
         (401, "Invalid API Key", {}, r"refuses the key \(HTTP 401\); set GROQ_API_KEY", False, None, Cause.KEY),
     ],
 )

@@ -166,7 +166,7 @@ async def test_warming_reads_the_prompt_and_one_token():
 
 @pytest.mark.parametrize(
     ("status", "cause"),
-    [(400, "request"), (401, "key"), (403, "key"), (404, "fault"), (413, "request"), (422, "request"), (429, "busy"),
+    [(400, "request"), (401, "key"), (403, "key"), (404, "fault"), (413, "size"), (422, "request"), (429, "busy"),
      (500, "fault"), (503, "fault")],
 )  # fmt: skip
 async def test_an_error_says_whom_it_concerns(status, cause):

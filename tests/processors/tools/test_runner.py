@@ -328,7 +328,7 @@ async def test_a_tool_on_its_own_thread_speaks_hangs_up_keeps_and_is_cut():
     class Notes(list):
         pass
 
-    stopped = threading.Event()
+    started, stopped = threading.Event(), threading.Event()
 
     @tool()
     async def speak(context: ToolContext, text: str) -> str:
@@ -341,6 +341,7 @@ async def test_a_tool_on_its_own_thread_speaks_hangs_up_keeps_and_is_cut():
     @tool()
     async def wait() -> str:
         """Wait."""
+        started.set()
         try:
             await asyncio.sleep(60)
         finally:
@@ -353,9 +354,9 @@ async def test_a_tool_on_its_own_thread_speaks_hangs_up_keeps_and_is_cut():
     assert outputs(conversation) == ["True, tool, 1"]
     assert (phone.said, phone.hung_up) == (["Hello."], 1)
     waiting = asyncio.create_task(runner.run(1, [call("wait")], phone))
-    await asyncio.sleep(0.1)
+    assert await asyncio.to_thread(started.wait, 60)
     waiting.cancel()
-    assert await asyncio.to_thread(stopped.wait, 10)
+    assert await asyncio.to_thread(stopped.wait, 60)
     assert outputs(conversation)[-1] == CANCELLED
 
 
