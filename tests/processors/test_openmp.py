@@ -14,7 +14,7 @@ import pytest
 
 from processors import downloads
 from processors.downloads import Member, Wheel
-from processors.llm import local, openmp
+from processors.llm import llama_server, openmp
 from processors.llm.base import LanguageModelError
 from processors.llm.local import LocalModel
 
@@ -135,7 +135,7 @@ async def test_a_library_that_cannot_be_loaded_is_an_error_of_one_line(monkeypat
     def cannot(_name):
         raise failure
 
-    monkeypatch.setattr(local.importlib, "import_module", cannot)
+    monkeypatch.setattr(llama_server.importlib, "import_module", cannot)
     own = tmp_path / "own.gguf"
     own.write_bytes(b"GGUF")
     model = LocalModel(own)
