@@ -506,6 +506,14 @@ class CallerHangsUpFrame(SystemFrame):
 
 
 @dataclass
+class CallHoldComesFrame(SystemFrame):
+    """A hold is about to begin: what follows, up to its :class:`CallHoldFrame`, is silence that nobody kept.
+
+    It brings whoever was speaking to an end. No reply is prepared to a pause of that kind: nobody waits for one.
+    """
+
+
+@dataclass
 class CallHoldFrame(SystemFrame):
     """The call is put on hold, or goes on: until then nobody is heard, nothing is played and no time passes.
 

@@ -6,7 +6,7 @@ from typing import Final, Protocol, runtime_checkable
 from pipecat.frames.frames import CancelFrame, EndFrame, Frame, InputAudioRawFrame, StartFrame
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
-from processors.frames import INPUT_SAMPLE_RATE_HZ, CallHoldFrame, UserTextFrame
+from processors.frames import INPUT_SAMPLE_RATE_HZ, CallHoldComesFrame, CallHoldFrame, UserTextFrame
 from transports.receive import FRAME_MS, SILENCE
 
 HOLD_SILENCE_MS: Final = 2_000
@@ -83,6 +83,7 @@ class CallInput(FrameProcessor):
             return
         self.on_hold = frame.on
         if frame.on:
+            await self.push_frame(CallHoldComesFrame())
             for _ in range(HOLD_SILENCE_MS // FRAME_MS):
                 await self._push_audio(SILENCE)
         await self.push_frame(frame)

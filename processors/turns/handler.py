@@ -33,6 +33,7 @@ from processors.frames import (
     WINDOW_SAMPLES,
     AudioWindowFrame,
     CallErrorFrame,
+    CallHoldComesFrame,
     CallHoldFrame,
     ClientReadyFrame,
     DecisionCardFrame,
@@ -158,6 +159,7 @@ class InterruptionHandler(InlineAudio, FrameProcessor):
         super().__init__(name="interruptions")
         self.machine = machine
         self._hold = Hold(machine)
+        self._hold_comes = False
         self._hang_up = hang_up
         self._on_turn_ended_early = on_turn_ended_early
         self._params = params or HandlerParams()
@@ -221,9 +223,13 @@ class InterruptionHandler(InlineAudio, FrameProcessor):
                 else:
                     await self._feed(ev.TextTyped(frame.text))
                 return
+            case CallHoldComesFrame():
+                self._hold_comes = True
+                return
             case CallHoldFrame():
                 await self.push_frame(frame, direction)
                 await (self._begin_hold() if frame.on else self._end_hold())
+                self._hold_comes = False
                 return
             case ClientReadyFrame():
                 await self._feed(ev.ClientReady(greets=bool(self._params.greeting)))
@@ -262,6 +268,8 @@ class InterruptionHandler(InlineAudio, FrameProcessor):
     async def _tell_words(self) -> None:
         """Pass the words so far on, if somebody reads along."""
         turn_id, text = self.machine.words_so_far
+        if self._hold.on:
+            return
         if self._params.tells_words and text and self.machine.state is State.USER_SPEAKING:
             await self.push_frame(UserWordsFrame(turn_id, text))
 
@@ -368,6 +376,8 @@ class InterruptionHandler(InlineAudio, FrameProcessor):
                 await self.push_frame(UserTurnFrame(turn_id, reply_id, text))
             case ev.KeepTurn(turn_id, text):
                 await self.push_frame(UserTurnFrame(turn_id, 0, text, wants_reply=False))
+            case ev.Guess(_, text) if text and self._hold_comes:
+                pass  # the pause is the hold's own: the reply is asked for when the call goes on
             case ev.Guess(turn_id, text):
                 await self.push_frame(UserGuessFrame(turn_id, text))
             case ev.Say():

@@ -100,6 +100,7 @@ async def test_on_hold_nobody_listens_and_a_question_before_it_is_answered_after
         await c.until_state("speaking")
         await c.until_state("listening")
         assert heard(c) == ["Which day?"]
+    assert len(model.prompts) == 1
     assert "stop" not in str(model.prompts).lower()
 
 
