@@ -13,7 +13,7 @@ from typing import Any, Final
 import aiohttp
 
 ROOT = Path(__file__).resolve().parents[1]
-START_SECS = 90.0
+START_SECS = 300.0  # a first start with the local model reads its prompt, which takes a busy machine minutes
 STOP_SECS = 20.0
 PATIENCE_SECS = 30.0
 """How long callers are waited for who are about to go."""

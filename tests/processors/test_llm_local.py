@@ -169,7 +169,7 @@ QUESTION = "Could you please tell me at what time your branch in the old town op
 
 
 async def until_read(model) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(300):
         while model._reader._task is not None:
             await asyncio.sleep(0.02)
 
