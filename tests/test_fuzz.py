@@ -21,6 +21,7 @@ def runner() -> Iterator[asyncio.Runner]:
         runner.run(SERVER.close())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ALL, ids=[target.name for target in ALL])
 def test_no_input_breaks_it(target: Target, runner: asyncio.Runner) -> None:
     unseen: list[dict] = []

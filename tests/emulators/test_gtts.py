@@ -29,7 +29,7 @@ class Elsewhere(gtts.gTTS):
 
 
 async def fetch(where, text, **options):
-    speech = Elsewhere(text, lang_check=False, **{"lang": "en", "timeout": 2.0, **options})
+    speech = Elsewhere(text, lang_check=False, **{"lang": "en", "timeout": 20.0, **options})
     speech.where = where
     file = io.BytesIO()
     await asyncio.to_thread(speech.write_to_fp, file)
