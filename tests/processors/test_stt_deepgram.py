@@ -57,7 +57,6 @@ def log():
     logger.remove(sink)
 
 
-@pytest.mark.realtime
 @pytest.mark.parametrize("model", ["nova-3", "flux-general-en"])
 async def test_words_come_soon_after_speech_and_before_its_end(model):
     async with emulator() as server, Caller(DeepgramRecogniser(params(server, model))) as caller:
@@ -102,7 +101,6 @@ async def test_silence_and_noise_have_no_words():
         assert caller.words() == ""
 
 
-@pytest.mark.realtime
 async def test_a_muted_call_keeps_its_connection_and_hears_what_comes_then(monkeypatch):
     monkeypatch.setattr("emulators.deepgram.IDLE_SECS", 1.0)
     monkeypatch.setattr("processors.stt.deepgram.KEEP_ALIVE_SECS", 0.3)
@@ -116,7 +114,6 @@ async def test_a_muted_call_keeps_its_connection_and_hears_what_comes_then(monke
         assert entry.detail["KeepAlive"] >= 5
 
 
-@pytest.mark.realtime
 @pytest.mark.parametrize("how", [Kind.DROP, Kind.CLOSE])
 async def test_a_lost_connection_costs_no_word_and_repeats_none(how):
     await asyncio.gather(*(_loses_no_word(how, at_ms) for at_ms in (300, 1500, 3300)))
@@ -134,7 +131,6 @@ async def _loses_no_word(how, at_ms):
         assert caller.words() == f"{METERS} stop"
 
 
-@pytest.mark.realtime
 async def test_a_frozen_peer_is_noticed_within_two_seconds():
     rule = fault(Kind.STOP_READING, after_ms=800, limit=1)
     async with emulator(rule) as server, Caller(DeepgramRecogniser(params(server))) as caller:
@@ -157,7 +153,6 @@ async def test_a_wrong_key_is_said_and_not_tried_again(log):
     assert not any(KEY in line for line in log)
 
 
-@pytest.mark.realtime
 async def test_too_many_streams_means_to_wait():
     rule = fault(Kind.STATUS, status=429, retry_after="1", limit=1)
     async with emulator(rule) as server, Caller(DeepgramRecogniser(params(server))) as caller:
@@ -184,7 +179,6 @@ BROKEN = [
 ]
 
 
-@pytest.mark.realtime
 @pytest.mark.parametrize("rules", [BROKEN[at : at + 5] for at in range(0, len(BROKEN), 5)])
 async def test_whatever_is_wrong_the_second_recogniser_hears_every_word_once(rules):
     """Several calls at a time, each with a fault of its own: they take seconds of real time."""
@@ -202,7 +196,6 @@ async def _hears_every_word_once(rule):
         assert caller.errors == []
 
 
-@pytest.mark.realtime
 async def test_the_first_choice_is_back_when_it_is_well_again():
     rule = fault(Kind.STATUS, status=503, until_secs=1.5)
     async with emulator(rule) as server, Caller(chain(server)) as caller:
