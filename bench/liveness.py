@@ -50,6 +50,7 @@ EVENTS: Final[dict[str, Callable[[TurnMachine], ev.Event]]] = {
     "words": _stop,
     "more words": lambda m: ev.Words("a table for two", m._last_sound_id + 1, True, 0.9),
     "some words": lambda m: ev.Words("please", m._last_sound_id, False, 0.6),
+    "eager words": lambda m: ev.Words("please stop", m._last_sound_id, False, 0.6, eager=True),
     "digits": lambda m: ev.Words("six six one", m._last_sound_id + 2, True, 0.9),
     "no words": lambda m: ev.Words("", m._last_sound_id, True, 0.9),
     "early words": lambda m: ev.EarlyWords("what is my balance", m._last_sound_id, False),

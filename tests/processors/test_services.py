@@ -91,7 +91,8 @@ async def test_the_prompt_comes_from_a_file(tmp_path):
     path = tmp_path / "prompt.txt"
     path.write_text("You are a baker.\n")
     services = await Services.load(settings(prompt=str(path), tools=["none"]))
-    assert services.system_prompt == f"You are a baker.\n\n{VOICE_RULES}\n\n{WITHOUT_TOOLS}"
+    other = "If the caller speaks another language, say in one sentence that you can help in English only."
+    assert services.system_prompt == f"You are a baker.\n\n{VOICE_RULES}\n\n{WITHOUT_TOOLS}\n\n{other}"
     await services.close()
     path.write_text(" ")
     with pytest.raises(SettingsError, match="PROMPT: .* is empty"):
@@ -112,7 +113,9 @@ async def test_settings_reach_who_uses_them():
     )
     assert services.system_prompt.startswith("You answer the phone of a bank's help line.")
     assert services.system_prompt.endswith(
-        f"{WITH_TOOLS}\n\nAlways answer in German, whatever language this text is in."
+        f"{WITH_TOOLS}\n\n"
+        "If the caller speaks another language, say in one sentence that you can help in German only.\n\n"
+        "Always answer in German, whatever language this text is in."
     )
     assert "LLM=scripted speaks English, hardly German." in services.warnings
     assert services.vad_params.stop_ms == 300
