@@ -81,7 +81,7 @@ def rich_machines() -> Iterator[TurnMachine]:
     rng = random.Random(7)
     for mode in MODES:
         machine = TurnMachine(TurnParams(mode=mode, **EVERYTHING))
-        for _ in range(60):
+        for _ in range(120):
             machine = step(machine, rng.choice([name for name in EVENTS if name != "hung up"]), rng.choice((0.0, 0.1)))
             yield machine
 
