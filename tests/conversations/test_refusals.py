@@ -85,4 +85,4 @@ async def test_a_quota_that_is_gone_is_one_clear_sentence_for_each_turn(virtual,
         errors = [played["error"] for played in c.told("reply-played") if played["error"]]
     assert longest_silence_ms(c.levels(), signs_of(c.messages), debts) <= LIMIT_MS
     assert len(errors) == 2
-    assert all("tokens per day (TPD)" in error for error in errors)
+    assert all("the day's quota is used up" in error for error in errors), "not in the vendor's words"
