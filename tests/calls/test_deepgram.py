@@ -18,6 +18,8 @@ from processors.stt.moonshine import MoonshineRecogniser
 from tests.emulators.serving import serving
 from tests.processors.hearing import Caller, clip, silence
 
+pytestmark = pytest.mark.timed
+
 KEY = "dg_secret_key_of_a_test"
 METERS = "go forward ten meters"
 """What the clip says; recognisers write "ten" or "10"."""
