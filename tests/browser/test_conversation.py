@@ -154,6 +154,7 @@ async def converse(playwright: Playwright, bot: RealBot, recording: Path, answer
     return transcript
 
 
+@pytest.mark.timed
 async def test_a_conversation_of_two_turns(playwright_driver: Playwright, tmp_path: Path) -> None:
     async with real_bot(TRANSCRIPTS="full") as bot:
         transcript = await converse(playwright_driver, bot, tmp_path / "microphone.wav", 6.0)
