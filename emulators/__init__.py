@@ -6,3 +6,8 @@ the internet. ``python -m emulators --help`` says how to run them. The bot never
 
 All latencies are assumed, from a profile (:mod:`emulators.profile`); none is measured at a vendor.
 """
+
+import os
+
+# Read at NumPy's import: its threads would spin on the cores of what is measured.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
