@@ -46,8 +46,10 @@ class Phase:
 
     Attributes:
         calls_lost: Calls that ended.
-        holes: Packets of the bot's voice that came more than 60 ms late or were never made.
-        late_max_ms: The latest of them.
+        holes: Packets of the bot's voice that came more than 60 ms late or were never made, where the callers' own
+            process was not the late one.
+        holes_of_callers: Those that came so late because the callers' process did not look.
+        late_max_ms: The latest of all.
         answer_p50_ms: From the end of what was said to the answer.
         answer_p95_ms: The same, 95th percentile.
         answers: How many there were.
@@ -58,6 +60,7 @@ class Phase:
 
     calls_lost: int
     holes: int
+    holes_of_callers: int
     late_max_ms: float
     answer_p50_ms: float
     answer_p95_ms: float
@@ -103,18 +106,25 @@ class Mark:
 def judge(callers: Sequence[Caller], begin: Mark, end: Mark) -> Phase:
     """What these callers met between two moments; takes a while, so when the calls are over."""
     parts: list[Recording] = []
-    lost = 0
+    lost = late = late_by_callers = 0
+    late_max_ms = 0.0
     for caller, (p0, s0, l0), (p1, s1, l1) in zip(callers, begin.lengths, end.lengths, strict=True):
         whole = caller.recording
-        parts.append(Recording(packets=whole.packets[p0:p1], said=whole.said[s0:s1], slip_secs=whole.slip_secs[l0:l1]))
+        part = Recording(packets=whole.packets[p0:p1], said=whole.said[s0:s1], slip_secs=whole.slip_secs[l0:l1])
+        parts.append(part)
         lost += p1 == p0 or end.at_secs - whole.packets[p1 - 1].arrival_secs > LOST_SECS
-    late_ms = np.concatenate([scoring.lateness_ms(part.packets) for part in parts])
+        late_ms = scoring.lateness_ms(part.packets)
+        late_max_ms = max(late_max_ms, float(late_ms.max(initial=0.0)))
+        of_bot_ms = late_ms - callers_lateness_ms(part, begin.at_secs, end.at_secs)
+        late += int(np.sum(of_bot_ms > LATE_MS))
+        late_by_callers += int(np.sum((late_ms > LATE_MS) & (of_bot_ms <= LATE_MS)))
     answers, unanswered = outcomes(parts, scoring.voice_to_voice_ms, 5_000, SENTENCE)
     slipped = np.concatenate([part.slip_secs for part in parts])
     return Phase(
         calls_lost=lost,
-        holes=int(np.sum(late_ms > LATE_MS)) + sum(scoring.delivery(part.packets).holes for part in parts),
-        late_max_ms=round(float(late_ms.max(initial=0.0)), 1),
+        holes=late + sum(scoring.delivery(part.packets).holes for part in parts),
+        holes_of_callers=late_by_callers,
+        late_max_ms=round(late_max_ms, 1),
         answer_p50_ms=_percentile(answers, 50),
         answer_p95_ms=_percentile(answers, 95),
         answers=len(answers),
@@ -122,6 +132,26 @@ def judge(callers: Sequence[Caller], begin: Mark, end: Mark) -> Phase:
         core=round((end.cpu_secs - begin.cpu_secs) / (end.at_secs - begin.at_secs), 2),
         callers_late_p99_ms=round(1000 * _percentile(slipped, 99), 1),
     )
+
+
+def callers_lateness_ms(part: Recording, begin_secs: float, end_secs: float) -> np.ndarray:
+    """How late the callers' own process was when each packet came: the worst of the 100 ms around it.
+
+    A packet is stamped when the process looks; a process that was late itself can't tell how late the packet was.
+
+    Args:
+        part: A caller's recording between two moments; it sends, and notes its lateness, every 20 ms.
+        begin_secs: The first moment, monotonic.
+        end_secs: The second.
+
+    Returns:
+        Milliseconds, one value for each packet.
+    """
+    slips_ms = 1000 * np.asarray(part.slip_secs or [0.0])
+    worst_ms = np.max([np.roll(slips_ms, shift) for shift in range(-3, 4)], axis=0)
+    arrivals = np.array([packet.arrival_secs for packet in part.packets])
+    share = (arrivals - begin_secs) / (end_secs - begin_secs)
+    return worst_ms[np.clip((share * len(slips_ms)).astype(int), 0, len(slips_ms) - 1)]
 
 
 def _percentile(values: Sequence[float] | np.ndarray, share: float) -> float:
@@ -190,7 +220,8 @@ async def run(options: argparse.Namespace) -> int:
 def told(name: str, phase: Phase) -> str:
     """One phase in words."""
     return (
-        f"{name:>12}: {phase.calls_lost} calls lost, {phase.holes} holes over {LATE_MS:.0f} ms (latest packet"
+        f"{name:>12}: {phase.calls_lost} calls lost, {phase.holes} holes over {LATE_MS:.0f} ms and"
+        f" {phase.holes_of_callers} while the callers' own process was late (latest packet"
         f" {phase.late_max_ms:.0f} ms), answers p50/p95 {phase.answer_p50_ms:.0f}/{phase.answer_p95_ms:.0f} ms of"
         f" {phase.answers}, {phase.unanswered} unanswered; {phase.core:.2f} of a core;"
         f" callers late by p99 {phase.callers_late_p99_ms:.0f} ms"

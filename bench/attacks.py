@@ -249,7 +249,10 @@ def main() -> None:
     parser.add_argument("--secs", type=float, default=60.0, help="for how long; default: 60")
     parser.add_argument("--only", nargs="*", choices=list(ATTACKS), default=list(ATTACKS), help="some of them")
     options = parser.parse_args()
-    os.nice(10)  # a stranger has a machine of their own
+    if hasattr(os, "sched_setscheduler"):  # a stranger has a machine of their own
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    else:
+        os.nice(19)
     attacker = Attacker(options.url.rstrip("/"), options.pid, options.secs)
     done: dict[str, Any] = asyncio.run(attacker.run([ATTACKS[name] for name in options.only]))
     json.dump(done, sys.stdout)
