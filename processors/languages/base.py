@@ -80,11 +80,15 @@ class Lexicon:
         acknowledgements: Words and phrases that say "go on".
         stops: Words and phrases that take the floor.
         fillers: Words that say nothing by themselves, before or after others.
+        exclamations: Words and phrases that only show what somebody feels, and words that address somebody.
+        requests: Words that requests and statements are made of, beside those of the cues: pronouns, verbs.
     """
 
     acknowledgements: frozenset[tuple[str, ...]]
     stops: frozenset[tuple[str, ...]]
     fillers: frozenset[str]
+    exclamations: frozenset[tuple[str, ...]] = frozenset()
+    requests: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -289,14 +289,37 @@ GERMAN = Language(
     ),
     lexicon=Lexicon(
         acknowledgements=phrases(
-            "ja,jaja,jo,jep,okay,ok,gut,genau,richtig,stimmt,klar,alles klar,verstehe,ich verstehe,verstanden,aha,"
-            "ach,ach so,achso,danke,vielen dank,dankeschön,danke schön,super,prima,toll,schön,in ordnung,sehr gut,"
-            "na klar,natürlich,wirklich,echt,weiter,hmm,mhm"
+            "ja,jaja,jo,jep,okay,ok,gut,genau,richtig,stimmt,klar,alles klar,verstehe,ich verstehe,verstanden,"
+            "aha,ach,ach so,achso,danke,vielen dank,dankeschön,danke schön,super,prima,toll,schön,in ordnung,"
+            "sehr gut,na klar,natürlich,wirklich,echt,weiter,hmm,mhm,ja bitte,ja gern,ja gerne,gern,gerne,"
+            "bestimmt,einverstanden,passt,das passt,selbstverständlich,logisch,gewiss,ganz genau,ist gut,"
+            "schon gut,alles gut,kein problem,macht nichts,weiß ich,hab ich verstanden,hab verstanden,ja klar,"
+            "ja genau,okay gut,danke sehr,danke ihnen,besten dank,herzlichen dank,mach weiter,"
+            "machen sie weiter,fahren sie fort,sprechen sie weiter,reden sie weiter,nur zu,warum nicht"
         ),
         stops=phrases(
             "stopp,stop,halt,warte,warten sie,moment,einen moment,nein,nee,ne,nicht,aber,entschuldigung,ruhe,genug,"
             "bitte nicht,hallo,was,wie,wie bitte,wann,wo,warum,wer,welche,können sie,kann ich,ich will,ich möchte,"
             "ich brauche"
+        ),
+        exclamations=phrases(
+            "ups,upsi,hoppla,huch,oje,oh je,ojemine,oh nein,ach du liebe zeit,ach du meine güte,meine güte,"
+            "du meine güte,ach du je,ach herrje,herrje,mein gott,oh mein gott,oh gott,ach gott,"
+            "um gottes willen,himmel,ach du lieber himmel,mensch,mann,oh mann,mannomann,mann oh mann,wow,boah,"
+            "krass,wahnsinn,au,aua,autsch,pfui,igitt,naja,na ja,ach ja,ach was,sieh an,sieh mal an,soso,so so,"
+            "tja,verdammt,verflixt,mist,so ein mist,scheiße,hurra,juhu,hui,ui,uff,puh,haha,hihi,jawohl,jawoll,"
+            "ja ja,jep,eben,freilich,sicher,sicherlich,absolut,definitiv,interessant,spannend,schade,"
+            "wie schade,na sowas,na so was,sag bloß,gesundheit,gott sei dank,du lieber gott,du liebe zeit,"
+            "ja mein herr,mein herr,bravo,klasse,spitze,wunderbar,fantastisch,hervorragend,allerdings,"
+            "das stimmt,du hast recht,sie haben recht,von mir aus,meinetwegen,ich auch,ich weiß,oha,aha"
+        ),
+        requests=frozenset(
+            words(
+                "mir mich ihm ihn ihr ihnen uns euch es dies das diese dieser dieses hier dort da sag sagen gib "
+                "geben zeig zeigen geh komm nimm mach machen lass hör hören schick schicken buche bestell bezahl "
+                "ruf änder ändern erklär wieder zurück mehr weniger kein keine keinen nichts anders andere etwas "
+                "jemand heute morgen gestern bitte"
+            )
         ),
         fillers=frozenset(words("äh ähm öh ach also na nun so und")),
     ),

@@ -361,16 +361,47 @@ ENGLISH = Language(
     ),
     lexicon=Lexicon(
         acknowledgements=phrases(
-            "yeah,yes,yep,yup,ya,okay,ok,k,kay,right,sure,alright,all right,fine,good,great,nice,cool,perfect,wow,"
-            "really,indeed,exactly,absolutely,of course,i see,got it,gotcha,makes sense,thanks,thank you,cheers,"
-            "thank you very much,thanks a lot,mhmm,mm hmm,uh huh,aha,sounds good,go on,go ahead,no problem,"
-            "no worries,i understand,understood,true,that's right,that's true,very good,very well,excellent,lovely"
+            "yeah,yes,yep,yup,ya,okay,ok,k,kay,right,sure,alright,all right,fine,good,great,nice,cool,perfect,"
+            "wow,really,indeed,exactly,absolutely,of course,i see,got it,gotcha,makes sense,thanks,thank you,"
+            "cheers,thank you very much,thanks a lot,mhmm,mm hmm,uh huh,aha,sounds good,go on,go ahead,"
+            "no problem,no worries,i understand,understood,true,that's right,that's true,very good,very well,"
+            "excellent,lovely,yes miss,yes please,sir yes sir,aye aye sir,affirmative,as you wish,sure thing,"
+            "okey doke,right you are,quite,quite so,quite right,just so,i know right,i get it,i got it,"
+            "i got you,i hear you,i guess so,i suppose so,i think so,i hope so,if you say so,clearly,likewise,"
+            "that's fine,that's okay,that's correct,that's good,that's great,that's nice,that works,"
+            "works for me,sounds great,sounds fine,sounds right,good to hear,glad to hear it,good one,"
+            "good idea,well done,much appreciated,i appreciate it,thank you so much,many thanks,thanks so much,"
+            "okay then,all good,it's okay,it's fine,please do,please go on,please continue,continue,carry on,"
+            "keep going,why not"
         ),
         stops=phrases(
             "stop,wait,hold on,hang on,no,nope,pause,quiet,be quiet,shut up,enough,excuse me,sorry,pardon,actually,"
             "but,what,hey,hello,listen,one second,one moment,just a second,just a minute,cancel,never mind,"
             "nevermind,let me,can you,could you,can i,could i,i want,i need,i have,how,why,when,where,who,which,"
             "repeat"
+        ),
+        exclamations=phrases(
+            "oops,whoops,oopsie,ouch,ow,oh dear,dear me,dear,oh dear me,oh my,oh my god,oh my gosh,"
+            "oh my goodness,my goodness,goodness,goodness me,gosh,oh gosh,my god,good god,oh god,jeez,geez,"
+            "jesus,gee,gee whiz,golly,whoa,woah,yay,yikes,phew,ugh,uh oh,oh oh,ha,haha,hah,heh,hehe,hmph,"
+            "damn,dang,darn,shoot,crap,shit,bloody hell,what the heck,what the hell,good grief,good lord,"
+            "oh lord,good heavens,heavens,blimey,crikey,bummer,too bad,what a pity,what a shame,what a mess,"
+            "tsk,tut tut,ahem,achoo,bless you,bless me,hooray,hurray,bravo,ooh,aw,aww,eww,yuck,pff,yes sir,"
+            "no sir,yes ma'am,yes madam,sir,ma'am,madam,aye,aye aye,roger,roger that,copy that,you bet,"
+            "you're right,you are right,interesting,amazing,awesome,brilliant,fantastic,terrific,super,"
+            "wonderful,neat,sweet,nice one,well well,my my,my word,upon my word,oh boy,boy,man,oh man,dude,"
+            "mate,you don't say,no kidding,no doubt,oh well,oh really,is that so,is that right,fair enough,"
+            "fair,good to know,i know,i guess,i suppose,i agree,totally,definitely,certainly,precisely,correct,"
+            "agreed,very true,so true,naturally,obviously,same here,me too,for sure,i bet,i'll be damned,"
+            "thank god,thank goodness,good for you,wowza,alrighty,okey dokey,righto,very nice,very interesting"
+        ),
+        requests=frozenset(
+            words(
+                "me it him her us them this that these those here there tell give show go come take put get make "
+                "let leave cut turn hurry watch check send book order pay call change explain again back more "
+                "less not don't doesn't didn't can't won't isn't wasn't another other different someone somebody "
+                "something anything everything nothing my mine yours please today tomorrow yesterday tonight"
+            )
         ),
         fillers=frozenset(words("um uh er erm ah oh eh hm well so like you know just then and")),
     ),

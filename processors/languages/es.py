@@ -254,12 +254,31 @@ SPANISH = Language(
     ),
     lexicon=Lexicon(
         acknowledgements=phrases(
-            "sí,si,vale,claro,de acuerdo,bien,muy bien,bueno,ya,ya veo,entiendo,entendido,exacto,correcto,perfecto,"
-            "gracias,muchas gracias,ok,okay,ajá,aja,genial,eso,por supuesto,estupendo,mhm"
+            "sí,si,vale,claro,de acuerdo,bien,muy bien,bueno,ya,ya veo,entiendo,entendido,exacto,correcto,"
+            "perfecto,gracias,muchas gracias,ok,okay,ajá,aja,genial,eso,por supuesto,estupendo,mhm,cómo no,"
+            "eso es,eso mismo,efectivamente,verdad,ya entiendo,comprendo,comprendido,conforme,de nada,"
+            "muy amable,mil gracias,se lo agradezco,está bien,me parece bien,sin problema,no hay problema,"
+            "no pasa nada,siga,continúe,adelante,prosiga,dale,listo,ándale,por qué no"
         ),
         stops=phrases(
             "para,pare,espera,espere,un momento,no,alto,silencio,basta,perdón,perdona,perdone,disculpe,pero,oiga,"
             "oye,hola,qué,cómo,cuándo,dónde,por qué,quién,cuál,cuánto,puede,puedo,quiero,necesito"
+        ),
+        exclamations=phrases(
+            "ay,ay ay ay,ay ay,uy,huy,ups,uf,guau,vaya,vaya vaya,anda,caramba,caray,madre mía,dios mío,dios,"
+            "ay dios,ay dios mío,por dios,jesús,hombre,mujer,hala,ostras,jolín,jo,joder,mierda,maldición,rayos,"
+            "qué pena,qué lástima,qué bien,qué bueno,qué interesante,qué raro,no me digas,jaja,ja,je,olé,bravo,"
+            "viva,hurra,sí señor,sí señora,no señor,señor,señora,claro que sí,desde luego,cierto,es cierto,"
+            "es verdad,así es,ya lo sé,menos mal,salud,increíble,fantástico,maravilloso,excelente,interesante,"
+            "estupendo,puf,ah bueno,gracias a dios,tiene razón,tienes razón,yo también,lo sé,qué cosas,órale,"
+            "híjole,no manches"
+        ),
+        requests=frozenset(
+            words(
+                "me te le les nos lo la esto eso aquello este ese aquí allí dime diga dígame dame deme muéstrame "
+                "vete ven toma pon haz hazme deja déjame escucha envía reserva pide paga llama cambia explica "
+                "otra otro vez más menos nunca nada algo alguien hoy mañana ayer"
+            )
         ),
         fillers=frozenset(words("eh em este pues ah oh bueno y")),
     ),

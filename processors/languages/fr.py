@@ -227,12 +227,33 @@ FRENCH = Language(
     lexicon=Lexicon(
         acknowledgements=phrases(
             "oui,ouais,d'accord,ok,okay,bien,très bien,bon,c'est bon,je vois,je comprends,compris,entendu,"
-            "exactement,exact,voilà,parfait,merci,merci beaucoup,super,bien sûr,ah bon,vraiment,mhm"
+            "exactement,exact,voilà,parfait,merci,merci beaucoup,super,bien sûr,ah bon,vraiment,mhm,"
+            "oui bien sûr,naturellement,volontiers,avec plaisir,c'est exact,c'est clair,c'est noté,noté,"
+            "ça marche,ça va,ça me va,pas de problème,pas de souci,je vous écoute,allez y,continuez,poursuivez,"
+            "je vous en prie,je vous remercie,merci bien,merci infiniment,impeccable,nickel,soit,mouais,moui,"
+            "hum hum,pourquoi pas"
         ),
         stops=phrases(
             "stop,arrêtez,arrête,attendez,attends,un instant,un moment,une seconde,non,mais,pardon,excusez moi,"
             "silence,assez,allô,bonjour,quoi,comment,quand,où,pourquoi,qui,quel,quelle,combien,est ce que,"
             "pouvez vous,je veux,je voudrais,j'ai besoin"
+        ),
+        exclamations=phrases(
+            "oups,aïe,ouille,oh là là,oh la la,mince,zut,flûte,merde,punaise,putain,mon dieu,oh mon dieu,ciel,"
+            "bon sang,tiens,tiens tiens,ah tiens,eh bien,ben dis donc,dis donc,ça alors,waouh,ouah,chouette,"
+            "génial,formidable,bravo,hourra,youpi,ouf,pff,beurk,haha,oui monsieur,oui madame,monsieur,madame,"
+            "bien entendu,tout à fait,absolument,effectivement,en effet,c'est vrai,c'est ça,sans blague,"
+            "sans doute,quel dommage,dommage,à vos souhaits,intéressant,évidemment,certainement,incroyable,"
+            "magnifique,excellent,fantastique,oh non,ah non,hélas,dieu merci,vous avez raison,tu as raison,"
+            "moi aussi,je sais,nom de dieu,purée,la vache,hop,hein,bah oui,ben oui,mais oui"
+        ),
+        requests=frozenset(
+            words(
+                "moi toi lui nous vous leur le la les ça ceci cela ici là dis dites dis-moi donne donnez montre "
+                "montrez va viens prends mets fais faites laisse laissez écoute écoutez envoie réserve commande "
+                "paye appelle change explique encore plus moins pas jamais rien autre quelqu'un quelque chose "
+                "aujourd'hui demain hier"
+            )
         ),
         fillers=frozenset(words("euh heu hum ah oh ben bah alors et")),
     ),

@@ -186,13 +186,31 @@ HINDI = Language(
     ),
     lexicon=Lexicon(
         acknowledgements=phrases(
-            "हाँ,हां,जी,जी हाँ,ठीक,ठीक है,अच्छा,सही,बिल्कुल,समझ गया,समझ गई,धन्यवाद,शुक्रिया,ओके,haan,han,haanji,"
-            "haan ji,ji,ji haan,theek,theek hai,thik hai,achha,accha,sahi,bilkul,samajh gaya,samajh gayi,"
-            "dhanyavaad,shukriya,ok,okay"
+            "हाँ,हां,जी,जी हाँ,ठीक,ठीक है,अच्छा,सही,बिल्कुल,समझ गया,समझ गई,धन्यवाद,शुक्रिया,ओके,haan,han,"
+            "haanji,haan ji,ji,ji haan,theek,theek hai,thik hai,achha,accha,sahi,bilkul,samajh gaya,"
+            "samajh gayi,dhanyavaad,shukriya,ok,okay,जी बिल्कुल,जी ज़रूर,ज़रूर,जरूर,अच्छा ठीक है,सही है,"
+            "सही बात है,चलो ठीक है,कोई बात नहीं,समझा,समझी,पता है,मुझे पता है,बोलिए,आगे बोलिए,जारी रखिए,"
+            "haan bilkul,ji bilkul,zaroor,jaroor,achha theek hai,sahi hai,koi baat nahi,koi baat nahin,samjha,"
+            "samjhi,pata hai,mujhe pata hai,boliye,aage boliye,jari rakhiye,kyun nahi,क्यों नहीं"
         ),
         stops=phrases(
             "रुको,रुकिए,रुकें,नहीं,बस,सुनो,सुनिए,माफ़ कीजिए,एक मिनट,लेकिन,क्या,कैसे,कब,कहाँ,क्यों,कौन,मुझे,ruko,"
             "rukiye,nahi,nahin,bas,suno,suniye,maaf kijiye,ek minute,lekin,kya,kaise,kab,kahan,kyun,kaun,mujhe"
+        ),
+        exclamations=phrases(
+            "अरे बाप रे,बाप रे,हे भगवान,ओह,ओहो,उफ़,उफ,वाह,वाह वाह,शाबाश,हाय,हाय राम,हे राम,अरे वाह,क्या बात है,"
+            "जी साहब,जी सर,जी मैडम,सर,मैडम,साहब,बहुत अच्छा,बहुत बढ़िया,बढ़िया,कमाल है,सच में,अरे यार,यार,छी,"
+            "हाहा,arre baap re,baap re,he bhagwan,hey bhagwan,oho,uff,waah,wah,wah wah,shabash,haay,hai ram,"
+            "he ram,arre wah,kya baat hai,ji sir,ji sahab,ji madam,sir,madam,sahab,bahut accha,bahut achha,"
+            "bahut badhiya,badhiya,kamaal hai,sach mein,arre yaar,yaar,chhi,haha,oops"
+        ),
+        requests=frozenset(
+            words(
+                "मेरा मेरी मुझको मैं हम हमें यह वह ये वो यहाँ वहाँ बताओ बताइए दो दीजिए दिखाओ दिखाइए जाओ आओ लो "
+                "करो कीजिए भेजो भेजिए बदलो बदलिए फिर दोबारा और ज़्यादा कम मत कुछ कोई आज कल mujhko main hum "
+                "hamein yah vah ye wo yahan vahan batao bataiye dijiye dikhao dikhaiye jao aao karo kijiye bhejo "
+                "bhejiye badlo badliye phir dobara zyada kam mat kuchh koi aaj kal"
+            )
         ),
         fillers=frozenset(words("अरे तो और are arre to aur")),
     ),

@@ -53,7 +53,9 @@ def test_what_acknowledges_does_not_stop(known):
     assert len(lexicon.stops) >= 10
     assert not lexicon.acknowledgements & lexicon.stops
     assert not {phrase[0] for phrase in lexicon.stops if len(phrase) == 1} & lexicon.fillers
-    for phrase in lexicon.acknowledgements:
+    assert len(lexicon.exclamations) >= 10
+    assert not lexicon.exclamations & lexicon.stops
+    for phrase in lexicon.acknowledgements | lexicon.exclamations:
         assert content(" ".join(phrase), known.code) == []
         assert not stops(" ".join(phrase), known.code)
     for phrase in lexicon.stops:
@@ -61,7 +63,7 @@ def test_what_acknowledges_does_not_stop(known):
 
 
 def test_phrases_are_short_enough_to_be_found(known):
-    assert max(len(phrase) for phrase in known.lexicon.acknowledgements | known.lexicon.stops) <= 4
+    assert max(map(len, known.lexicon.acknowledgements | known.lexicon.exclamations | known.lexicon.stops)) <= 4
     assert max(len(phrase) for phrase in known.agreement.yes | known.agreement.no) <= 3
     assert all(phrase and all(phrase) for phrase in known.agreement.yes | known.agreement.no)
 

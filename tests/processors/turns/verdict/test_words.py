@@ -1,6 +1,7 @@
 import pytest
 
-from processors.turns.verdict.words import content, stops, words
+from processors.languages.catalogue import language as known_language
+from processors.turns.verdict.words import HUM, content, stops, words
 
 
 @pytest.mark.parametrize(
@@ -20,7 +21,7 @@ def test_acknowledgements_leave_no_content(text):
         ("okay stop there", ["stop", "there"]),
         ("yeah but what about my card", ["but", "what", "about", "my", "card"]),
         ("right, the other account", ["the", "other", "account"]),
-        ("Thank goodness", ["thank", "goodness"]),
+        ("Thank Godfrey", ["thank", "godfrey"]),
         ("no", ["no"]),
         ("go forward", ["go", "forward"]),
     ],
@@ -62,3 +63,21 @@ def test_every_language_has_both(language, acknowledgement, stop):
 
 def test_words_keep_apostrophes_and_drop_the_rest():
     assert words("That’s—right, isn't it? 3.5") == ["that's", "right", "isn't", "it", "3", "5"]
+
+
+@pytest.mark.parametrize(
+    "text", ["oops", "Whoops!", "Oh dear.", "uh-oh", "Uh oh!", "yes, sir", "Yes ma'am", "ooops", "Oh my god", "ouch!",
+             "wow, nice", "oh no", "haha", "Bless you.", "good grief", "What a shame!", "how about that"]
+)  # fmt: skip
+def test_exclamations_ask_for_nothing(text):
+    assert content(text) == []
+    assert not stops(text)
+
+
+@pytest.mark.parametrize("language", ["de", "en", "es", "fr", "hi"])
+def test_drawn_out_words_are_of_their_class(language):
+    lexicon = known_language(language).lexicon
+    for (word,) in (phrase for phrase in lexicon.stops if len(phrase) == 1):
+        drawn_out = word[:-1] + word[-1] * 4
+        if len(word) > 1 and words(drawn_out) == [drawn_out] and not HUM.fullmatch(drawn_out):
+            assert stops(drawn_out, language), drawn_out
