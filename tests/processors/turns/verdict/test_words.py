@@ -67,7 +67,7 @@ def test_words_keep_apostrophes_and_drop_the_rest():
 
 @pytest.mark.parametrize(
     "text", ["oops", "Whoops!", "Oh dear.", "uh-oh", "Uh oh!", "yes, sir", "Yes ma'am", "ooops", "Oh my god", "ouch!",
-             "wow, nice", "oh no", "haha", "Bless you.", "good grief", "What a shame!", "how about that"]
+             "wow, nice", "haha", "Bless you.", "good grief", "What a shame!"]
 )  # fmt: skip
 def test_exclamations_ask_for_nothing(text):
     assert content(text) == []
