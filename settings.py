@@ -455,6 +455,13 @@ class Settings(BaseSettings):
         le=86_400,
         description="Seconds that replies to questions of a general kind are remembered; 0: not.",
     )
+    reply_audio_mb: int = Field(
+        16,
+        ge=0,
+        le=1_000,
+        description="Megabytes of a vendor's voice that are kept with these replies, so that it is not asked again "
+        "(2.9 MB a minute); 0: none.",
+    )
     redis_url: SecretStr = Field(
         SecretStr(""), description="Redis in which processes share limits and lines, redis://HOST:PORT/0; empty: none."
     )

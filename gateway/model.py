@@ -34,6 +34,7 @@ from processors.llm.base import (
     as_generator,
 )
 from processors.llm.machine_text import MachineTextFilter
+from processors.llm.meant import described
 
 T = TypeVar("T")
 
@@ -116,6 +117,8 @@ class Gateway:
         self._demand = DemandMeter()
         self._said_nothing: dict[str, str] = {}
         self._said: dict[Cause, str] = {}
+        self.on_kept: Callable[[str], None] = lambda _: None
+        """Told each reply that is remembered."""
         self.guesses = Guesses(lambda: self._policy.share_left(self._now()), self._params.guess_share)
 
     @property
@@ -246,18 +249,22 @@ class Gateway:
             return
         if self._cache is not None and answer.whole and answer.is_worth_something:
             self._cache.put(key, answer.said, self._now())
+            if key is not None:
+                self.on_kept(answer.said)
 
     async def _answer(
         self, call_id: str, messages: Sequence[Message], tools: Sequence[ToolSpec], answer: "_Answer"
     ) -> AsyncGenerator[Delta]:
-        described = [[tool.name, tool.description, tool.schema] for tool in tools]
-        chars = len(json.dumps([messages, described], ensure_ascii=False, default=str))
+        short = described(messages, tools)
+        sizes = _Sizes(_chars(messages, tools), _chars(messages, short))
         goes_on = bool(messages) and messages[-1].get("role") == "tool"
         self._note_time()
         if call_id in self._calls:
             self._demand.asked()
         rather_not = self._said_nothing.pop(call_id, None)
-        number = self._policy.submit(call_id, chars, self._now(), goes_on=goes_on, rather_not=rather_not)
+        number = self._policy.submit(
+            call_id, sizes.whole, self._now(), short_chars=sizes.short, goes_on=goes_on, rather_not=rather_not
+        )
         inbox = self._inboxes[number] = asyncio.Queue()
         try:
             self._decide()
@@ -274,34 +281,37 @@ class Gateway:
                     case Send() as send:
                         second = None if answer.attempts else self._policy.hedge(number, self._now())
                         if second is not None:
-                            attempt = self._hedged((send, second), chars, messages, tools, answer)
+                            attempt = self._hedged((send, second), sizes, messages, (tools, short), answer)
                         else:
-                            attempt = self._attempt(number, self._endpoints[send.model], messages, tools, answer)
+                            answer.prompt_chars = sizes.of(send)
+                            offered = tools if send.whole else short
+                            attempt = self._attempt(number, self._endpoints[send.model], messages, offered, answer)
                         async with aclosing(attempt) as deltas:
                             async for delta in deltas:
                                 yield delta
                         if answer.over and call_id and not answer.is_worth_something:
                             self._said_nothing[call_id] = send.model
                         if second is not None and not answer.over:
-                            number = self._submit_again(number, call_id, chars)
+                            number = self._submit_again(number, call_id, sizes)
         finally:
             self._note_time()
             del self._inboxes[number]
-            self._policy.withdraw(number, answer.tokens(chars), self._now())
+            self._policy.withdraw(number, answer.tokens, self._now())
             self._decide()
 
     async def _hedged(
         self,
         sends: Sequence[Send],
-        chars: int,
+        sizes: "_Sizes",
         messages: Sequence[Message],
-        tools: Sequence[ToolSpec],
+        forms: tuple[Sequence[ToolSpec], Sequence[ToolSpec]],
         answer: "_Answer",
     ) -> AsyncGenerator[Delta]:
         """Ask several models at once; the first to begin is heard. Each is charged to its own limits."""
-        answers = [_Answer(answer.call_id) for _ in sends]
+        whole, short = forms
+        answers = [_Answer(answer.call_id, prompt_chars=sizes.of(send)) for send in sends]
         attempts = [
-            self._attempt(send.ticket, self._endpoints[send.model], messages, tools, each)
+            self._attempt(send.ticket, self._endpoints[send.model], messages, whole if send.whole else short, each)
             for send, each in zip(sends, answers, strict=True)
         ]
         heard = answer
@@ -311,7 +321,7 @@ class Gateway:
             heard = answers[place]
             for other, each in zip(sends, answers, strict=True):
                 if each is not heard:
-                    self._policy.withdraw(other.ticket, each.tokens(chars), self._now())
+                    self._policy.withdraw(other.ticket, each.tokens, self._now())
 
         try:
             async with aclosing(first_to_begin(attempts, on_first)) as deltas:
@@ -322,12 +332,12 @@ class Gateway:
         finally:
             answer.attempts = max(1, answer.attempts)
             for send, each in zip(sends, answers, strict=True):
-                self._policy.withdraw(send.ticket, each.tokens(chars), self._now())
+                self._policy.withdraw(send.ticket, each.tokens, self._now())
 
-    def _submit_again(self, number: int, call_id: str, chars: int) -> int:
+    def _submit_again(self, number: int, call_id: str, sizes: "_Sizes") -> int:
         """None of the models that were asked at once came to an end: the request stands in line like any other."""
         inbox = self._inboxes.pop(number)
-        number = self._policy.submit(call_id, chars, self._now(), goes_on=True)
+        number = self._policy.submit(call_id, sizes.whole, self._now(), short_chars=sizes.short, goes_on=True)
         self._inboxes[number] = inbox
         while not inbox.empty():
             inbox.get_nowait()  # it is about the other ticket
@@ -402,7 +412,7 @@ class Gateway:
         self._said[error.cause] = str(error)
         if error.cause is Cause.GONE:
             self._note_gone(next(name for name, each in self._endpoints.items() if each is model))
-        used = answer.tokens(0) if answer.begun else None
+        used = answer.received / CHARS_PER_TOKEN if answer.begun else None
         self._policy.failed(number, error.cause, error.retry_after_secs, error.allowances, used, self._now())
 
     def _why(self, cause: Cause) -> str:
@@ -432,6 +442,23 @@ class Gateway:
         return asyncio.get_running_loop().time()
 
 
+@dataclass(frozen=True)
+class _Sizes:
+    """Length of a prompt in each of its forms, in characters, tools included."""
+
+    whole: int
+    short: int
+
+    def of(self, send: Send) -> int:
+        """Length of what is sent."""
+        return self.whole if send.whole else self.short
+
+
+def _chars(messages: Sequence[Message], tools: Sequence[ToolSpec]) -> int:
+    told = [[tool.name, tool.description, tool.schema] for tool in tools]
+    return len(json.dumps([list(messages), told], ensure_ascii=False, default=str))
+
+
 @dataclass
 class _Cost:
     """What one request costs whose usage nobody tells, by its length.
@@ -451,8 +478,7 @@ class _Cost:
     told: bool = False
 
     def sent(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> None:
-        described = [[tool.name, tool.description, tool.schema] for tool in tools]
-        self.prompt_chars = len(json.dumps([list(messages), described], ensure_ascii=False, default=str))
+        self.prompt_chars = _chars(messages, tools)
 
     def over(self, received_chars: int) -> None:
         if self.on_usage is not None and not self.told and not self.refused:
@@ -462,9 +488,14 @@ class _Cost:
 
 @dataclass
 class _Answer:
-    """What has come of one reply so far, over all attempts."""
+    """What has come of one reply so far, over all attempts.
+
+    Attributes:
+        prompt_chars: Length of the prompt that was sent last.
+    """
 
     call_id: str
+    prompt_chars: int = 0
     said: str = ""
     received: int = 0
     begun: bool = False
@@ -493,9 +524,10 @@ class _Answer:
         words = rest.feed(self.said) + rest.finish().text
         return self.called_tools or any(char.isalnum() for char in words)
 
-    def tokens(self, prompt_chars: int) -> float:
+    @property
+    def tokens(self) -> float:
         """What the attempt under way has cost so far, by its length."""
-        return (prompt_chars + self.received) / CHARS_PER_TOKEN
+        return (self.prompt_chars + self.received) / CHARS_PER_TOKEN
 
 
 class _CallModel:

@@ -7,6 +7,10 @@ one with the least cost, made of its place in the list, its recent time to the f
 budget. If none may be asked the ticket waits, and its call is told how long; if that would be longer than its deadline
 it is refused at once, with the cause, so that the caller hears what is wrong instead of silence.
 
+A prompt may have two forms (:mod:`processors.llm.meant`): the short one costs less, the whole one begins like the one
+before and may be in the vendor's cache. Where what is cached counts against no limit, and the budget is no longer
+ample, the whole one is sent, unless it turns out to count for more.
+
 A request that fails goes back into the line with its deadline, and prefers models that have not failed it yet.
 """
 
@@ -36,6 +40,9 @@ LONG_OUTAGE_SECS: Final = 60.0
 
 SOON_SECS: Final = 0.05
 """What is due sooner than this waits this long."""
+
+WHOLE_TRIALS: Final = 8
+"""So many whole prompts are sent before it is told whether they count for less than short ones."""
 
 CHARS_PER_TOKEN: Final = 4.0
 SMOOTHING: Final = 0.2
@@ -80,6 +87,8 @@ class PolicyParams:
         estimate_margin: A request is sent when so much more than its estimated share of tokens is left: estimates err,
             and a refusal costs more than the wait.
         hedge_requests: Two models are asked at once while both have room for so many more requests; 0: never.
+        ample_share: While more than this share of a model's budget is left, prompts are short: what matters is their
+            price.
         circuit: When models are left alone.
     """
 
@@ -99,6 +108,7 @@ class PolicyParams:
     key_trust_secs: float = 60.0
     estimate_margin: float = 0.12
     hedge_requests: float = 0.0
+    ample_share: float = 0.5
     circuit: CircuitParams = CircuitParams()
 
 
@@ -107,10 +117,17 @@ class PolicyParams:
 
 @dataclass(frozen=True)
 class Send:
-    """Send the ticket's request to this model."""
+    """Send the ticket's request to this model.
+
+    Attributes:
+        ticket: The ticket.
+        model: The model.
+        whole: Whether the prompt is sent in its whole form.
+    """
 
     ticket: int
     model: str
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -154,6 +171,21 @@ class Charge:
 
 
 @dataclass
+class _Form:
+    """What is known of prompts in one form: the share of their tokens that counts, and how many count, answer included.
+
+    Attributes:
+        counted_share: From 0 to 1.
+        counted_tokens: None: none has been seen.
+        seen: How many have been seen.
+    """
+
+    counted_share: float = 1.0
+    counted_tokens: float | None = None
+    seen: int = 0
+
+
+@dataclass
 class _Model:
     choice: Choice
     rank: int
@@ -162,8 +194,9 @@ class _Model:
     first_token_secs: float | None = None
     tokens_per_char: float = 1 / CHARS_PER_TOKEN
     completion_tokens: float = 80.0
-    counted_share: float = 1.0
-    counted_tokens: float | None = None
+    short: _Form = field(default_factory=_Form)
+    whole: _Form = field(default_factory=_Form)
+    sends_whole: bool = False
     refused: int = 0
     failed: int = 0
     sent: int = 0
@@ -180,12 +213,21 @@ class _Model:
         self.key_refused_to.clear()
         self.circuit.succeeded(now, sent_at=sent_at)
 
+    def wants_whole(self, ample_share: float, now: float) -> bool:
+        """Whether whole prompts count for less than short ones, and that matters."""
+        if not self.choice.cached_is_free or self.budget.share_left(now) > ample_share:
+            return False
+        if self.whole.counted_tokens is None or self.short.counted_tokens is None or self.whole.seen < WHOLE_TRIALS:
+            return True
+        return self.whole.counted_tokens <= self.short.counted_tokens
+
 
 @dataclass
 class _Ticket:
     number: int
     call: str
     chars: int
+    short_chars: int
     arrived: float
     since: float
     deadline: float
@@ -195,6 +237,7 @@ class _Ticket:
     told_at: float = 0.0
     looked_at: float = -1e9
     model: str | None = None
+    whole: bool = False
     sent_at: float = 0.0
     last_cause: Cause = Cause.FAULT
     unfit: set[str] = field(default_factory=set)
@@ -234,19 +277,30 @@ class Policy:
 
     # --- events --------------------------------------------------------------------------
 
-    def submit(self, call: str, chars: int, now: float, *, goes_on: bool = False, rather_not: str | None = None) -> int:
+    def submit(
+        self,
+        call: str,
+        chars: int,
+        now: float,
+        *,
+        short_chars: int | None = None,
+        goes_on: bool = False,
+        rather_not: str | None = None,
+    ) -> int:
         """A call wants a reply; returns the ticket's number.
 
         Args:
             call: Who asks.
             chars: Length of the prompt, tools included.
             now: Seconds.
+            short_chars: Length of its short form; None: it has one form only.
             goes_on: Whether it is the rest of a reply, whose first request has waited in the line already.
             rather_not: A model whose last answer to this call was worth nothing: others come first.
         """
         self._last_number += 1
         since = now - self.params.head_start_secs if goes_on else now
-        ticket = _Ticket(self._last_number, call, chars, now, since, now + self.params.max_wait_secs)
+        short_chars = chars if short_chars is None else short_chars
+        ticket = _Ticket(self._last_number, call, chars, short_chars, now, since, now + self.params.max_wait_secs)
         if rather_not is not None:
             ticket.failed_by.add(rather_not)
         self._line[ticket.number] = ticket
@@ -290,9 +344,12 @@ class Policy:
         if usage is not None:
             free = min(usage.cached_tokens, usage.prompt_tokens) if model.choice.cached_is_free else 0
             prompt_tokens = float(usage.prompt_tokens - free)
-            model.counted_share = _mean(model.counted_share, 1 - free / max(1, usage.prompt_tokens))
-            model.counted_tokens = _mean(model.counted_tokens, prompt_tokens + usage.completion_tokens)
-            model.tokens_per_char = _mean(model.tokens_per_char, min(1.0, usage.prompt_tokens / max(1, ticket.chars)))
+            form = model.whole if ticket.whole else model.short
+            form.seen += 1
+            form.counted_share = _mean(form.counted_share, 1 - free / max(1, usage.prompt_tokens))
+            form.counted_tokens = _mean(form.counted_tokens, prompt_tokens + usage.completion_tokens)
+            chars = max(1, self._chars(model, ticket))
+            model.tokens_per_char = _mean(model.tokens_per_char, min(1.0, usage.prompt_tokens / chars))
             model.completion_tokens = _mean(model.completion_tokens, usage.completion_tokens)
         model.budget.settle(number, prompt_tokens, usage.completion_tokens if usage is not None else 0, now)
 
@@ -416,12 +473,11 @@ class Policy:
             return None
         second = min(others, key=lambda model: self._cost(model, ticket, now))
         self._last_number += 1
-        twin = _Ticket(self._last_number, ticket.call, ticket.chars, now, now, ticket.deadline)
+        twin = _Ticket(self._last_number, ticket.call, ticket.chars, ticket.short_chars, now, now, ticket.deadline)
         twin.failed_by.add(first.choice.name)
         self._line[twin.number] = twin
-        self._send(twin, second, now)
         self._hedged += 1
-        return Send(twin.number, second.choice.name)
+        return self._send(twin, second, now)
 
     def _is_ample(self, model: _Model, ticket: _Ticket, now: float) -> bool:
         """Whether a request like this one more or less makes no difference to a model."""
@@ -434,12 +490,13 @@ class Policy:
     def decide(self, now: float) -> list[Decision]:
         """What is to be done now; call it after every event, and when :meth:`next_wake` says so."""
         decisions: list[Decision] = []
+        for model in self._models.values():
+            model.sends_whole = model.wants_whole(self.params.ample_share, now)
         ahead = 0
         for ticket in sorted(self._line.values(), key=lambda each: self._order(each, now)):
             model = self._best(ticket, now) if not ahead else None
             if model is not None:
-                self._send(ticket, model, now)
-                decisions.append(Send(ticket.number, model.choice.name))
+                decisions.append(self._send(ticket, model, now))
                 continue
             if ahead and now < ticket.looked_at + LOOK_AGAIN_SECS and now < ticket.deadline:
                 ahead += 1
@@ -494,20 +551,32 @@ class Policy:
         cost = model.rank * self.params.rank_secs + (model.first_token_secs or 0.0) + scarcity
         return model.choice.name in ticket.failed_by, cost
 
+    def _is_whole(self, model: _Model, ticket: _Ticket) -> bool:
+        """Whether a request is in its whole form, or would be if it were sent now."""
+        if ticket.model == model.choice.name:
+            return ticket.whole
+        return model.sends_whole and ticket.chars > ticket.short_chars
+
+    def _chars(self, model: _Model, ticket: _Ticket) -> int:
+        return ticket.chars if self._is_whole(model, ticket) else ticket.short_chars
+
+    def _counted_share(self, model: _Model, ticket: _Ticket) -> float:
+        return (model.whole if self._is_whole(model, ticket) else model.short).counted_share
+
     def _tokens(self, model: _Model, ticket: _Ticket) -> tuple[float, float]:
-        return ticket.chars * model.tokens_per_char, model.completion_tokens
+        return self._chars(model, ticket) * model.tokens_per_char, model.completion_tokens
 
     def _used_so_far(self, model: _Model, ticket: _Ticket, tokens: float | None) -> tuple[float | None, float]:
         """What is thought to count, of prompt and answer, of a request that came to no end and so told no usage."""
         if tokens is None:
             return None, 0.0
         prompt_tokens = self._tokens(model, ticket)[0]
-        return min(tokens, prompt_tokens) * model.counted_share, max(0.0, tokens - prompt_tokens)
+        return min(tokens, prompt_tokens) * self._counted_share(model, ticket), max(0.0, tokens - prompt_tokens)
 
     def _counted(self, model: _Model, ticket: _Ticket) -> float:
         """What the vendor is thought to count of a request in the end: not what it had in its cache."""
         prompt_tokens, completion_tokens = self._tokens(model, ticket)
-        return prompt_tokens * model.counted_share + completion_tokens
+        return prompt_tokens * self._counted_share(model, ticket) + completion_tokens
 
     def _wait_secs(self, model: _Model, ticket: _Ticket, ahead: int, now: float) -> float:
         """Seconds until this model could take the ticket, after so many like it."""
@@ -564,8 +633,9 @@ class Policy:
             return True
         return abs(wait_secs - expected) > max(2.0, self.params.tell_step * expected)
 
-    def _send(self, ticket: _Ticket, model: _Model, now: float) -> None:
+    def _send(self, ticket: _Ticket, model: _Model, now: float) -> Send:
         del self._line[ticket.number]
+        ticket.whole = self._is_whole(model, ticket)
         ticket.model, ticket.sent_at = model.choice.name, now
         ticket.attempts += 1
         model.sent += 1
@@ -575,6 +645,7 @@ class Policy:
         if not ticket.failed_by:
             self._served.setdefault(ticket.call, deque()).append(now)
         self._out[ticket.number] = ticket
+        return Send(ticket.number, model.choice.name, ticket.whole)
 
     def _model_of(self, number: int) -> _Model | None:
         ticket = self._out.get(number)
@@ -605,8 +676,8 @@ class Policy:
         ]
 
     def _limits(self, model: _Model, now: float) -> list[Limit]:
-        known = [each.counted_tokens for each in self._models.values() if each.counted_tokens is not None]
-        tokens = model.counted_tokens or max(known, default=self.params.request_tokens)
+        known = [tokens for each in self._models.values() if (tokens := _counted_tokens(each)) is not None]
+        tokens = _counted_tokens(model) or max(known, default=self.params.request_tokens)
         return [
             Limit(quota, bucket.limit * 60 / bucket.window_secs, bucket.left(now), 1 if quota in REQUESTS else tokens)
             for quota, bucket in model.budget.buckets.items()
@@ -638,6 +709,14 @@ class Policy:
             "hedged": self._hedged,
             "models": {name: _told(model, now) for name, model in self._models.items()},
         }
+
+
+def _counted_tokens(model: _Model) -> float | None:
+    """What a request counts once the budget is used to its end, as far as it is known."""
+    short, whole = model.short.counted_tokens, model.whole.counted_tokens
+    if whole is None or model.whole.seen < WHOLE_TRIALS:
+        return short if short is not None else whole
+    return whole if short is None else min(short, whole)
 
 
 def _told(model: _Model, now: float) -> dict[str, Any]:

@@ -56,7 +56,8 @@ from processors.tts.elevenlabs import ElevenLabsVoice
 from processors.tts.gtts import GttsVoice
 from processors.tts.local import HibariVoice
 from processors.tts.processor import TTSParams
-from processors.tts.sentences import sentences
+from processors.tts.remembered import RememberingVoice
+from processors.tts.sentences import PieceCutter, sentences
 from processors.tts.spoken_form import spoken
 from processors.turns import smart_turn
 from processors.turns.endpoint import EndpointParams
@@ -206,6 +207,8 @@ class Services:
         services._tool_servers = servers
         services.voices = voices
         services._local_ears = local_ears
+        if isinstance(model, Gateway):
+            model.on_kept = services._keep_sound
         if not local_ears:
             services.judge = None
         await services._rehearse()
@@ -229,6 +232,14 @@ class Services:
         texts = all_texts(code, settings.greeting)
         pieces = [piece for text in texts for piece in sentences(text, code)]  # as they will be asked for
         await self.voice.rehearse([said for piece in pieces if (said := spoken(piece, code).text)])
+
+    def _keep_sound(self, reply: str) -> None:
+        """A reply is remembered: so is its sound, if a vendor makes it."""
+        if isinstance(self.voice, VoiceChain | RememberingVoice):
+            code = self.settings.language
+            cutter = PieceCutter(code)
+            pieces = [*cutter.push(reply.strip()), *cutter.flush()]
+            self.voice.keep([said for piece in pieces if (said := spoken(piece, code).text)])
 
     # --- what each call gets -----------------------------------------------------------
 
@@ -690,15 +701,16 @@ def make_voice(settings: Settings) -> Voice:
 
 def _with_another_behind(voice: Voice, first_audio_secs: float, settings: Settings) -> Voice:
     """A voice, and what speaks when it cannot: the local voice, or for other languages than English Google's."""
+    remembering = RememberingVoice(voice, 1_000_000 * settings.reply_audio_mb) if settings.reply_audio_mb else voice
     if settings.language == "en":
         other: Voice = HibariVoice()
     elif isinstance(voice, GttsVoice):
-        return voice
+        return remembering
     else:
         other = GttsVoice(
             settings.language, timeout_secs=settings.tts_first_byte_secs / 2, base_url=settings.gtts_url or None
         )
-    return VoiceChain([voice, other], first_audio_secs=first_audio_secs + CHAIN_PATIENCE_SECS)
+    return VoiceChain([remembering, other], first_audio_secs=first_audio_secs + CHAIN_PATIENCE_SECS)
 
 
 def _load_ears(settings: Settings) -> bool:

@@ -160,6 +160,8 @@ class Language:
         cues: Whether what was said sounds finished.
         agreement: What counts as a yes.
         speech: How figures and signs are said.
+        idle: Words that ask for nothing by themselves ("please", "can", "you"): where only these are said, no tool is
+            meant. A word too few costs some tokens, one too many a tool that is not at hand.
     """
 
     code: str
@@ -172,3 +174,4 @@ class Language:
     cues: Cues
     agreement: Agreement
     speech: Speech
+    idle: frozenset[str] = frozenset()

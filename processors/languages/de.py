@@ -360,4 +360,19 @@ GERMAN = Language(
         ),
     ),
     speech=SPEECH,
+    idle=frozenset(
+        words(
+            "der die das den dem des ein eine einen einem einer eines und oder aber also von zu in im an am für "
+            "mit aus bei nach über als ob dann dies diese dieser dieses diesen es ich du er sie wir ihr mir mich "
+            "dir dich ihm ihn ihnen uns euch mein meine meinen meinem meiner dein deine ihre ihren ihrem sein "
+            "seine unser unsere ist bin bist sind war waren wäre werde wird werden wurde hat hatte hätte hätten "
+            "kann kannst können könnte könnten könntest will willst wollen möchte möchten soll sollte muss müssen "
+            "darf dürfen was wer wem wen wie nur auch sehr etwas irgendwas anderes sagen sag sage geben gib gebe "
+            "zeigen zeig wissen weiß denke glaube bitte hilfe helfen hallo hi hey guten willkommen entschuldigung "
+            "verzeihung äh ähm hm ja genau richtig frage fragen antwort wiederholen nochmal langsam lauter "
+            "verstehe verstehen höre hören name heiße heißen roboter computer maschine automat assistent stimme "
+            "echt mal denn doch da hier dort eigentlich einfach gern gerne kurz deutsch englisch sprache man sich "
+            "so"
+        )
+    ),
 )

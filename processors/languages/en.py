@@ -497,4 +497,19 @@ ENGLISH = Language(
         ),
     ),
     speech=SPEECH,
+    idle=frozenset(
+        words(
+            "a an the and or but so of to in on at for with from by about as if then this that these those it its "
+            "i you he she we they me him her us them my mine your yours our ours their is am are was were be been "
+            "being do does did can could would will should shall might must may has had having s m d t re ve ll "
+            "don isn aren wasn won wouldn couldn what who whom whose how just also too very really actually maybe "
+            "perhaps some any other another else something anything one ones tell say said give show let know "
+            "think want wanted like need please help hello hi hey yo welcome sorry pardon excuse um uh er erm hm "
+            "hmm mm well yes yeah yep sure right question questions ask asking asked answer repeat again slowly "
+            "louder speak talk talking understand hear heard listen mean means name called robot bot computer "
+            "machine ai assistant voice real thing things way sort kind get got here there up out down into quick "
+            "quickly kindly alright look looking wondering wonder able try trying back you're english german "
+            "french spanish hindi language"
+        )
+    ),
 )

@@ -314,4 +314,18 @@ SPANISH = Language(
         ),
     ),
     speech=SPEECH,
+    idle=frozenset(
+        words(
+            "el la los las un una unos unas y o pero así de del a al en con por para desde sobre como si que qué "
+            "este esta esto estos estas ese esa eso esos esas lo le les se me te nos mi mis tu tus su sus nuestro "
+            "nuestra yo tú él ella usted ustedes nosotros ellos es soy eres son era fue ser está estoy están "
+            "estar ha he han había haber puede puedes pueden podrías podría podéis quiero quiere quisiera quería "
+            "querría debe debería quién quiénes cómo solo sólo también muy algo alguna algún otro otra otros "
+            "otras diga dígame dime decir dar dame deme mostrar muéstrame saber sabe sabes creo pienso favor "
+            "ayuda ayudar hola buenas bienvenido perdón perdone disculpe eh em hm pues bueno sí claro correcto "
+            "pregunta preguntas preguntar respuesta repetir repita repite vez despacio entiendo entender oigo "
+            "escucho significa nombre llama llamas robot máquina asistente voz real verdad aquí ahí allí español "
+            "inglés idioma"
+        )
+    ),
 )

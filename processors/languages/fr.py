@@ -288,4 +288,17 @@ FRENCH = Language(
         ),
     ),
     speech=SPEECH,
+    idle=frozenset(
+        words(
+            "le la les un une des et ou mais donc de du d à au aux en dans avec par pour sur comme si que qu ce "
+            "cet cette ces cela ça c il elle on nous vous ils elles je j tu me m te t se s lui leur mon ma mes "
+            "ton ta tes son sa ses notre nos votre vos est suis es sont était être été ai as a ont avait avoir "
+            "peux peut pouvez pourrais pourriez pourrait veux veut voulez voudrais voudriez dois doit devez qui "
+            "quoi comment juste aussi très quelque chose autre autres dites dis dire donner donnez donne montrer "
+            "montrez savoir sais savez pense crois plaît aide aider bonjour allô bienvenue pardon excusez désolé "
+            "euh hm ben oui exact question questions demander réponse répéter répétez lentement comprends "
+            "comprendre entends écoute signifie nom appelle appelez robot machine assistant voix vrai vraiment "
+            "ici là y ne n pas l français anglais langue moi toi"
+        )
+    ),
 )

@@ -3,10 +3,28 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
+
+T = TypeVar("T")
 
 Message = dict[str, Any]
 """One message in the shape of OpenAI's chat completions API."""
+
+
+@dataclass(frozen=True, slots=True)
+class Meant:
+    """By which words a tool is asked for; see :mod:`processors.llm.meant`.
+
+    Attributes:
+        language: Code of the caller's language.
+        words: Words and phrases, lower case; a star stands for any letters, ``#`` for a word with a digit. None: it is
+            not known, and the tool may always be meant.
+        few_ways: Whether it is asked for in few ways: without one of these words it is not meant.
+    """
+
+    language: str
+    words: frozenset[str]
+    few_ways: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,11 +35,13 @@ class ToolSpec:
         name: Name to call it by.
         description: What it does and when to use it.
         schema: JSON schema of its arguments, an object.
+        meant: By which words it is asked for; None: it may always be meant.
     """
 
     name: str
     description: str
     schema: dict[str, Any]
+    meant: Meant | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,12 +233,12 @@ class ReadsAlong(Protocol):
         ...
 
 
-async def as_generator(deltas: AsyncIterator[Delta]) -> AsyncGenerator[Delta]:
+async def as_generator(items: AsyncIterator[T]) -> AsyncGenerator[T]:
     """Give any iterator the ``aclose`` that a generator has."""
     try:
-        async for delta in deltas:
-            yield delta
+        async for item in items:
+            yield item
     finally:
-        close: Callable[[], Awaitable[None]] | None = getattr(deltas, "aclose", None)
+        close: Callable[[], Awaitable[None]] | None = getattr(items, "aclose", None)
         if close is not None:
             await close()

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from processors.ahead import Ahead
 from processors.context import with_calls
+from processors.languages.catalogue import language as known_language
 from processors.llm.base import (
     Delta,
     Finish,
@@ -22,9 +23,26 @@ from processors.llm.base import (
     as_generator,
 )
 from processors.llm.machine_text import MachineTextFilter
+from processors.llm.meant import described
 from processors.turns.wording import wording
 
 CHARS_PER_TOKEN: Final = 4.0
+
+HESITATIONS: Final = frozenset(
+    ["um", "uh", "uhm", "umm", "er", "erm", "hm", "hmm", "ah", "äh", "ähm", "öh", "eh", "euh"]
+)
+"""Sounds, where they are fillers of the language."""
+
+COURTESIES: Final = (
+    ("please",),
+    ("bitte",),
+    ("por", "favor"),
+    ("s'il", "vous", "plaît"),
+    ("s'il", "te", "plaît"),
+    ("कृपया",),
+    ("प्लीज़",),
+)
+"""What may stand before or after a wish, in any language."""
 
 OnText = Callable[[str, bool], Awaitable[None]]
 """Given words of the reply as they come, and whether they are the last."""
@@ -71,8 +89,8 @@ class Guess:
     def answers(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> bool:
         """Whether it is what this prompt asks for, and worth more than asking again.
 
-        Case, punctuation and figures of the user's words do not count: a recogniser's final result often differs in no
-        more. Nor do the ids of tool calls, which are new each time.
+        Case, punctuation, the spelling of figures and sounds of hesitation in the user's words do not count: a
+        recogniser's final result often differs in no more. Nor do the ids of tool calls, which are new each time.
         """
         return (
             self._deltas.error is None
@@ -99,7 +117,8 @@ class Guess:
         if (told := self.told_usage) is not None:
             return told
         said = sum(len(delta.text) for delta in self._deltas.items if isinstance(delta, TextDelta))
-        return Usage(round(prompt_tokens(self._messages, self._asking.tools)), 0, round(said / CHARS_PER_TOKEN))
+        tools = described(self._messages, self._asking.tools)
+        return Usage(round(prompt_tokens(self._messages, tools)), 0, round(said / CHARS_PER_TOKEN))
 
     def stream(self) -> AsyncGenerator[Delta]:
         """Open the gate: what has come, and then what comes. Closing it ends the model's work."""
@@ -149,13 +168,27 @@ class Guess:
         """A message with the user's words as the ear has them, and without what is new each time."""
         kept = {key: value for key, value in message.items() if key not in ("tool_calls", "tool_call_id")}
         if message.get("role") == "user":
-            kept["content"] = wording(str(message.get("content") or ""), self._asking.language)
+            kept["content"] = gist(str(message.get("content") or ""), self._asking.language)
         if message.get("tool_calls"):
             kept["calls"] = [call["function"] for call in message["tool_calls"]]
         return kept
 
 
+def gist(text: str, language: str) -> tuple[str, ...]:
+    """The words of a text without those that change no answer: sounds of hesitation, and "please" at either end."""
+    said = wording(text, language)
+    sounds = HESITATIONS & known_language(language).lexicon.fillers
+    words = [word for word in said if word not in sounds]
+    for courtesy in COURTESIES:
+        size = len(courtesy)
+        while len(words) > size and tuple(words[-size:]) == courtesy:
+            del words[-size:]
+        while len(words) > size and tuple(words[:size]) == courtesy:
+            del words[:size]
+    return tuple(words) or said
+
+
 def prompt_tokens(messages: Sequence[Message], tools: Sequence[ToolSpec]) -> float:
     """About how many tokens a prompt has, by its length."""
-    text = json.dumps([list(messages), [tool.schema for tool in tools]], ensure_ascii=False, default=str)
-    return len(text) / CHARS_PER_TOKEN
+    told = [[tool.name, tool.description, tool.schema] for tool in tools]
+    return len(json.dumps([list(messages), told], ensure_ascii=False, default=str)) / CHARS_PER_TOKEN

@@ -43,6 +43,7 @@ from processors.llm.base import (
 )
 from processors.llm.guess import prompt_tokens
 from processors.llm.machine_text import MachineTextFilter, Rest
+from processors.llm.meant import described
 from processors.llm.parts import ReplyParts
 from processors.llm.preparations import PreparationParams, Preparations
 from processors.llm.recap import Recap
@@ -340,7 +341,7 @@ class LLMProcessor(OvertakingInterruptions):
         filter_ = MachineTextFilter(self._specs)
         reason = "stop"
         said_before = len(reply.said)
-        reply.cost_tokens += prompt_tokens(messages, tools)
+        reply.cost_tokens += prompt_tokens(messages, described(messages, tools))
         async with aclosing(as_generator(await self._stream(messages, tools))) as stream:
             wait_secs = self._params.first_token_secs if self._hangs_up_after is not reply else FAREWELL_SECS
             while not reply.parts.full:

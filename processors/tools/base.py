@@ -2,13 +2,13 @@
 
 import threading
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from processors.caller_time import CallerClock, now_in
 from processors.identity import CallerIdentity
-from processors.llm.base import ToolSpec
+from processors.llm.base import Meant, ToolSpec
 from processors.tools.proof import Proof, Tries
 from settings import Settings
 
@@ -168,6 +168,33 @@ def unchecked(arguments: dict[str, Any]) -> Arguments:
     return arguments
 
 
+class MeantBy:
+    """By which words a tool is asked for, so that it need not be described where it cannot be meant.
+
+    List too many words rather than too few: a tool that is left out cannot be called. See :mod:`processors.llm.meant`.
+
+    Args:
+        words: By language code: words and phrases of them, separated by commas, in lower case and without apostrophes
+            ("that s all"). A star stands for any letters, ``#`` for a word with a digit. English words count in every
+            language, for people mix them in.
+        few_ways: Whether it is asked for in few ways, such as the time. Otherwise it is also described where a word
+            that nobody knows was said.
+    """
+
+    def __init__(self, words: Mapping[str, str], *, few_ways: bool = False) -> None:
+        self._words = {
+            code: frozenset(" ".join(entry.split()) for entry in text.split(",") if entry.strip())
+            for code, text in words.items()
+        }
+        self._few_ways = few_ways
+
+    def in_(self, language: str) -> Meant:
+        """The words of callers who speak a language; none if the language is not known."""
+        own = self._words.get(language)
+        words = own | self._words.get("en", frozenset()) if own is not None else frozenset[str]()
+        return Meant(language, words, self._few_ways)
+
+
 @dataclass(frozen=True)
 class Tool:
     """Something that the model can have done.
@@ -187,6 +214,7 @@ class Tool:
             a thread and a loop of its own.
         worded_for: Words of questions to which the result is the answer as it stands; none: the model words it. See
             :mod:`processors.tools.wording`.
+        meant_by: Words by which it is asked for; None: it is always described to the model.
     """
 
     name: str
@@ -200,9 +228,14 @@ class Tool:
     timeout_secs: float = 10.0
     on_loop: bool = False
     worded_for: frozenset[str] = frozenset()
+    meant_by: MeantBy | None = None
 
     @property
     def spec(self) -> ToolSpec:
-        """The tool as the model is told of it."""
+        """The tool as the model is told of it, whatever is said."""
         note = " It is done only after the caller's yes: the first call tells you to ask." if self.confirm else ""
         return ToolSpec(self.name, self.description + note, self.schema)
+
+    def spec_in(self, language: str) -> ToolSpec:
+        """The same, with the words by which callers of a language ask for it."""
+        return replace(self.spec, meant=self.meant_by.in_(language) if self.meant_by is not None else None)

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field
 
 from processors.caller_time import exists
 from processors.tools.bank import Bank, customer_of
-from processors.tools.base import ToolContext, ToolError
+from processors.tools.base import MeantBy, ToolContext, ToolError
 from processors.tools.declare import tool
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -27,7 +27,45 @@ Day = Annotated[
 Clock = Annotated[time, Field(description="HH:MM, on the hour or half past.")]
 
 
-@tool(effect=True)
+MEANT_BY = MeantBy(
+    {
+        "en": (
+            "appointment*, book*, advis*, meet*, see, visit*, come, coming, schedul*, slot*, reserv*, "
+            "reschedul*, someone, somebody, anyone, anybody, person, people, human, agent, consult*, talk to, "
+            "speak to, speak with, talk with, face to face, in person, expert*, specialist*, representative, "
+            "manager, staff, employee, colleague, calendar, arrange*, set up, sit down, stop by, drop by, "
+            "drop in, pop in, discuss*, loan*, mortgage*, cancel*, session, times, o clock, "
+            "monday #, monday at #, tuesday #, tuesday at #, wednesday #, wednesday at #, thursday #, "
+            "thursday at #, friday #, friday at #, saturday #, saturday at #, tomorrow #, tomorrow at #"
+        ),
+        "de": (
+            "*termin*, buch*, *berat*, treffen, triff*, sehen, besuch*, vorbei*, komm*, vereinbar*, ausmach*, "
+            "reserv*, verschieb*, jemand*, mensch*, person*, mitarbeiter*, kolleg*, sprechen, reden, "
+            "gespräch*, persönlich*, experte*, fachmann, zuständig*, kalender, *kredit*, darlehen*, "
+            "hypothek*, besprech*, ansprechpartner*, absag*, einplan*, vor ort, zusammensetzen"
+        ),
+        "es": (
+            "cita*, reserv*, asesor*, consejer*, reuni*, ver, verme, visit*, venir, vengo, acerc*, pasar, "
+            "pasarme, agend*, program*, alguien, persona*, humano, agente, hablar, experto*, especialista*, "
+            "gestor*, gerente, calendario, hueco*, préstamo*, hipoteca*, concert*, quedar, cancel*, turno*, "
+            "atender, atienda*"
+        ),
+        "fr": (
+            "rendez*, rdv, réserv*, conseill*, rencontr*, voir, visit*, venir, viens, passer, planifi*, fix*, "
+            "quelqu un, personne*, humain*, agent*, parler, discuter, expert*, spécialiste*, gestionnaire, "
+            "responsable, agenda, calendrier, créneau*, prêt*, hypothé*, entretien*, réunion*, annul*, "
+            "déplac*, report*, sur place"
+        ),
+        "hi": (
+            "अपॉइंटमेंट*, अपॉइन्टमेंट*, अपाइंटमेंट*, अप्वाइंटमेंट*, मुलाकात*, मुलाक़ात*, मिलना, मिलने, मिलूँ, "
+            "मिलवा*, मीटिंग*, बुक*, सलाहकार*, किसी, कोई, व्यक्ति, इंसान, आदमी, एजेंट, अधिकारी, मैनेजर, आना, "
+            "आऊँ, तय, स्लॉट, लोन, ऋण, कर्ज़, कर्ज, बात, रद्द, milna, milne"
+        ),
+    }
+)
+
+
+@tool(meant_by=MEANT_BY, effect=True)
 async def book_appointment(
     context: ToolContext,
     day: Day,

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from processors.tools.base import ToolError
+from processors.tools.base import MeantBy, ToolError
 from processors.tools.declare import tool
 
 MAX_CHARS = 200
@@ -37,7 +37,47 @@ FUNCTIONS: dict[str, Callable[..., Decimal]] = {
 }
 
 
-@tool(timeout_secs=2)
+MEANT_BY = MeantBy(
+    {
+        "en": (
+            "#, percent*, interest, sum, sums, total*, add*, plus, minus, times, divid*, multipl*, split*, "
+            "average*, half, halves, twice, double*, triple*, quarter*, third, thirds, fifth*, tenth*, per, "
+            "difference, more, less, worth, cost*, left, remain*, change, convert*, square*, root*, "
+            "altogether, combin*, calculat*, comput*, work out, figure, count*, many, much, together, rate, "
+            "hundred*, thousand*, million*, dozen, subtract*, power, math*, arithmetic, equal*, fraction, "
+            "ratio, discount*, instal*, monthly, yearly, annual*, each, share"
+        ),
+        "de": (
+            "#, prozent*, *zins*, summe*, gesamt*, insgesamt, plus, minus, mal, *teil*, durch, multipli*, "
+            "*rechn*, durchschnitt*, hälfte*, halb*, doppel*, *fach*, viertel*, drittel*, pro, differenz, "
+            "mehr, weniger, wert, kost*, übrig, bleib*, zusammen, wurzel, quadrat*, hoch, wieviel*, wie "
+            "viel*, viel*, *zig, *hundert*, *tausend*, million*, *zieh*, addier*, rate*, monatlich, jährlich, "
+            "jede*"
+        ),
+        "es": (
+            "#, por ciento, porciento, porcentaje, ciento*, interés*, interes*, suma*, total, más, menos, "
+            "multiplicado, entre, divid*, multiplic*, mitad, medio, doble, triple, cuarto, tercio, tercera, "
+            "quinta, promedio, media, diferencia, raíz, cuadrad*, calcul*, cuánto*, cuánta*, queda*, rest*, "
+            "junt*, cada, mensual*, anual*, *cientos, *cientas, quinient*, mil, miles, millon*, millón, "
+            "descuento, repart*, cuesta*, vale*"
+        ),
+        "fr": (
+            "#, pour cent, pourcent*, intérêt*, somme*, total*, plus, moins, fois, divis*, multipli*, moitié, "
+            "demi*, double*, triple*, quart*, tiers, cinquième, moyenne, différence, racine, carré*, calcul*, "
+            "combien, reste*, ensemble, chaque, mensuel*, annuel*, cent*, mille*, million*, remise, coût*, "
+            "vaut, partag*, addition*, soustra*, ajout*"
+        ),
+        "hi": (
+            "#, प्रतिशत, फीसदी, फ़ीसदी, परसेंट, ब्याज, जोड़*, घटा*, गुणा, भाग, आधा, आधे, दोगुना, तिगुना, औसत, "
+            "कुल, मिलाकर, अंतर, हिसाब, कितना, कितने, कितनी, बचेगा, बचेंगे, वर्ग, मूल, गणना, गुना, सौ, हज़ार, "
+            "हजार, लाख, करोड़, प्रति, हर, kitna, kitne"
+        ),
+    },
+    few_ways=True,
+)
+
+
+@tool(meant_by=MEANT_BY, timeout_secs=2)
 async def calculate(
     expression: Annotated[
         str, Field(max_length=MAX_CHARS, description="Numbers, + - * / // % **, brackets; abs, max, min, round, sqrt.")

@@ -26,7 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticSerializationError, to_json
 
-from processors.tools.base import Arguments, Tool, ToolContext, ToolError
+from processors.tools.base import Arguments, MeantBy, Tool, ToolContext, ToolError
 
 MAX_RESULT_CHARS = 2_000
 """Longest result: more is neither spoken nor remembered."""
@@ -35,7 +35,12 @@ ToolCoroutine = Callable[..., Awaitable[object]]
 
 
 def tool(
-    *, effect: bool = False, confirm: bool | None = None, timeout_secs: float = 10.0, worded_for: str = ""
+    *,
+    effect: bool = False,
+    confirm: bool | None = None,
+    timeout_secs: float = 10.0,
+    worded_for: str = "",
+    meant_by: MeantBy | None = None,
 ) -> Callable[[ToolCoroutine], Tool]:
     """Make a :class:`Tool` of an async function that takes a :class:`ToolContext` (if it wants one) and arguments.
 
@@ -44,6 +49,7 @@ def tool(
         confirm: Whether the caller must say yes first; by default what has an effect needs it.
         timeout_secs: How long a reply waits for it.
         worded_for: Words of questions to which its result is the answer as it stands.
+        meant_by: Words by which it is asked for; None: it is always described to the model.
 
     Raises:
         TypeError: The function is not async, has no docstring, or an argument without a type.
@@ -75,6 +81,7 @@ def tool(
             confirm=effect if confirm is None else confirm,
             timeout_secs=timeout_secs,
             worded_for=frozenset(worded_for.split()),
+            meant_by=meant_by,
         )
 
     return decorate

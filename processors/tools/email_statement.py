@@ -1,7 +1,7 @@
 """A statement by e-mail, to the address that the bank has on file and to no other."""
 
 from processors.tools.bank import AccountKind, Bank, customer_of, dollars
-from processors.tools.base import ToolContext
+from processors.tools.base import MeantBy, ToolContext
 from processors.tools.declare import tool
 from processors.tools.mail import Mail
 
@@ -9,7 +9,37 @@ LINES = 30
 """Transactions on a statement."""
 
 
-@tool(effect=True, timeout_secs=15)
+MEANT_BY = MeantBy(
+    {
+        "en": (
+            "statement*, email*, e mail*, mail*, send*, sent, forward*, pdf, document*, paper*, print*, "
+            "written, writing, inbox, copy, copies, record*, overview, summary, letter, post, report*, "
+            "download*, proof"
+        ),
+        "de": (
+            "*auszug*, *auszüge*, *mail*, schick*, *schicken, *geschickt, send*, *senden, gesendet, zusenden, "
+            "schriftlich*, papier, pdf, dokument*, *druck*, kopie*, unterlagen, übersicht, brief, post, "
+            "beleg*, nachweis*, postfach, bericht, aufstellung"
+        ),
+        "es": (
+            "extracto*, estado*, correo*, email*, mail*, enví*, envi*, mand*, pdf, documento*, papel, "
+            "escrito, copia*, imprim*, resumen, carta, comprobante*, justificante*, informe, certificado*, "
+            "bandeja"
+        ),
+        "fr": (
+            "relevé*, *mail*, courriel*, courrier*, envo*, transmet*, expédi*, pdf, document*, papier, écrit, "
+            "copie*, imprim*, récapitulatif, lettre, justificatif*, attestation*, poste, rapport, recevoir, "
+            "extrait*"
+        ),
+        "hi": (
+            "स्टेटमेंट*, विवरण, ईमेल*, मेल, भेज*, पीडीएफ, दस्तावेज़*, दस्तावेज*, कागज़, कागज, लिखित, कॉपी, "
+            "प्रिंट, डाक, चिट्ठी, सारांश, रिपोर्ट, पासबुक, bhej*"
+        ),
+    }
+)
+
+
+@tool(meant_by=MEANT_BY, effect=True, timeout_secs=15)
 async def email_statement(context: ToolContext, account: AccountKind = "checking") -> str:
     """Send a statement of the caller's account to the e-mail address that the bank has on file.
 

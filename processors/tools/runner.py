@@ -135,7 +135,7 @@ class ToolRunner:
     @property
     def specs(self) -> list[ToolSpec]:
         """The tools as the model is told of them."""
-        return [tool.spec for tool in self._tools.values()]
+        return [tool.spec_in(self.session.language) for tool in self._tools.values()]
 
     def speak(self, language: str) -> None:
         """The caller speaks another language: a yes is one in that."""

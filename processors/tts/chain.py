@@ -11,6 +11,7 @@ from observe.vendors import report_failure
 from processors.frames import Word
 from processors.tts.base import Voice, VoiceChunk, VoiceError
 from processors.tts.deadlines import in_time
+from processors.tts.remembered import RememberingVoice
 from processors.tts.word_times import estimate
 
 REST_SECS: Final = 5.0
@@ -73,6 +74,13 @@ class VoiceChain:
         sentences = list(texts)
         for voice in self._voices:
             await voice.rehearse(sentences)
+
+    def keep(self, texts: Iterable[str]) -> None:
+        """Have those that can keep the sound of these sentences."""
+        sentences = list(texts)
+        for voice in self._voices:
+            if isinstance(voice, RememberingVoice):
+                voice.keep(sentences)
 
     async def speak(self, text: str) -> AsyncIterator[VoiceChunk]:
         """Speak with the first voice that begins."""

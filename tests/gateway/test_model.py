@@ -12,6 +12,7 @@ from gateway.model import Endpoint, Gateway, GatewayParams
 from gateway.policy import Choice, PolicyParams
 from gateway.reply_cache import ReplyCache
 from processors.llm.base import (
+    Allowance,
     Cause,
     Finish,
     InLine,
@@ -23,6 +24,7 @@ from processors.llm.base import (
     Usage,
 )
 from processors.llm.groq import GroqModel
+from processors.tools.catalogue import find_tools
 from tests.emulators.serving import serving
 
 PROMPT = [{"role": "system", "content": "You are a help line."}, {"role": "user", "content": "When do you open?"}]
@@ -479,3 +481,35 @@ async def test_a_request_that_was_refused_costs_nothing():
 async def test_an_end_without_usage_counts_by_its_length():
     told, _ = await spent(Scripted("a", [TextDelta("At nine."), Finish("stop")]))
     assert [usage.completion_tokens for usage in told] == [2]
+
+
+class Told(Scripted):
+    """Keeps the tools that it is told of."""
+
+    def __init__(self, name, *scripts):
+        super().__init__(name, *scripts)
+        self.tools = []
+
+    async def stream(self, messages, tools=()):
+        self.tools.append([tool.name for tool in tools])
+        async for delta in super().stream(messages, tools):
+            yield delta
+
+
+async def test_only_tools_that_can_be_meant_are_described():
+    tools = [tool.spec_in("en") for tool in find_tools().values()]
+    first, second = Told("a", [LanguageModelError("no", retryable=True)], ANSWER), Told("b", ANSWER)
+    gate = gateway(first, second)
+    deltas = [delta async for delta in gate.for_call("anna").stream(PROMPT, tools)]
+    assert text(deltas) == "We open at nine."
+    assert first.tools == second.tools == [["current_time", "search_knowledge"]]
+
+
+async def test_all_tools_are_described_where_what_is_cached_is_free_and_the_budget_is_short():
+    tools = [tool.spec_in("en") for tool in find_tools().values()]
+    model = Told("a", ANSWER)
+    limits = {Quota.TOKENS_PER_DAY: 100_000.0}
+    gate = Gateway([Endpoint(Choice("a", limits, cached_is_free=True), model)], GatewayParams())
+    gate._policy.learned("a", [Allowance(Quota.TOKENS_PER_DAY, 100_000.0, 40_000.0)], asyncio.get_running_loop().time())
+    assert text([delta async for delta in gate.for_call("anna").stream(PROMPT, tools)]) == "We open at nine."
+    assert model.tools == [[tool.name for tool in tools]]

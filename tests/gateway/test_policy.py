@@ -339,3 +339,95 @@ def test_a_request_that_is_given_up_counts_without_what_is_usually_cached():
     policy.withdraw(number, 1000.0, 0.0)
     after = policy.snapshot(0.0)["models"]["a"]["budgets"]["tokens_per_minute"]["left"]
     assert before - after == pytest.approx(100, abs=5)
+
+
+@pytest.mark.parametrize("cause", [Cause.REQUEST, Cause.SIZE])
+@given(data=st.data())
+@settings(max_examples=30, deadline=None)
+def test_a_model_that_refuses_three_requests_and_never_answered_is_asked_no_more(cause, data):
+    """What is too long for it may be shorter the next time: only what it takes in no length is given up."""
+    policy, now = Policy([Choice("a"), Choice("b")]), 0.0
+    refused_by_a = 0
+    for _ in range(data.draw(st.integers(3, 8))):
+        number = policy.submit("anna", 400, now)
+        while next(d for d in policy.decide(now) if isinstance(d, Send)).model == "a":
+            refused_by_a += 1
+            policy.failed(number, cause, None, (), None, now)
+        policy.first_token(number, now)
+        policy.finished(number, Usage(100, 0, 20), now)
+        now += data.draw(st.floats(0.1, 20.0))
+    assert ("a" in policy.snapshot(now)["models"]) is (cause is Cause.SIZE)
+    assert refused_by_a == 3 if cause is Cause.REQUEST else refused_by_a > 0
+
+
+@pytest.mark.parametrize("answered_first", [True, False])
+def test_a_model_that_has_answered_once_is_kept_whatever_it_refuses(answered_first):
+    policy, now = Policy([Choice("a"), Choice("b")]), 0.0
+    if answered_first:
+        number = policy.submit("anna", 400, now)
+        policy.decide(now)
+        policy.first_token(number, now)
+        policy.finished(number, Usage(100, 0, 20), now)
+    for _ in range(5):
+        number = policy.submit("anna", 400, now)
+        for _ in range(2):
+            (send,) = (d for d in policy.decide(now) if isinstance(d, Send))
+            if send.model == "a":
+                policy.failed(number, Cause.REQUEST, None, (), None, now)
+            else:
+                break
+        policy.finished(number, Usage(100, 0, 20), now)
+        now += 1.0
+    assert ("a" in policy.snapshot(now)["models"]) is answered_first
+
+
+def test_the_last_model_is_kept_though_it_refuses_everything():
+    policy = Policy([Choice("a")])
+    for now in range(5):
+        number = policy.submit("anna", 400, float(now))
+        policy.decide(float(now))
+        policy.failed(number, Cause.REQUEST, None, (), None, float(now))
+        policy.withdraw(number, None, float(now))
+    assert list(policy.snapshot(5.0)["models"]) == ["a"]
+
+
+def forms(choice, *, cached, requests=40, every_secs=1.0):
+    """The form of each request (whole or not), where the vendor has so many tokens of a whole prompt in its cache."""
+    policy, found, now = Policy([choice]), [], 0.0
+    for _ in range(requests):
+        number = policy.submit("anna", 4800, now, short_chars=2000)
+        sends = [decision for decision in policy.decide(now) if isinstance(decision, Send)]
+        while not sends:
+            now = policy.next_wake(now) or now
+            sends = [decision for decision in policy.decide(now) if isinstance(decision, Send)]
+        (send,) = sends
+        found.append(send.whole)
+        policy.finished(number, Usage(1200, cached, 40) if send.whole else Usage(500, 0, 40), now)
+        now += every_secs
+    return found
+
+
+SCARCE = {Quota.TOKENS_PER_MINUTE: 8000.0}
+
+
+def test_prompts_are_short_while_the_budget_is_ample_and_whole_where_the_cache_is_free():
+    found = forms(Choice("a", SCARCE, cached_is_free=True), cached=1024)
+    assert not any(found[:5])
+    assert all(found[20:])
+
+
+@pytest.mark.parametrize("choice", [Choice("a"), Choice("a", SCARCE)])
+def test_prompts_are_short_where_nothing_is_scarce_or_the_cache_counts(choice):
+    assert not any(forms(choice, cached=1024))
+
+
+def test_a_vendor_that_keeps_no_prompt_is_sent_short_ones_after_some_trials():
+    found = forms(Choice("a", SCARCE, cached_is_free=True), cached=0, requests=60)
+    assert sum(found) == 8
+
+
+def test_a_prompt_of_one_form_is_sent_as_it_is():
+    policy = Policy([Choice("a", {Quota.TOKENS_PER_MINUTE: 100.0}, cached_is_free=True)])
+    for now in range(3):
+        policy.submit("anna", 100, float(now))
+        assert not any(send.whole for send in policy.decide(float(now)) if isinstance(send, Send))
