@@ -24,35 +24,35 @@ from pipecat.pipeline.worker import PipelineParams, PipelineWorker
 from pipecat.workers.runner import WorkerRunner
 
 import settings as settings_module
-from gateway.shared_places import RedisPlaces
-from observe import secrets
+from admission.shared_places import RedisPlaces
+from contracts import secrets
 from observe.book import CallBook
+from observe.call_log import CallLog
 from observe.cost import CostMeter
 from observe.log_lines import log_to_terminal
 from observe.prices import PriceError, load_prices
 from observe.process import CpuMeter
 from observe.tracing import Tracer, TracingError
 from processors import compat
-from processors.check import check
-from processors.context import ContextPair, Conversation
+from processors.context.aggregators import ContextPair, Conversation
 from processors.llm.processor import LLMProcessor
-from processors.services import EARLIER_CHARS, Services, thinks_here
 from processors.stt.processor import STTProcessor
 from processors.tts.processor import TTSProcessor
 from processors.turns.handler import InterruptionHandler
 from processors.turns.machine import TurnMachine
-from processors.vad import VADProcessor
+from processors.vad.processor import VADProcessor
+from server import exposure
+from server.call_tokens import CallTokens, make_token
+from server.dashboard import Sources, add_dashboard
+from server.signalling import CALLS, Calls, make_app
+from server.site import app_runner
+from server.supervisor import CLIENTS_LEAVE_SECS, first_of, keep_house
+from server.worker import FrontLink
+from services.check import check
+from services.services import EARLIER_CHARS, Services, thinks_here
 from settings import Settings, SettingsError
-from transports import exposure
 from transports.call import Call
-from transports.call_log import CallLog
-from transports.call_tokens import CallTokens, make_token
-from transports.dashboard import Sources, add_dashboard
-from transports.house import CLIENTS_LEAVE_SECS, first_of, keep_house
-from transports.server import CALLS, Calls, make_app
-from transports.site import app_runner
 from transports.webrtc import WebRTCCall
-from transports.worker import FrontLink
 
 CPU_SECS = 10.0
 """What calls take of the core is measured over so long."""

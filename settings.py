@@ -16,10 +16,9 @@ from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_valid
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from observe.redaction import Transcripts
-from processors.caller_time import zone_named
-from processors.languages.catalogue import find_languages, language
-from processors.turns.states import InterruptionMode
+from contracts.caller_time import zone_named
+from contracts.modes import InterruptionMode, Transcripts
+from languages.catalogue import find_languages, language
 
 ROOT = Path(__file__).resolve().parent
 

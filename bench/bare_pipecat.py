@@ -46,7 +46,6 @@ from pipecat.turns.user_turn_strategies import UserTurnStrategies
 from pipecat.utils.time import time_now_iso8601
 from pipecat.workers.runner import WorkerRunner
 
-from bench.clips import read_wav
 from bench.emulated_services import (
     CHUNK_SECS,
     FINAL_SECS,
@@ -62,6 +61,7 @@ from bench.emulated_services import (
     TOKENS_PER_SEC,
     reply_words,
 )
+from loadtest.clips import read_wav
 
 INPUT_RATE_HZ: Final = 16_000
 OUTPUT_RATE_HZ: Final = 24_000

@@ -15,15 +15,15 @@ from typing import Any
 
 from tqdm import tqdm
 
-from bench.clips import Clip, load_clips
 from bench.scoring import Errors, total, word_errors
+from contracts.modes import InterruptionMode
 from loadtest import scoring
 from loadtest.audio import clip_from_wav
 from loadtest.bot_process import RealBot, real_bot
 from loadtest.caller import Caller, CallFailed
+from loadtest.clips import Clip, load_clips
 from loadtest.interruptions_webrtc import run_all as say_over_the_bot
 from loadtest.rows import Row
-from processors.turns.states import InterruptionMode
 
 ANSWER_SECS = 20.0
 SETTLE_SECS = 0.5

@@ -26,10 +26,10 @@ from observe.book import CallBook
 from observe.cost import CostMeter
 from observe.prices import load_prices
 from observe.statistics import KEEP_TURNS
+from server.dashboard import Sources, add_dashboard
+from server.ice_servers import IceServers
+from server.signalling import make_app
 from transports.client_messages import MessageLimits
-from transports.dashboard import Sources, add_dashboard
-from transports.ice_servers import IceServers
-from transports.server import make_app
 from transports.webrtc import WebRTCCall
 
 WARM_SECS: Final = 12.0

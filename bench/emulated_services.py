@@ -21,15 +21,15 @@ import uvloop
 
 import bot
 import settings as settings_module
-from bench.clips import read_wav
-from gateway.guesses import Guesses
+from contracts.frames import INPUT_SAMPLE_RATE_HZ, OUTPUT_SAMPLE_RATE_HZ
+from contracts.llm import Delta, Finish, Message, TextDelta, ToolSpec
+from contracts.stt import Emit, OnError, Recogniser, Transcript
+from contracts.tts import VoiceChunk
+from loadtest.clips import read_wav
 from observe.log_lines import log_to_terminal
-from processors.frames import INPUT_SAMPLE_RATE_HZ, OUTPUT_SAMPLE_RATE_HZ
-from processors.llm.base import Delta, Finish, Message, TextDelta, ToolSpec
-from processors.services import Services
-from processors.stt.base import Emit, OnError, Recogniser, Transcript
-from processors.tts.base import VoiceChunk
+from processors.llm.preemptive_budget import Guesses
 from processors.turns.handler import TurnDetector
+from services.services import Services
 from settings import Settings
 
 SPEECH: Final = Path(__file__).resolve().parents[1] / "tests" / "data" / "go_forward_ten_meters.wav"

@@ -22,19 +22,19 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 from pydantic import SecretStr
 
+from audio.pcm import AudioFormatError, decode_mp3
+from audio.rtp import parse_rtp
+from contracts.llm import LanguageModelError
+from contracts.tts import VoiceError
 from processors import compat
-from processors.llm.base import LanguageModelError
 from processors.llm.chat_completions import retry_after_secs
 from processors.llm.groq import GroqModel, allowances
 from processors.llm.openai_compatible import OpenAICompatibleModel
-from processors.rtp import parse_rtp
 from processors.stt.deepgram import DeepgramError, DeepgramParams, DeepgramRecogniser
-from processors.tts.base import VoiceError
 from processors.tts.elevenlabs import ElevenLabsVoice
 from processors.tts.elevenlabs_socket import ContextSocket
 from transports.candidates import CandidatePolicy, without_refused
 from transports.client_messages import ClientMessages
-from transports.pcm import AudioFormatError, decode_mp3
 from transports.receive import AudioReceiver
 from transports.sdp import OfferError, check_offer, parse_candidate
 

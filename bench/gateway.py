@@ -22,6 +22,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from contracts.llm import InLine, LanguageModelError, LimitsTold, TextDelta
 from emulators import groq
 from emulators.faults import FaultRule
 from emulators.log import Entry
@@ -29,11 +30,10 @@ from emulators.profile import Profile, load_profile
 from emulators.world import World
 from gateway.model import Gateway
 from loadtest import virtual_time
-from processors.context import Conversation
-from processors.llm.base import InLine, LanguageModelError, LimitsTold, TextDelta
-from processors.prompt import system_prompt
-from processors.services import make_language_model
+from processors.context.aggregators import Conversation
+from processors.context.prompt import system_prompt
 from processors.tools.catalogue import offered
+from services.services import make_language_model
 from settings import Settings
 
 THINK_SECS: Final = 8.0

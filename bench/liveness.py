@@ -18,9 +18,10 @@ from typing import Any, Final
 
 from tqdm import tqdm
 
+from contracts.modes import InterruptionMode
 from processors.turns import events as ev
 from processors.turns.machine import TurnMachine
-from processors.turns.states import InterruptionMode, State, TurnParams
+from processors.turns.states import State, TurnParams
 
 LIMIT_SECS: Final = 3.0
 """From every reachable state the bot speaks, listens or has said why not within this time."""

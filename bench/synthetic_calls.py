@@ -14,11 +14,11 @@ from typing import Final
 
 import numpy as np
 
+from contracts.frames import INPUT_SAMPLE_RATE_HZ, OUTPUT_SAMPLE_RATE_HZ
 from observe.book import CallBook
 from observe.entries import Turn
 from observe.listener import Usage
 from observe.record import CallRecord
-from processors.frames import INPUT_SAMPLE_RATE_HZ, OUTPUT_SAMPLE_RATE_HZ
 
 PACKET_SECS: Final = 0.02
 WORD_SECS: Final = 0.3

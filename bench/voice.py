@@ -18,10 +18,10 @@ from typing import Final
 import numpy as np
 import soxr
 
-from processors.frames import OUTPUT_SAMPLE_RATE_HZ
+from audio.opus import Application, OpusDecoder, OpusEncoder
+from contracts.frames import OUTPUT_SAMPLE_RATE_HZ
 from processors.tts import local
 from transports.coding import CLEAN, COMPLEXITY, FEC, REPEATED, Coding
-from transports.opus import Application, OpusDecoder, OpusEncoder
 from transports.voice import PACKET_SAMPLES
 
 SENTENCES: Final = (

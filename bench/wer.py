@@ -16,12 +16,12 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.clips import Clip, load_clips
 from bench.scoring import Errors, total, word_errors
-from processors.frames import INPUT_SAMPLE_RATE_HZ, WINDOW_SAMPLES
-from processors.stt.base import RecogniserError, Transcript
+from contracts.frames import INPUT_SAMPLE_RATE_HZ, WINDOW_SAMPLES
+from contracts.stt import RecogniserError, Transcript
+from loadtest.clips import Clip, load_clips
 from processors.stt.moonshine import MoonshineRecogniser
-from processors.vad import SileroStream, SpeechGate
+from processors.vad.processor import SileroStream, SpeechGate
 
 
 @dataclass(frozen=True)

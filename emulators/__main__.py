@@ -18,7 +18,7 @@ from emulators.log import RequestLog
 from emulators.profile import SHIPPED, Profile, ProfileError, load_profile
 from emulators.serving import bot_environment, serving
 from emulators.world import World
-from processors import models
+from processors.models import files as models
 
 BASE_PORT = 9400
 

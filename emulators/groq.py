@@ -10,13 +10,13 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from contracts.llm import Delta, LanguageModelError, TextDelta, ToolCallDelta, ToolSpec
 from emulators.faults import Kind, Vendor
 from emulators.log import Entry
 from emulators.mischief import Broken, Mischief, Send, at_connect
 from emulators.prompt_cache import CHARS_PER_TOKEN, PromptCache, rendered
 from emulators.rates import Denial, ModelBudget
 from emulators.world import World
-from processors.llm.base import Delta, LanguageModelError, TextDelta, ToolCallDelta, ToolSpec
 from processors.llm.scripted import ScriptedModel
 
 ORGANIZATION: Final = "org_emulated"

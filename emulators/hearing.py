@@ -11,12 +11,12 @@ from typing import Final
 
 from aiohttp import web
 
-from processors.frames import INPUT_SAMPLE_RATE_HZ, WINDOW_SAMPLES
+from audio.pcm import Resampler
+from contracts.frames import INPUT_SAMPLE_RATE_HZ, WINDOW_SAMPLES
+from contracts.stt import RecogniserError, Transcript
 from processors.stt import moonshine_model
-from processors.stt.base import RecogniserError, Transcript
 from processors.stt.moonshine import MoonshineParams, MoonshineRecogniser
-from processors.vad import SileroStream, SpeechGate, SpeechGateParams
-from transports.pcm import Resampler
+from processors.vad.processor import SileroStream, SpeechGate, SpeechGateParams
 
 WINDOW_BYTES: Final = 2 * WINDOW_SAMPLES
 VENDOR_STOP_MS: Final = 320

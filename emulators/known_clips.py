@@ -18,9 +18,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from audio.pcm import Resampler
+from contracts.frames import INPUT_SAMPLE_RATE_HZ
 from emulators.hearing import VENDOR_STOP_MS, Heard
-from processors.frames import INPUT_SAMPLE_RATE_HZ
-from transports.pcm import Resampler
 
 HOP: Final = INPUT_SAMPLE_RATE_HZ // 50
 WINDOW: Final = 512

@@ -18,11 +18,11 @@ import av
 import numpy as np
 from aiohttp import web
 
+from audio.pcm import AudioFormatError, Resampler, parse_wav
 from emulators.faults import Vendor
 from emulators.world import World
 from processors.tts.local import HibariVoice
 from processors.tts.word_times import estimate
-from transports.pcm import AudioFormatError, Resampler, parse_wav
 
 RATE_HZ: Final = 24_000
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from processors.llm.base import Allowance, Quota
+from contracts.llm import Allowance, Quota
 
 MINUTE_SECS: Final = 60.0
 DAY_SECS: Final = 86_400.0

@@ -8,7 +8,7 @@ import random
 from dataclasses import dataclass
 from enum import Enum
 
-from processors.llm.base import Cause
+from contracts.llm import Cause
 
 
 class Health(Enum):

@@ -7,7 +7,7 @@ held back while it repeats what has been said, and joined where it goes on.
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from processors.llm.base import Message
+from contracts.llm import Message
 
 GO_ON: Final = "Your answer was cut off at this point. Go on exactly where it stopped, and repeat nothing of it."
 

@@ -19,7 +19,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from processors.llm.base import Message
+from contracts.llm import Message
 
 _POINTING = """
 i me my mine myself we us our ours

@@ -4,8 +4,8 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from processors.ahead import Ahead
-from processors.llm.base import Delta, Finish
+from contracts.ahead import Ahead
+from contracts.llm import Delta, Finish
 
 
 @dataclass

@@ -9,16 +9,8 @@ from typing import Any, Final, TypeVar
 
 from loguru import logger
 
-from gateway.capacity import DemandMeter, Part, of_models
-from gateway.continuation import Continuation, continued
-from gateway.guesses import Guesses
-from gateway.hedging import first_to_begin
-from gateway.in_flight import InFlight
-from gateway.overflow import Overflow
-from gateway.policy import CHARS_PER_TOKEN, Choice, Decision, Policy, PolicyParams, Refuse, Send, Tell
-from gateway.reply_cache import ReplyCache
-from gateway.shared_budget import LocalOnly, SharedBudget
-from processors.llm.base import (
+from admission.capacity import DemandMeter, Part, of_models
+from contracts.llm import (
     Cause,
     Delta,
     Finish,
@@ -33,8 +25,16 @@ from processors.llm.base import (
     Usage,
     as_generator,
 )
+from gateway.continuation import Continuation, continued
+from gateway.hedging import first_to_begin
+from gateway.in_flight import InFlight
+from gateway.overflow import Overflow
+from gateway.policy import CHARS_PER_TOKEN, Choice, Decision, Policy, PolicyParams, Refuse, Send, Tell
+from gateway.reply_cache import ReplyCache
+from gateway.shared_budget import LocalOnly, SharedBudget
 from processors.llm.machine_text import MachineTextFilter
 from processors.llm.meant import described
+from processors.llm.preemptive_budget import Guesses
 
 T = TypeVar("T")
 
@@ -60,7 +60,7 @@ class GatewayParams:
     Attributes:
         first_token_secs: A model that has not begun after this long is left for another.
         next_token_secs: One that falls silent in the middle is left after this long.
-        guess_share: Share of the budget from which replies may be guessed; see :mod:`gateway.guesses`.
+        guess_share: Share of the budget from which replies may be guessed; see :mod:`processors.llm.preemptive_budget`.
         policy: Times of the queue and of retries.
     """
 
@@ -212,7 +212,7 @@ class Gateway:
     # --- one reply -----------------------------------------------------------------------
 
     async def ask(self, call_id: str, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> AsyncGenerator[Delta]:
-        """Answer; yields :class:`~processors.llm.base.InLine` while the request waits.
+        """Answer; yields :class:`~contracts.llm.InLine` while the request waits.
 
         Raises:
             LanguageModelError: No model can, with the cause.
@@ -531,7 +531,7 @@ class _Answer:
 
 
 class _CallModel:
-    """The gateway as one call sees it: a :class:`~processors.llm.base.LanguageModel`."""
+    """The gateway as one call sees it: a :class:`~contracts.llm.LanguageModel`."""
 
     def __init__(self, gateway: Gateway, call_id: str) -> None:
         self._gateway = gateway

@@ -12,7 +12,7 @@ from typing import Final
 
 from loguru import logger
 
-from processors.llm.base import (
+from contracts.llm import (
     Cause,
     Delta,
     InLine,
@@ -103,7 +103,7 @@ class Overflow:
         return sooner
 
     async def answer(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> AsyncGenerator[Delta]:
-        """Answer, after :class:`~processors.llm.base.InLine` where that takes its time.
+        """Answer, after :class:`~contracts.llm.InLine` where that takes its time.
 
         Raises:
             LanguageModelError: The queue is full, or the model fails.

@@ -21,10 +21,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from admission.capacity import Limit, Supply, supply
+from contracts.llm import Allowance, Cause, Quota, Usage
 from gateway.budget import DAILY, REQUESTS, Budget
-from gateway.capacity import Limit, Supply, supply
 from gateway.circuit import Circuit, CircuitParams, Health
-from processors.llm.base import Allowance, Cause, Quota, Usage
 
 HORIZON_SECS: Final = 3600.0
 """Waits are not predicted beyond this."""

@@ -10,8 +10,8 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from contracts.llm import Message, ToolSpec
 from gateway.general_questions import general_question
-from processors.llm.base import Message, ToolSpec
 
 
 @dataclass(frozen=True)

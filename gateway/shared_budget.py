@@ -11,9 +11,9 @@ from typing import Any, Final, Protocol
 import redis.asyncio
 from loguru import logger
 
+from contracts.vendor_errors import kind
 from gateway.budget import REQUESTS
 from gateway.policy import Charge
-from processors.vendor_errors import kind
 
 TAKE: Final = """
 local t = redis.call('TIME')

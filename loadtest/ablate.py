@@ -21,7 +21,7 @@ from loadtest.interruptions import ManifestError, read_manifest
 from loadtest.material import OWN_CLIPS
 from loadtest.run import command_line, machine
 from loadtest.strategies import STRATEGIES
-from processors.models import usable_cores
+from processors.models.files import usable_cores
 
 HISTORY: Final = {"5 turns": 5, "10 turns": 10, "20 turns (base)": 20, "all turns": 200}
 SEEDS: Final = 3

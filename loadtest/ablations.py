@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from loguru import logger
 
+from contracts.llm import TextDelta
 from emulators.faults import Vendor
 from emulators.latency import Latency
 from emulators.profile import Profile, Timing, load_profile
@@ -27,10 +28,9 @@ from loadtest.scenario import Kind, Scenario, load_scenario
 from loadtest.strategies import STRATEGIES
 from loadtest.summary import summarise
 from processors import compat
-from processors.context import Conversation
-from processors.llm.base import TextDelta
+from processors.context.aggregators import Conversation
+from processors.context.prompt import system_prompt
 from processors.llm.scripted import ScriptedModel
-from processors.prompt import system_prompt
 from processors.tools.catalogue import offered
 from settings import Settings
 

@@ -14,7 +14,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from transports.opus import OpusEncoder
+from audio.opus import OpusEncoder
 
 Samples = NDArray[np.int16]
 

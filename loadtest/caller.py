@@ -27,11 +27,11 @@ import aiohttp
 import numpy as np
 from aiortc import RTCBundlePolicy, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
+from audio.opus import OpusDecoder, OpusError
+from audio.rtp import RTP_HEADER
 from loadtest.audio import LOUD_RMS, PACKET_SECS, Clip, room_packets
 from loadtest.recording import Message, ReceivedPacket, Recording, Said
 from processors.compat.caller_line import Line, stay_on_loopback
-from processors.rtp import RTP_HEADER
-from transports.opus import OpusDecoder, OpusError
 
 CONNECT_TIMEOUT_SECS: Final = 15.0
 PING_SECS: Final = 1.0

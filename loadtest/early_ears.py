@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from processors.models import Urgency
+from processors.models.files import Urgency
 from processors.stt.moonshine import MoonshineRecogniser, Read
 from processors.stt.moonshine_model import Analysis
 

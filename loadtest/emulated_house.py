@@ -11,8 +11,8 @@ from emulators.profile import Profile
 from emulators.serving import bot_environment, serving
 from emulators.world import World
 from loadtest.early_ears import TimedRecogniser
-from processors.services import Services
 from processors.stt.moonshine import EARLY
+from services.services import Services
 from settings import Settings
 
 VENDORS: Final = (Vendor.DEEPGRAM, Vendor.GROQ, Vendor.ELEVENLABS)

@@ -17,7 +17,7 @@ from loguru import logger
 from loadtest import virtual_time
 from loadtest.faults_matrix import Cell, TurnState, cells
 from loadtest.faults_scoring import LIMIT_MS, Outcome, Score
-from processors.models import usable_cores
+from processors.models.files import usable_cores
 
 AT_ONCE: Final = 3
 """Calls side by side in one process, where they take real time; one of them takes an eighth of a core."""

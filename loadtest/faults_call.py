@@ -16,24 +16,24 @@ from typing import Any, Final
 
 import numpy as np
 
+from contracts import provider_failures as observed
 from emulators import speech
 from emulators.faults import Kind, Vendor
 from emulators.profile import Profile
 from emulators.serving import Port, bot_environment, open_ports
 from emulators.world import World
+from languages.catalogue import language
 from loadtest.audio import Samples
 from loadtest.faults_matrix import Cell, Role, TurnState
 from loadtest.faults_scoring import LOUD_RMS, Debt, Outcome, Score, TurnSeen, longest_silence_ms, signs_of, worst
 from loadtest.faults_voices import voices_at_once_ms
 from loadtest.in_process import InProcessCall, calling
-from observe import vendors as observed
 from observe.listener import Listener
-from processors.languages.catalogue import language
-from processors.services import Services
 from processors.tts.chain import PROBE
 from processors.tts.spoken_form import spoken
 from processors.turns.events import Phrase
 from processors.turns.phrases import phrase_text
+from services.services import Services
 from settings import Settings
 
 CLIPS: Final = Path(__file__).parents[1] / "tests" / "data"

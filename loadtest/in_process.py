@@ -14,10 +14,10 @@ from pipecat.frames.frames import Frame
 from pipecat.processors.frame_processor import FrameProcessor
 
 import bot
+from contracts.caller_identity import CallerIdentity
+from contracts.frames import INPUT_SAMPLE_RATE_HZ, OUTPUT_SAMPLE_RATE_HZ, ClientReadyFrame, UserTextFrame
 from loadtest.audio import Samples
-from processors.frames import INPUT_SAMPLE_RATE_HZ, OUTPUT_SAMPLE_RATE_HZ, ClientReadyFrame, UserTextFrame
-from processors.identity import CallerIdentity
-from processors.services import Services
+from services.services import Services
 from transports.call_input import CallInput
 from transports.output import PlayoutOutput
 from transports.playout import PlayoutEngine

@@ -10,13 +10,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from audio.opus import OpusDecoder
+from contracts.frames import INPUT_SAMPLE_RATE_HZ, OUTPUT_SAMPLE_RATE_HZ
 from loadtest.audio import BLOCK_SECS, LOUD_RMS, PACKET_SECS, SAMPLE_RATE_HZ, Clip, Samples, levels, resampled
 from loadtest.caller import CallFailed
 from loadtest.in_process import BEAT_SECS, OUT_SAMPLES, InProcessCall, calling
 from loadtest.recording import Message, Recording, Said, Sound
-from processors.frames import INPUT_SAMPLE_RATE_HZ, OUTPUT_SAMPLE_RATE_HZ
-from processors.services import Services
-from transports.opus import OpusDecoder
+from services.services import Services
 
 _SILENT: Final = bytes(2 * OUT_SAMPLES)
 

@@ -22,18 +22,18 @@ import soxr
 from loguru import logger
 from tqdm import tqdm
 
+from contracts.frames import INPUT_SAMPLE_RATE_HZ
+from contracts.llm import Delta, Finish, Message, TextDelta, ToolSpec
 from loadtest import interruptions_webrtc, virtual_time
 from loadtest.audio import SAMPLE_RATE_HZ as CLIP_RATE_HZ
 from loadtest.audio import Samples, load_wav
 from loadtest.in_process import BEAT_SECS, LOUD_RMS, Beat, InProcessCall, calling
 from loadtest.rows import Row, report, table
 from processors import compat
-from processors.frames import INPUT_SAMPLE_RATE_HZ
-from processors.llm.base import Delta, Finish, Message, TextDelta, ToolSpec
-from processors.models import usable_cores
-from processors.services import Services
+from processors.models.files import usable_cores
 from processors.turns.verdict.model import Judge, SoundModel
 from processors.turns.verdict.policy import VerdictPolicy
+from services.services import Services
 from settings import Settings, load
 
 BEFORE_SECS: Final = 2.0
@@ -58,7 +58,7 @@ MONOLOGUE: Final = (
 
 
 class Talker:
-    """A :class:`~processors.llm.base.LanguageModel` that holds its monologue, and then answers with one word."""
+    """A :class:`~contracts.llm.LanguageModel` that holds its monologue, and then answers with one word."""
 
     name = "talker"
 

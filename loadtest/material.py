@@ -10,16 +10,16 @@ from typing import Final
 
 import numpy as np
 
-from bench.clips import load_clips
+from audio.opus import OpusDecoder
+from contracts.frames import INPUT_SAMPLE_RATE_HZ
+from contracts.tts import VoiceError
 from emulators.known_clips import KnownClip
 from loadtest.audio import SAMPLE_RATE_HZ, Clip, Samples, clip_from_samples, load_wav, resampled, silence
+from loadtest.clips import load_clips
 from loadtest.scenario import Asked
-from processors.frames import INPUT_SAMPLE_RATE_HZ
-from processors.models import ModelError
-from processors.tts.base import VoiceError
+from processors.models.files import ModelError
 from processors.tts.local import SAMPLE_RATE_HZ as VOICE_RATE_HZ
 from processors.tts.local import HibariVoice
-from transports.opus import OpusDecoder
 
 OWN_CLIPS: Final = Path(__file__).resolve().parents[1] / "tests" / "data"
 
@@ -73,7 +73,7 @@ def gather(ask: Asked, audio: Path | None = None) -> Material:
 
     Args:
         ask: The questions to speak.
-        audio: A folder with a ``manifest.jsonl`` (see :mod:`bench.clips`); None: the clips of the tests.
+        audio: A folder with a ``manifest.jsonl`` (see :mod:`loadtest.clips`); None: the clips of the tests.
 
     Raises:
         MaterialError: The folder cannot be used, or no voice is there to speak the questions.

@@ -6,8 +6,8 @@ A bot that sends no such messages is taken at its voice.
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from languages.catalogue import find_languages
 from loadtest.recording import Message
-from processors.languages.catalogue import find_languages
 from processors.turns.events import Phrase
 from processors.turns.phrases import phrase_text
 

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from audio.opus import OpusDecoder, OpusError
 from loadtest.audio import BLOCK_SAMPLES, BLOCK_SECS, LOUD_RMS, PACKET_SAMPLES, SAMPLE_RATE_HZ, Samples, levels
-from transports.opus import OpusDecoder, OpusError
 
 
 class ReceivedPacket(NamedTuple):

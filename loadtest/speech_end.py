@@ -7,11 +7,11 @@ a property of the clip: the same detector, run over the clip alone, tells it, an
 from functools import lru_cache
 from typing import Final
 
+from audio.opus import OpusDecoder
+from contracts.frames import INPUT_SAMPLE_RATE_HZ
 from loadtest.audio import PACKET_SECS, Clip, room_packets
-from processors.frames import INPUT_SAMPLE_RATE_HZ
-from processors.silero import WINDOW_BYTES, SileroStream
-from processors.vad import SpeechGate
-from transports.opus import OpusDecoder
+from processors.vad.processor import SpeechGate
+from processors.vad.silero import WINDOW_BYTES, SileroStream
 
 _ROOM_PACKETS: Final = 30
 """A beginning and an end of 0.6 s, for the detector to settle and to be sure."""

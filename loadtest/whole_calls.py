@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from gateway.admission import WaitingLine
+from admission.waiting_line import WaitingLine
 from loadtest.acts import CallMade, Conversation, Request
 from loadtest.audio import Samples
 from loadtest.caller import CallRefused
@@ -17,7 +17,7 @@ from loadtest.judging import CallScore, RequestScore, judge_call, judge_request
 from loadtest.material import Material
 from loadtest.recording import Sound
 from loadtest.scenario import Kind, Scenario
-from processors.services import Services
+from services.services import Services
 
 
 @dataclass(frozen=True)

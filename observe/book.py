@@ -7,10 +7,11 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
+from contracts.modes import Transcripts
 from observe.entries import Turn
 from observe.listener import Listener, Usage
 from observe.record import CallRecord
-from observe.redaction import Redactor, Transcripts
+from observe.redaction import Redactor
 
 KEEP_CALLS: Final = 100
 """Ended calls that can still be looked at: about 20 MB at the very most, a few in practice."""

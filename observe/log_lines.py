@@ -1,10 +1,10 @@
 """The process's log: one line for each message, for people or as JSON, with nothing in it that should not be kept.
 
 Whatever writes to it, our own modules, Pipecat, or a library through Python's ``logging``, passes here. Keys are hidden
-(:mod:`observe.secrets`), numbers of cards and the like are replaced (:mod:`observe.redaction`), control characters are
-made visible, so that nobody outside forges a line or drives a terminal, and the length is bounded. Of an exception the
-log tells its kind and where it came from; its message, which may quote a vendor or a caller, only if transcripts are
-kept in full.
+(:mod:`contracts.secrets`), numbers of cards and the like are replaced (:mod:`observe.redaction`), control characters
+are made visible, so that nobody outside forges a line or drives a terminal, and the length is bounded. Of an exception
+the log tells its kind and where it came from; its message, which may quote a vendor or a caller, only if transcripts
+are kept in full.
 """
 
 import json
@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any, Final
 from aiohttp.http_exceptions import HttpProcessingError
 from loguru import logger
 
-from observe.redaction import Transcripts, redact
-from observe.secrets import scrub
+from contracts.modes import Transcripts
+from contracts.secrets import scrub
+from observe.redaction import redact
 
 if TYPE_CHECKING:
     from loguru import Message, Record

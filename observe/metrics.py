@@ -38,7 +38,7 @@ class States:
     Attributes:
         book: The calls.
         max_calls: Calls that are taken at once, as of now.
-        loop_lag: The event loop's lag, as :meth:`transports.loop_lag.LoopLag.percentiles` tells it.
+        loop_lag: The event loop's lag, as :meth:`admission.loop_lag.LoopLag.percentiles` tells it.
         gateway: What the gateway says of itself, if there is one.
         cost: Cost so far in US dollars by vendor, if it is known.
         dropped: Datagrams that calls' sockets dropped, by why.

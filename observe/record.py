@@ -7,12 +7,12 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from contracts.frames import INPUT_SAMPLE_RATE_HZ, OUTPUT_SAMPLE_RATE_HZ
+from contracts.secrets import scrub
 from observe.entries import Moment, Turn
 from observe.levels import LevelMeter
 from observe.listener import Listener, Usage
 from observe.redaction import Redactor
-from observe.secrets import scrub
-from processors.frames import INPUT_SAMPLE_RATE_HZ, OUTPUT_SAMPLE_RATE_HZ
 
 KEEP_MOMENTS: Final = 800
 """Entries of a call's timeline; the oldest go first. Fifty turns fit."""

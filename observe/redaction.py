@@ -10,7 +10,6 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import Enum
 from functools import cache
 from typing import Final
 
@@ -18,7 +17,8 @@ from num2words import num2words
 from stdnum import iban, luhn
 from stdnum.us import ssn
 
-from processors.languages.catalogue import find_languages
+from contracts.modes import Transcripts
+from languages.catalogue import find_languages
 
 CARD: Final = "[card number]"
 SSN: Final = "[social security number]"
@@ -43,14 +43,6 @@ AMOUNT_DIGITS: Final = 9
 
 REACH_CHARS: Final = 80
 """How far before or after a number a word says what it is."""
-
-
-class Transcripts(Enum):
-    """What is kept of what is said, in the log, the record, traces and the dashboard."""
-
-    OFF = "off"
-    REDACTED = "redacted"
-    FULL = "full"
 
 
 _SECRET_WORDS: Final = re.compile(

@@ -13,8 +13,7 @@ from pipecat.frames.frames import (
 )
 from pipecat.processors.frame_processor import FrameProcessor
 
-from observe.record import CallRecord
-from processors.frames import (
+from contracts.frames import (
     CallErrorFrame,
     CallHoldFrame,
     ClientReadyFrame,
@@ -32,6 +31,7 @@ from processors.frames import (
     UtteranceStartFrame,
     WordHeardFrame,
 )
+from observe.record import CallRecord
 from processors.turns.handler import InterruptionHandler
 from transports.output import PlayoutOutput
 

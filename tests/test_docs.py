@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from languages.base import Language
+from languages.catalogue import find_languages
 from processors import tools as tools_package
-from processors.languages.base import Language
-from processors.languages.catalogue import find_languages
 from processors.tools.base import ToolContext, ToolError
 from processors.tools.catalogue import find_tools
 

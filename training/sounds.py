@@ -31,13 +31,13 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupKFold
 from tqdm import tqdm
 
-from processors.frames import WINDOW_SAMPLES
-from processors.models import usable_cores
-from processors.silero import SileroStream
+from contracts.frames import WINDOW_SAMPLES
+from processors.models.files import usable_cores
 from processors.turns.handler import OVER_VOICE_GATE, PRE_ONSET_SECS, SoundClip
 from processors.turns.verdict.features import LOWEST_LOGPROB, looks, voice
 from processors.turns.verdict.model import WEIGHTS, Head, SoundModel, judge_clip
-from processors.vad import SpeechGate
+from processors.vad.processor import SpeechGate
+from processors.vad.silero import SileroStream
 from training.phrases import ACKNOWLEDGEMENTS, ESPEAK_VOICES, INTERRUPTIONS
 
 RATE_HZ = 16_000

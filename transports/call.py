@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from pipecat.processors.frame_processor import FrameProcessor
 
-from processors.identity import CallerIdentity
+from contracts.caller_identity import CallerIdentity
 from transports.output import PlayoutOutput
 
 

@@ -6,7 +6,7 @@ from typing import Final, Protocol, runtime_checkable
 from pipecat.frames.frames import CancelFrame, EndFrame, Frame, InputAudioRawFrame, StartFrame
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
-from processors.frames import INPUT_SAMPLE_RATE_HZ, CallHoldComesFrame, CallHoldFrame, UserTextFrame
+from contracts.frames import INPUT_SAMPLE_RATE_HZ, CallHoldComesFrame, CallHoldFrame, UserTextFrame
 from transports.receive import FRAME_MS, SILENCE
 
 HOLD_SILENCE_MS: Final = 2_000

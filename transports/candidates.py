@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from ipaddress import IPv4Interface, IPv6Address, IPv6Interface, ip_address
 from typing import Final
 
-from processors.token_bucket import TokenBucket
+from admission.token_bucket import TokenBucket
 from transports.sdp import CANDIDATE, MAX_CANDIDATES, too_many_candidates
 
 LATER_PER_SEC: Final = 20 / 60

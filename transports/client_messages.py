@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from pipecat.frames.frames import Frame
 
-from processors.frames import CallErrorFrame, ClientAnswerFrame, ClientMicrophoneFrame, UserTextFrame
-from processors.token_bucket import TokenBucket
+from admission.token_bucket import TokenBucket
+from contracts.frames import CallErrorFrame, ClientAnswerFrame, ClientMicrophoneFrame, UserTextFrame
 from transports import rtvi
 
 MAX_MESSAGE_BYTES: Final = 32 * 1024

@@ -34,7 +34,7 @@ class Coding:
     Attributes:
         name: For people.
         bitrate_bps: Of Opus; with copies twice as much goes over the line.
-        fec_loss_percent: See :meth:`~transports.opus.OpusEncoder.tune`.
+        fec_loss_percent: See :meth:`~audio.opus.OpusEncoder.tune`.
         repeats: Whether each packet carries the one before it as well (RED).
     """
 

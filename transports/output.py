@@ -13,7 +13,8 @@ from typing import Any, Final
 from pipecat.frames.frames import CancelFrame, EndFrame, Frame, InterruptionFrame, StartFrame
 from pipecat.processors.frame_processor import FrameDirection
 
-from processors.frames import (
+from audio.pcm import mean_square
+from contracts.frames import (
     OUTPUT_SAMPLE_RATE_HZ,
     CallHoldFrame,
     PlayoutDuckFrame,
@@ -31,10 +32,9 @@ from processors.frames import (
     WordHeardFrame,
     WordTimesFrame,
 )
-from processors.overtaking import OvertakingInterruptions
+from contracts.overtaking import OvertakingInterruptions
 from transports import rtvi
-from transports.heard import Pace, word_starts
-from transports.pcm import mean_square
+from transports.heard_words import Pace, word_starts
 from transports.playout import PlayoutEngine
 
 STALL_SECS: Final = 0.5

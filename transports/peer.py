@@ -15,6 +15,10 @@ from loguru import logger
 from pipecat.frames.frames import Frame
 from pipecat.transports.smallwebrtc.connection import SmallWebRTCConnection
 
+from admission.token_bucket import TokenBucket
+from audio.opus import OpusEncoder
+from audio.rtp import AudioPacket
+from contracts.frames import ClientAnswerFrame, ClientMicrophoneFrame, ClientReadyFrame
 from processors.compat import (
     ask_whether_there,
     bound_messages,
@@ -24,14 +28,10 @@ from processors.compat import (
     take_audio,
     take_voice,
 )
-from processors.frames import ClientAnswerFrame, ClientMicrophoneFrame, ClientReadyFrame
-from processors.rtp import AudioPacket
-from processors.token_bucket import TokenBucket
 from transports import rtvi
 from transports.candidates import CandidateLimit, CandidatePolicy, without_refused
 from transports.client_messages import ClientMessages
-from transports.opus import OpusEncoder
-from transports.reach import ASK_AFTER_SECS, Reach, Step
+from transports.reachability import ASK_AFTER_SECS, Reach, Step
 from transports.receive import FRAME_MS, SILENCE, AudioReceiver
 from transports.sdp import count_candidates
 from transports.voice import RTP_CLOCK_HZ, Voice

@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from processors.frames import INPUT_SAMPLE_RATE_HZ
-from transports.opus import STEREO_BIT, OpusDecoder, OpusError
-from transports.stereo import StereoDecoder
+from audio.opus import STEREO_BIT, OpusDecoder, OpusError
+from audio.stereo import StereoDecoder
+from contracts.frames import INPUT_SAMPLE_RATE_HZ
 
 FRAME_MS: Final = 20
 FRAME_BYTES: Final = 2 * INPUT_SAMPLE_RATE_HZ * FRAME_MS // 1000

@@ -16,8 +16,7 @@ from pipecat.frames.frames import (
     UserStoppedSpeakingFrame,
 )
 
-from processors.context import ConversationFrame
-from processors.frames import (
+from contracts.frames import (
     CallerHangsUpFrame,
     CallErrorFrame,
     CallHoldFrame,
@@ -33,6 +32,7 @@ from processors.frames import (
     UserTextFrame,
     WordHeardFrame,
 )
+from processors.context.aggregators import ConversationFrame
 
 LABEL: Final = "rtvi-ai"
 PROTOCOL_VERSION: Final = "2.1.0"

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import Final
 
+from audio.opus import OpusEncoder
+from contracts.frames import OUTPUT_SAMPLE_RATE_HZ
 from processors.compat import SendRtp
-from processors.frames import OUTPUT_SAMPLE_RATE_HZ
-from transports.beat import beat
 from transports.coding import CLEAN, COMPLEXITY, LinkCoding, red_packet
-from transports.opus import OpusEncoder
+from transports.pacer import beat
 
 PACKET_SAMPLES: Final = OUTPUT_SAMPLE_RATE_HZ * 20 // 1000
 RTP_CLOCK_HZ: Final = 48_000

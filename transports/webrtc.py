@@ -2,8 +2,8 @@
 
 The pipeline sees one input and one output for as long as the call lasts; the peer connection behind them may be
 replaced. While the old one works, it is used until the new one is ready, so that nobody hears the change. When it is
-lost, the call is put on hold, and goes on where it was as soon as another one is ready; see ``transports/line.py`` for
-how long that is waited for.
+lost, the call is put on hold, and goes on where it was as soon as another one is ready; see
+``transports/connection_state.py`` for how long that is waited for.
 """
 
 import asyncio
@@ -15,13 +15,13 @@ from aiortc import RTCIceCandidate, RTCIceServer
 from loguru import logger
 from pipecat.frames.frames import Frame
 
-from processors.frames import CallerHangsUpFrame, CallHoldFrame, ClientReadyFrame, LineClosesFrame
-from processors.identity import CallerIdentity
+from audio.opus import OpusEncoder
+from contracts.caller_identity import CallerIdentity
+from contracts.frames import CallerHangsUpFrame, CallHoldFrame, ClientReadyFrame, LineClosesFrame
 from transports import rtvi
 from transports.call_input import CallInput
 from transports.client_messages import ClientMessages, MessageLimits
-from transports.line import Line, LineParams, LineState
-from transports.opus import OpusEncoder
+from transports.connection_state import Line, LineParams, LineState
 from transports.output import PlayoutOutput
 from transports.peer import CLOSE_TIMEOUT_SECS, LATE_READY_SECS, RESTART_READY_SECS, Peer
 from transports.sdp import OfferError, accept_red, ask_for_fec, check_offer, red_types

@@ -15,8 +15,8 @@ from aiortc import RTCRtpSender
 from aiortc.rtcdtlstransport import RTCDtlsTransport
 from aiortc.rtcrtptransceiver import RTCRtpTransceiver
 
+from audio.rtp import RTP_HEADER, is_rtp
 from processors.compat.contract import PrivateFields, PrivateFunctions
-from processors.rtp import RTP_HEADER, is_rtp
 
 PACKET_SAMPLES: Final = 960
 """20 ms at 48 kHz, the clock of Opus in RTP (RFC 7587 section 4.1)."""

@@ -13,8 +13,8 @@ import ifaddr
 from aiortc import RTCPeerConnection
 from aiortc.rtcicetransport import RTCIceTransport
 
+from admission.packet_gate import Drop, Kind, PacketGate, dropped, kind_of
 from processors.compat.contract import PrivateFields, PrivateFunctions
-from processors.packet_gate import Drop, Kind, PacketGate, dropped, kind_of
 
 FUNCTIONS: Final[PrivateFunctions] = (
     (aioice.ice.StunProtocol, "datagram_received", ("self", "data", "addr")),

@@ -17,10 +17,10 @@ from aiortc.rtp import HeaderExtensions, RtpPacket
 from loguru import logger
 from pipecat.transports.smallwebrtc.connection import SmallWebRTCConnection
 
+from admission.packet_gate import Drop, SourceLimit
+from audio.rtp import RTP_HEADER, AudioPacket, parse_rtp
 from processors.compat import ice
 from processors.compat.contract import CompatError, PrivateFields, PrivateFunctions
-from processors.packet_gate import Drop, SourceLimit
-from processors.rtp import RTP_HEADER, AudioPacket, parse_rtp
 
 # Names that the compiler mangles; read with getattr.
 _RX_STARTED: Final = "_RTCRtpReceiver__started"

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from processors.llm.base import Cause, Delta, Finish, LanguageModelError, TextDelta, ToolCallDelta, ToolSpec, Usage
+from contracts.llm import Cause, Delta, Finish, LanguageModelError, TextDelta, ToolCallDelta, ToolSpec, Usage
 
 RETRYABLE_STATUS = frozenset({408, 409, 425, 429, 499})
 """Client errors that may pass by themselves; server errors may all."""

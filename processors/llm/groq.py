@@ -12,7 +12,7 @@ import httpx
 from groq import AsyncGroq
 from pydantic import SecretStr
 
-from processors.llm.base import (
+from contracts.llm import (
     UNREADABLE,
     Allowance,
     Cause,
@@ -25,6 +25,7 @@ from processors.llm.base import (
     TextDelta,
     ToolSpec,
 )
+from contracts.vendor_errors import key_refused, kind, status_words
 from processors.llm.chat_completions import (
     KEY_STATUS,
     cause_of,
@@ -36,7 +37,6 @@ from processors.llm.chat_completions import (
 )
 from processors.llm.damaged_text import mend_stream
 from processors.llm.machine_text import MachineTextFilter
-from processors.vendor_errors import key_refused, kind, status_words
 
 CONNECT_SECS: Final = 3.0
 READ_SECS: Final = 30.0
@@ -75,7 +75,7 @@ and connecting anew costs the next answer two round trips and more."""
 
 
 class GroqModel:
-    """A :class:`~processors.llm.base.LanguageModel` at Groq.
+    """A :class:`~contracts.llm.LanguageModel` at Groq.
 
     The SDK's own retries are off: whoever calls knows how long the caller can wait. Each stream begins with what Groq
     says of its limits.
@@ -131,7 +131,7 @@ class GroqModel:
             raise LanguageModelError(f"no answer within {WARM_SECS:g} s", retryable=True) from None
 
     def stream(self, messages: Sequence[Message], tools: Sequence[ToolSpec] = ()) -> AsyncIterator[Delta]:
-        """Answer; see :meth:`~processors.llm.base.LanguageModel.stream`."""
+        """Answer; see :meth:`~contracts.llm.LanguageModel.stream`."""
         return self._stream(messages, tools, self._max_tokens)
 
     async def close(self) -> None:

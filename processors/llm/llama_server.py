@@ -20,7 +20,7 @@ from typing import Any
 
 from loguru import logger
 
-from processors.llm.base import Message
+from contracts.llm import Message
 from processors.llm.openmp import ensure_openmp
 from processors.llm.prompt_state import PromptState, prompts_folder
 from processors.llm.weights import identity_of

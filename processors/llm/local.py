@@ -17,7 +17,7 @@ from typing import Any
 
 from loguru import logger
 
-from processors.llm.base import Delta, Finish, LanguageModelError, Message, TextDelta, ToolSpec, Usage
+from contracts.llm import Delta, Finish, LanguageModelError, Message, TextDelta, ToolSpec, Usage
 from processors.llm.llama_server import CONTEXT_TOKENS, END_OF_MESSAGE, PARALLEL, LlamaServer, Request, chat, free, load
 from processors.llm.plain_chat import offer, plain
 from processors.llm.prompt_state import PromptState
@@ -36,7 +36,7 @@ CHARS_PER_TOKEN = 2.5
 
 
 class LocalModel:
-    """A :class:`~processors.llm.base.LanguageModel` in this process.
+    """A :class:`~contracts.llm.LanguageModel` in this process.
 
     Args:
         weights: GGUF file; None: found, or fetched once (see :mod:`processors.llm.weights`).
@@ -101,7 +101,7 @@ class LocalModel:
             pass
 
     def stream(self, messages: Sequence[Message], tools: Sequence[ToolSpec] = ()) -> AsyncIterator[Delta]:
-        """Answer; see :meth:`~processors.llm.base.LanguageModel.stream`. Tool calls come as text."""
+        """Answer; see :meth:`~contracts.llm.LanguageModel.stream`. Tool calls come as text."""
         return self._stream(messages, tools, self._max_tokens)
 
     def read_ahead(self, messages: Sequence[Message], tools: Sequence[ToolSpec] = ()) -> None:

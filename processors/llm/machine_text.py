@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from processors.llm.base import ToolCallDelta, ToolSpec
+from contracts.llm import ToolCallDelta, ToolSpec
 from processors.llm.marks import UNDECIDED, Marks, Opened, Place
 from processors.llm.written_calls import closing, is_arguments, written_calls
 

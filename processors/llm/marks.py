@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
-from processors.llm.base import ToolSpec
+from contracts.llm import ToolSpec
 from processors.llm.written_calls import CALL_KEYS
 
 INSTRUCTION: Final = "To call one, write nothing but"

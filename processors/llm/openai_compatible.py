@@ -9,10 +9,10 @@ import openai
 from openai import AsyncOpenAI
 from pydantic import SecretStr
 
-from processors.llm.base import Cause, Delta, LanguageModelError, Message, ToolSpec
+from contracts.llm import Cause, Delta, LanguageModelError, Message, ToolSpec
+from contracts.vendor_errors import kind, status_words
 from processors.llm.chat_completions import cause_of, deltas, is_too_long, retry_after_secs, retryable, tool_arguments
 from processors.llm.damaged_text import mend_stream
-from processors.vendor_errors import kind, status_words
 
 CONNECT_SECS = 3.0
 """A server that does not take the connection for so long is not there."""
@@ -22,7 +22,7 @@ READ_SECS = 30.0
 
 
 class OpenAICompatibleModel:
-    """A :class:`~processors.llm.base.LanguageModel` behind a base URL.
+    """A :class:`~contracts.llm.LanguageModel` behind a base URL.
 
     The client never retries by itself: whoever calls knows how long the caller can wait.
 
@@ -69,7 +69,7 @@ class OpenAICompatibleModel:
                 pass
 
     def stream(self, messages: Sequence[Message], tools: Sequence[ToolSpec] = ()) -> AsyncIterator[Delta]:
-        """Answer; see :meth:`~processors.llm.base.LanguageModel.stream`."""
+        """Answer; see :meth:`~contracts.llm.LanguageModel.stream`."""
         return self._stream(messages, tools, self._max_tokens)
 
     async def close(self) -> None:

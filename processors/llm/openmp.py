@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from processors.downloads import Member, Wheel, cache_folder, fetch_members, write_whole
+from processors.models.downloads import Member, Wheel, cache_folder, fetch_members, write_whole
 
 SONAME: Final = "libgomp.so.1"
 

@@ -8,7 +8,7 @@ gives the whole reply up if it is not. A small model is rarely that exact, so it
 import json
 from collections.abc import Sequence
 
-from processors.llm.base import Message, ToolSpec
+from contracts.llm import Message, ToolSpec
 from processors.llm.marks import INSTRUCTION
 
 

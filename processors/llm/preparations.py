@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from pipecat.frames.frames import Frame
 
-from gateway.guesses import Guesses
-from processors.frames import GuessDroppedFrame, GuessTextFrame
-from processors.llm.base import LanguageModel, Message, ToolCallDelta, ToolSpec, Usage
-from processors.llm.guess import Asking, Guess, LookUp
+from contracts.frames import GuessDroppedFrame, GuessTextFrame
+from contracts.llm import LanguageModel, Message, ToolCallDelta, ToolSpec, Usage
+from processors.llm.preemptive import Asking, Guess, LookUp
+from processors.llm.preemptive_budget import Guesses
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,7 @@ from pipecat.frames.frames import CancelFrame, EndFrame, Frame, InterruptionFram
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.frame_processor import FrameDirection
 
-from gateway.guesses import Guesses
-from processors.context import PromptSoFarFrame, ReplyContextFrame, ReplyGuessFrame
-from processors.frames import (
+from contracts.frames import (
     PlayoutStalledFrame,
     ReplyEndFrame,
     ReplyInLineFrame,
@@ -24,8 +22,7 @@ from processors.frames import (
     ToolsRunningFrame,
     WordHeardFrame,
 )
-from processors.languages.catalogue import language as known_language
-from processors.llm.base import (
+from contracts.llm import (
     UNREADABLE,
     Cause,
     Delta,
@@ -41,15 +38,18 @@ from processors.llm.base import (
     Usage,
     as_generator,
 )
-from processors.llm.guess import prompt_tokens
+from contracts.overtaking import OvertakingInterruptions
+from languages.catalogue import language as known_language
+from processors.context.aggregators import PromptSoFarFrame, ReplyContextFrame, ReplyGuessFrame
+from processors.context.prompt_size import Earlier, shorter
 from processors.llm.machine_text import MachineTextFilter, Rest
 from processors.llm.meant import described
 from processors.llm.parts import ReplyParts
+from processors.llm.preemptive import prompt_tokens
+from processors.llm.preemptive_budget import Guesses
 from processors.llm.preparations import PreparationParams, Preparations
 from processors.llm.recap import Recap
 from processors.llm.reply import Reply, ReplyLine
-from processors.overtaking import OvertakingInterruptions
-from processors.prompt_size import Earlier, shorter
 from processors.tools.runner import ToolRunner
 from processors.tts.spoken_form import spoken
 

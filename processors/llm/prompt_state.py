@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from processors.downloads import cache_folder, write_whole
+from processors.models.downloads import cache_folder, write_whole
 
 FORMAT = 1
 """Version of this file's own rules; raise it when what makes a state fit changes."""

@@ -6,10 +6,10 @@ from typing import Final
 
 from loguru import logger
 
-from gateway.guesses import Guesses
-from processors.llm.base import InLine, LanguageModel, LanguageModelError, TextDelta, as_generator
+from contracts.llm import InLine, LanguageModel, LanguageModelError, TextDelta, as_generator
+from processors.context.prompt_size import Earlier
 from processors.llm.machine_text import MachineTextFilter
-from processors.prompt_size import Earlier
+from processors.llm.preemptive_budget import Guesses
 
 WORTH_CHARS: Final = 1_000
 """Less stands in the prompt as it was said."""

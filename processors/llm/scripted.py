@@ -12,9 +12,9 @@ import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
-from processors.context import CANCELLED
+from contracts.llm import Delta, Finish, LanguageModelError, Message, TextDelta, ToolCallDelta, ToolSpec
+from processors.context.aggregators import CANCELLED
 from processors.llm import scripted_tools
-from processors.llm.base import Delta, Finish, LanguageModelError, Message, TextDelta, ToolCallDelta, ToolSpec
 
 SIMILARITY = 0.82
 """Words at least this alike (0 to 1) are taken for the same, if they have five letters or more."""
@@ -101,7 +101,7 @@ _WORD = re.compile(r"[a-z]+")
 
 
 class ScriptedModel:
-    """A :class:`~processors.llm.base.LanguageModel` that knows a dozen answers by heart."""
+    """A :class:`~contracts.llm.LanguageModel` that knows a dozen answers by heart."""
 
     name = "scripted"
 

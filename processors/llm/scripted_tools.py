@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from processors.context import RUNNING
-from processors.llm.base import Message
+from contracts.llm import Message
+from processors.context.aggregators import RUNNING
 from processors.tools.consent import DONE_ALREADY, MUST_ASK, agrees
 from processors.tools.runner import NOT_TOLD
 

@@ -30,7 +30,7 @@ from typing import IO, NoReturn
 from loguru import logger
 from tqdm import tqdm
 
-from processors.downloads import (
+from processors.models.downloads import (
     READ_BYTES,
     Wheel,
     cache_folder,

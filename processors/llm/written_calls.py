@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from processors.llm.base import ToolCallDelta, ToolSpec
+from contracts.llm import ToolCallDelta, ToolSpec
 
 CALL_KEYS: Final = frozenset(
     {"name", "function", "tool", "tool_name", "type", "id", "tool_calls", "arguments", "parameters", "args"}

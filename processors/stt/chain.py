@@ -8,9 +8,9 @@ from typing import Final, Protocol
 
 from loguru import logger
 
-from observe.vendors import report_failure
-from processors.frames import INPUT_SAMPLE_RATE_HZ, WINDOW_SAMPLES
-from processors.stt.base import Emit, OnError, Recogniser, RecogniserError, Transcript
+from contracts.frames import INPUT_SAMPLE_RATE_HZ, WINDOW_SAMPLES
+from contracts.provider_failures import report_failure
+from contracts.stt import Emit, OnError, Recogniser, RecogniserError, Transcript
 
 BACKUP_AFTER_SECS: Final = 0.9
 """After the end of speech: when the first recogniser's last words have not come, the second reads."""
@@ -57,7 +57,7 @@ class _Standby:
 
 
 class RecogniserChain:
-    """A :class:`~processors.stt.base.Recogniser` made of two.
+    """A :class:`~contracts.stt.Recogniser` made of two.
 
     Whoever is on duty when speech starts reads it; the other takes over, from the onset of that speech on, when the
     first fails or is late. The first is back on duty with the next speech after it is well again.

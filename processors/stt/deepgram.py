@@ -20,11 +20,11 @@ from deepgram.environment import DeepgramClientEnvironment
 from loguru import logger
 from pydantic import SecretStr
 
+from contracts.frames import INPUT_SAMPLE_RATE_HZ, WINDOW_SAMPLES
+from contracts.stt import Emit, OnError, RecognisedWord, RecogniserError, Transcript
+from contracts.vendor_errors import KEY_REFUSED, key_refused, kind, status_words
 from processors.compat import DeepgramSocket, deepgram_abort, deepgram_ping
-from processors.frames import INPUT_SAMPLE_RATE_HZ, WINDOW_SAMPLES
-from processors.stt.base import Emit, OnError, RecognisedWord, RecogniserError, Transcript
 from processors.stt.stream import Result, SpokenStream, StreamParams
-from processors.vendor_errors import KEY_REFUSED, key_refused, kind, status_words
 
 CONNECT_SECS: Final = 3.0
 PING_SECS: Final = 0.9
@@ -92,7 +92,7 @@ class _Dialect(Protocol):
 
 
 class DeepgramRecogniser:
-    """A :class:`~processors.stt.base.Recogniser` at Deepgram.
+    """A :class:`~contracts.stt.Recogniser` at Deepgram.
 
     Args:
         params: How to reach it.

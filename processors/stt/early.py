@@ -15,7 +15,7 @@ from typing import Final, Protocol
 
 from loguru import logger
 
-from processors.stt.base import Emit, OnError, Recogniser, RecogniserError, Transcript
+from contracts.stt import Emit, OnError, Recogniser, RecogniserError, Transcript
 
 KEPT_SEGMENTS: Final = 4
 """Segments whose late words still find their number."""
@@ -97,7 +97,7 @@ class Numbering(Recogniser, Protocol):
 
 
 class EarlyEars:
-    """A :class:`~processors.stt.base.Recogniser`: the first one's words, and the early one's marked as such.
+    """A :class:`~contracts.stt.Recogniser`: the first one's words, and the early one's marked as such.
 
     Args:
         first: Whose words count.

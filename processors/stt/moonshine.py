@@ -18,10 +18,10 @@ from typing import Final
 
 import numpy as np
 
-from processors.frames import INPUT_SAMPLE_RATE_HZ, WINDOW_SAMPLES
-from processors.models import ModelError, Urgency, run_heavy
+from contracts.frames import INPUT_SAMPLE_RATE_HZ, WINDOW_SAMPLES
+from contracts.stt import Emit, OnError, RecognisedWord, RecogniserError, Transcript
+from processors.models.files import ModelError, Urgency, run_heavy
 from processors.stt import moonshine_model
-from processors.stt.base import Emit, OnError, RecognisedWord, RecogniserError, Transcript
 from processors.stt.early import ReadingBudget
 from processors.stt.moonshine_model import Analysis
 from processors.stt.plausibility import is_plausible, speech_evidence
@@ -168,7 +168,7 @@ class _Job:
 
 
 class MoonshineRecogniser:
-    """A :class:`~processors.stt.base.Recogniser` of English, without network or key.
+    """A :class:`~contracts.stt.Recogniser` of English, without network or key.
 
     A reading costs about 0.03 s of CPU per second of audio.
 

@@ -5,7 +5,8 @@ Moonshine (Jeffries et al., 2024, "Moonshine: Speech Recognition for Live Transc
 encoder gives one 288-wide state for each 384 samples (24 ms); the decoder writes one token a step and keeps what it
 has computed (keys and values) from step to step.
 
-Everything here is synchronous and takes tens of milliseconds: call it on :func:`processors.models.run_heavy`'s threads.
+Everything here is synchronous and takes tens of milliseconds: call it on the threads of
+:func:`processors.models.files.run_heavy`.
 """
 
 import math
@@ -16,7 +17,7 @@ from typing import Final
 
 import numpy as np
 
-from processors.models import MOONSHINE_DECODER, MOONSHINE_ENCODER, MOONSHINE_TOKENS, model_path, session
+from processors.models.files import MOONSHINE_DECODER, MOONSHINE_ENCODER, MOONSHINE_TOKENS, model_path, session
 
 SAMPLE_RATE_HZ: Final = 16_000
 STATE_SAMPLES: Final = 384

@@ -13,17 +13,17 @@ from pipecat.frames.frames import (
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.utils.time import time_now_iso8601
 
-from observe.vendors import report_failure
-from processors.call_language import CallLanguage
-from processors.compat import InlineAudio
-from processors.frames import (
+from contracts.call_language import CallLanguage
+from contracts.frames import (
     AudioWindowFrame,
     CallErrorFrame,
     EarlyTranscriptFrame,
     InterimTranscriptFrame,
     TranscriptFrame,
 )
-from processors.stt.base import Recogniser, RecogniserError, Transcript
+from contracts.provider_failures import report_failure
+from contracts.stt import Recogniser, RecogniserError, Transcript
+from processors.compat import InlineAudio
 
 
 class STTProcessor(InlineAudio, FrameProcessor):

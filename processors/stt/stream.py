@@ -11,8 +11,8 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from processors.frames import INPUT_SAMPLE_RATE_HZ, WINDOW_SAMPLES
-from processors.stt.base import RecognisedWord, Transcript
+from contracts.frames import INPUT_SAMPLE_RATE_HZ, WINDOW_SAMPLES
+from contracts.stt import RecognisedWord, Transcript
 
 WINDOW_SECS = WINDOW_SAMPLES / INPUT_SAMPLE_RATE_HZ
 QUIET_PROB = 0.35

@@ -12,7 +12,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from processors.identity import CallerIdentity
+from contracts.caller_identity import CallerIdentity
 from processors.tools.base import ToolContext, ToolError
 from settings import Settings
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
-from processors.caller_time import CallerClock, now_in
-from processors.identity import CallerIdentity
-from processors.llm.base import Meant, ToolSpec
+from contracts.caller_identity import CallerIdentity
+from contracts.caller_time import CallerClock, now_in
+from contracts.llm import Meant, ToolSpec
 from processors.tools.proof import Proof, Tries
 from settings import Settings
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from processors.caller_time import exists
+from contracts.caller_time import exists
 from processors.tools.bank import Bank, customer_of
 from processors.tools.base import MeantBy, ToolContext, ToolError
 from processors.tools.declare import tool

@@ -5,8 +5,8 @@ the model was told to ask, something of its reply was heard, and what the caller
 ("yes, but on Friday" is another wish).
 """
 
-from processors.languages.base import words
-from processors.languages.catalogue import language as known_language
+from languages.base import words
+from languages.catalogue import language as known_language
 
 MAX_WORDS = 14
 """A longer answer is more than a yes."""

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field
 
-from processors.caller_time import offset_of
+from contracts.caller_time import offset_of
 from processors.tools.base import MeantBy, ToolContext, ToolError
 from processors.tools.declare import tool
 

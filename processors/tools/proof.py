@@ -12,7 +12,7 @@ from typing import Final
 from pipecat.frames.frames import Frame
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
-from processors.frames import UserTextFrame
+from contracts.frames import UserTextFrame
 
 TRIES: Final = 3
 ENTRY_SECS: Final = 60.0

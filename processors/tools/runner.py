@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 
 from loguru import logger
 
-from processors.context import CANCELLED, Conversation
-from processors.llm.base import ToolCallDelta, ToolSpec
+from contracts.llm import ToolCallDelta, ToolSpec
+from processors.context.aggregators import CANCELLED, Conversation
 from processors.tools.apart import LineFromApart, Watched, apart
 from processors.tools.base import Arguments, Line, NoLine, Session, Tool, ToolContext, ToolError
 from processors.tools.consent import DONE_ALREADY, MUST_ASK, agrees

@@ -8,8 +8,8 @@ import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final, cast
 
-from processors.context import CANCELLED, RUNNING
-from processors.llm.base import Delta, Finish, LanguageModel, Message, ReadsAlong, TextDelta, ToolSpec
+from contracts.llm import Delta, Finish, LanguageModel, Message, ReadsAlong, TextDelta, ToolSpec
+from processors.context.aggregators import CANCELLED, RUNNING
 from processors.tools.base import Tool
 from processors.tools.runner import NOT_TOLD
 
@@ -26,7 +26,7 @@ _WORD: Final = re.compile(r"\w+(?:'\w+)?")
 
 
 class WordedByTools:
-    """A :class:`~processors.llm.base.LanguageModel` that leaves to the model what the tools have not said already.
+    """A :class:`~contracts.llm.LanguageModel` that leaves to the model what the tools have not said already.
 
     Args:
         model: The model.

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from processors.frames import Word
+from contracts.frames import Word
 from processors.tts.word_times import estimate, split_words
 
 ROUNDING_SECS: Final = 0.02

@@ -12,10 +12,10 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from processors.frames import Word
+from contracts.frames import Word
+from contracts.tts import VoiceChunk, VoiceError
 from processors.tts.alignment import BoundaryFollower
 from processors.tts.azure_synthesizer import SAMPLE_RATE_HZ, Audio, Boundary, Ended, Synthesizer, SynthesizerMaker
-from processors.tts.base import VoiceChunk, VoiceError
 
 KEPT: Final = 3
 """Synthesizers that wait with an open connection, so that no sentence waits for a handshake."""
@@ -33,7 +33,7 @@ PROBE: Final = "OK."
 
 
 class AzureVoice:
-    """A :class:`~processors.tts.base.Voice` at Azure.
+    """A :class:`~contracts.tts.Voice` at Azure.
 
     Args:
         key: The speech resource's key.

@@ -15,8 +15,8 @@ from typing import Any, Final
 
 from pydantic import SecretStr
 
-from processors.tts.base import VoiceError
-from processors.vendor_errors import key_refused, status_words
+from contracts.tts import VoiceError
+from contracts.vendor_errors import key_refused, status_words
 
 SAMPLE_RATE_HZ: Final = 24_000
 TICKS_PER_SEC: Final = 10_000_000

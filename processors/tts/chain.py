@@ -7,9 +7,9 @@ from typing import Final
 
 from loguru import logger
 
-from observe.vendors import report_failure
-from processors.frames import Word
-from processors.tts.base import Voice, VoiceChunk, VoiceError
+from contracts.frames import Word
+from contracts.provider_failures import report_failure
+from contracts.tts import Voice, VoiceChunk, VoiceError
 from processors.tts.deadlines import in_time
 from processors.tts.remembered import RememberingVoice
 from processors.tts.word_times import estimate
@@ -23,7 +23,7 @@ PROBE: Final = "OK."
 
 
 class VoiceChain:
-    """A :class:`~processors.tts.base.Voice` made of others, the preferred one first.
+    """A :class:`~contracts.tts.Voice` made of others, the preferred one first.
 
     A voice that fails rests; no sentence waits for it until a short text, spoken to nobody, has shown that it is back.
     One that breaks off in the middle of a sentence whose word times it tells is followed by the next one, which begins

@@ -6,7 +6,7 @@ The spoken form of a group ends in a comma, so that groups can be told apart by 
 import re
 from typing import Final
 
-from processors.languages.speech import Speech
+from languages.speech import Speech
 from processors.tts.aligned_text import Pieces, Rule
 
 _GAP: Final = r"[ \u00a0\u202f.-]"

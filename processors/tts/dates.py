@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from processors.languages.speech import Speech
+from languages.speech import Speech
 from processors.tts.aligned_text import Pieces, Rule
 
 _WORD_BEFORE: Final = r"(?P<before>(?<!\w)[^\W\d_]+\s+)?"

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 
-from processors.tts.base import Voice, VoiceChunk, VoiceError
+from contracts.tts import Voice, VoiceChunk, VoiceError
 
 
 async def in_time(

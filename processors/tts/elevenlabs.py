@@ -13,9 +13,9 @@ from elevenlabs import AudioOutputMulti, FinalOutputMulti
 from loguru import logger
 from pydantic import SecretStr
 
-from processors.frames import Word
+from contracts.frames import Word
+from contracts.tts import VoiceChunk, VoiceError
 from processors.tts.alignment import CharacterFollower
-from processors.tts.base import VoiceChunk, VoiceError
 from processors.tts.elevenlabs_socket import ContextSocket, connect
 
 URL: Final = "wss://api.elevenlabs.io"
@@ -38,7 +38,7 @@ TAKES_LANGUAGE: Final = ("eleven_flash_v2_5", "eleven_turbo_v2_5")
 
 
 class ElevenLabsVoice:
-    """A :class:`~processors.tts.base.Voice` at ElevenLabs.
+    """A :class:`~contracts.tts.Voice` at ElevenLabs.
 
     One socket is kept open, so that no sentence waits for a handshake; when all its contexts are taken another one is
     opened beside it.

@@ -16,8 +16,8 @@ import websockets
 from elevenlabs import AudioOutputMulti, CloseContext, FinalOutputMulti, SendTextMulti
 from pydantic import SecretStr
 
-from processors.tts.base import VoiceError
-from processors.vendor_errors import KEY_REFUSED, key_refused, status_words
+from contracts.tts import VoiceError
+from contracts.vendor_errors import KEY_REFUSED, key_refused, status_words
 
 MAX_CONTEXTS: Final = 5
 """The vendor closes a socket on which a sixth is opened. One whose audio nobody wants any more counts until its end."""

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from processors.languages.speech import Currency, Noun, Speech
+from languages.speech import Currency, Noun, Speech
 from processors.tts.aligned_text import Pieces, Rule
 
 MAX_DIGITS: Final = 15

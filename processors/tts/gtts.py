@@ -17,13 +17,13 @@ import numpy as np
 import requests
 from gtts.tts import gTTSError
 
-from processors.frames import Word
+from audio.pcm import AudioFormatError, decode_mp3
+from contracts.frames import Word
+from contracts.tts import VoiceChunk, VoiceError
+from contracts.vendor_errors import kind
 from processors.tts.alignment import WordAligner
-from processors.tts.base import VoiceChunk, VoiceError
 from processors.tts.parts import cut
 from processors.tts.word_times import estimate
-from processors.vendor_errors import kind
-from transports.pcm import AudioFormatError, decode_mp3
 
 SAMPLE_RATE_HZ: Final = 24_000
 MAX_CHARS: Final = 100
@@ -58,7 +58,7 @@ class _Speech(gtts.gTTS):
 
 
 class GttsVoice:
-    """A :class:`~processors.tts.base.Voice` at Google Translate.
+    """A :class:`~contracts.tts.Voice` at Google Translate.
 
     Args:
         language: Language code.

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from processors.models import ModelError, Urgency, run_heavy
-from processors.tts.base import VoiceChunk, VoiceError
+from contracts.tts import VoiceChunk, VoiceError
+from processors.models.files import ModelError, Urgency, run_heavy
 
 SAMPLE_RATE_HZ: Final = 24_000
 SEED: Final = 1
@@ -28,7 +28,7 @@ SENTENCE_TRAIL_SAMPLES: Final = SAMPLE_RATE_HZ // 4
 
 
 class HibariVoice:
-    """A :class:`~processors.tts.base.Voice` without network or key.
+    """A :class:`~contracts.tts.Voice` without network or key.
 
     Args:
         speed: 1: the speaker's own pace.

@@ -2,7 +2,7 @@
 
 import re
 
-from processors.languages.speech import Speech
+from languages.speech import Speech
 from processors.tts.aligned_text import AlignedText
 from processors.tts.codes import masked_rules
 

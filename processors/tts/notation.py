@@ -4,7 +4,7 @@ import html
 import re
 from typing import Final
 
-from processors.languages.speech import Speech
+from languages.speech import Speech
 from processors.tts.aligned_text import Pieces, Rule
 from processors.tts.codes import read_out, read_runs
 from processors.tts.figures import Figures

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from processors.frames import Word
+from contracts.frames import Word
 from processors.tts.spoken_form import SpokenText
 from processors.tts.word_times import estimate, split_words
 

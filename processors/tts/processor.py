@@ -10,8 +10,9 @@ from loguru import logger
 from pipecat.frames.frames import CancelFrame, EndFrame, Frame, InterruptionFrame, LLMTextFrame
 from pipecat.processors.frame_processor import FrameDirection
 
-from processors.ahead import Ahead
-from processors.frames import (
+from audio.pcm import Resampler
+from contracts.ahead import Ahead
+from contracts.frames import (
     OUTPUT_SAMPLE_RATE_HZ,
     GuessDroppedFrame,
     GuessTextFrame,
@@ -24,13 +25,12 @@ from processors.frames import (
     UtteranceStartFrame,
     WordTimesFrame,
 )
-from processors.overtaking import OvertakingInterruptions
-from processors.tts.base import Voice, VoiceChunk, VoiceError
+from contracts.overtaking import OvertakingInterruptions
+from contracts.tts import Voice, VoiceChunk, VoiceError
 from processors.tts.deadlines import in_time
 from processors.tts.original_words import OriginalWords
 from processors.tts.sentences import PieceCutter, sentences
 from processors.tts.spoken_form import SpokenText, spoken
-from transports.pcm import Resampler
 
 MAX_FAILURES = 2
 """So many pieces in a row that could not be spoken end the reply."""

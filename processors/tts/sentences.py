@@ -7,7 +7,7 @@ a whole. The pieces, joined, are the text.
 import re
 from typing import Final
 
-from processors.languages.catalogue import language
+from languages.catalogue import language
 from processors.tts.markup import CODE
 
 FIRST_MIN_CHARS: Final = 16

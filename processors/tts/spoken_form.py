@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
 
-from processors.languages.catalogue import language
-from processors.languages.speech import Speech
+from languages.catalogue import language
+from languages.speech import Speech
 from processors.tts import codes, dates, figures, notation
 from processors.tts.aligned_text import AlignedText, Rule
 from processors.tts.markup import strip_markup

@@ -2,7 +2,7 @@
 
 import re
 
-from processors.frames import Word
+from contracts.frames import Word
 
 _WORD = re.compile(r"\s*\S+\s*")
 _SYLLABLE = re.compile(r"[aeiouyäöüáéíóúàèìòùâêîôûãõå]+", re.IGNORECASE)

@@ -6,8 +6,8 @@ Recognisers put a full stop behind everything, so punctuation says little; but n
 import re
 from enum import Enum
 
-from processors.languages.base import Cues
-from processors.languages.catalogue import language as known_language
+from languages.base import Cues
+from languages.catalogue import language as known_language
 from processors.turns.dictation import Dictation, dictation
 
 

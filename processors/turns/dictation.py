@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from processors.languages.base import Cues
+from languages.base import Cues
 
 PHONE_NUMBERS: Final = (10, 11)
 """Digits with which a number of unknown length may well be complete."""

@@ -27,8 +27,8 @@ from pipecat.frames.frames import (
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.utils.time import time_now_iso8601
 
-from processors.compat import InlineAudio
-from processors.frames import (
+from audio.pcm import mean_square
+from contracts.frames import (
     INPUT_SAMPLE_RATE_HZ,
     WINDOW_SAMPLES,
     AudioWindowFrame,
@@ -61,16 +61,16 @@ from processors.frames import (
     UserWordsFrame,
     WordHeardFrame,
 )
-from processors.languages.catalogue import language as known_language
-from processors.llm.base import Cause
+from contracts.llm import Cause
+from languages.catalogue import language as known_language
+from processors.compat import InlineAudio
 from processors.turns import events as ev
 from processors.turns.events import Phrase
 from processors.turns.hold import Hold
 from processors.turns.machine import TurnMachine
 from processors.turns.phrases import phrase_text
 from processors.turns.states import State
-from processors.vad import SpeechGate, SpeechGateParams
-from transports.pcm import mean_square
+from processors.vad.processor import SpeechGate, SpeechGateParams
 
 SPEECH_MEMORY_SECS = 8
 """The turn detector hears the last eight seconds."""

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from contracts.modes import InterruptionMode
 from processors.turns.card import DecisionCard
 from processors.turns.events import (
     AnnounceUserStarted,
@@ -20,7 +21,7 @@ from processors.turns.events import (
 )
 from processors.turns.floor import ROUNDING_SECS, Floor, Reply
 from processors.turns.sound import Sound
-from processors.turns.states import HASH, InterruptionMode, State, Timer
+from processors.turns.states import HASH, State, Timer
 from processors.turns.verdict.policy import Evidence, Verdict
 
 HEARD_SECS: Final = 2.0

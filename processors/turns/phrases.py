@@ -1,6 +1,6 @@
 """The fixed sentences of the bot, in the language of the call."""
 
-from processors.languages.catalogue import language
+from languages.catalogue import language
 from processors.turns.events import Phrase
 
 

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from pipecat.audio.turn.smart_turn._whisper_features import compute_whisper_log_mel_features
 
-from processors.models import SMART_TURN, Urgency, run_heavy, session
+from processors.models.files import SMART_TURN, Urgency, run_heavy, session
 
 SAMPLES: Final = 8 * 16_000
 """The model hears eight seconds; less is filled with silence in front, of more the end counts."""

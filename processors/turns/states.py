@@ -7,6 +7,7 @@ The table is data: tests walk it, the diagram in the documentation is printed fr
 from dataclasses import dataclass
 from enum import Enum
 
+from contracts.modes import InterruptionMode
 from processors.turns.endpoint import EndpointParams
 from processors.turns.events import (
     ClientReady,
@@ -68,15 +69,6 @@ class Timer(Enum):
     IDLE = "idle"
     CALL_LIMIT = "call_limit"
     HANG_UP = "hang_up"
-
-
-class InterruptionMode(Enum):
-    """What the first moment of a sound over the bot's voice does."""
-
-    DUCK = "duck"
-    PAUSE = "pause"
-    CANCEL = "cancel"
-    OFF = "off"
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from bench.abuse import Mark, judge, verdict
 from bench.attacks import ATTACKS, Attacker, udp_ports
 from loadtest.caller import Caller
 from loadtest.recording import ReceivedPacket, Recording
+from tests.server.test_signalling import Limits, calls, server
 from tests.transports.test_limits_of_a_call import Heard
-from tests.transports.test_server import Limits, calls, server
 
 
 @pytest.mark.parametrize("name", list(ATTACKS))

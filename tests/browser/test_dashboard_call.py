@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from playwright.async_api import Browser, Playwright, expect
 
+from contracts.frames import INPUT_SAMPLE_RATE_HZ, OUTPUT_SAMPLE_RATE_HZ
 from loadtest.bot_process import real_bot
 from observe.record import CallRecord
-from processors.frames import INPUT_SAMPLE_RATE_HZ, OUTPUT_SAMPLE_RATE_HZ
 from tests.browser.test_access import CONTRAST, scrolls_sideways
 from tests.browser.test_conversation import caller, microphone
 from tests.browser.visit import visit

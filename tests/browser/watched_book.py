@@ -13,9 +13,9 @@ from pydantic import SecretStr
 
 from observe.book import CallBook
 from processors import compat
-from tests.transports.test_server import Limits
-from transports.dashboard import Sources, add_dashboard
-from transports.server import make_app
+from server.dashboard import Sources, add_dashboard
+from server.signalling import make_app
+from tests.server.test_signalling import Limits
 from transports.webrtc import WebRTCCall
 
 PROVIDERS = {"stt": "local", "llm": "scripted", "tts": "local"}

@@ -8,11 +8,11 @@ import socket
 import pytest
 import redis.asyncio
 
+from admission.shared_places import RedisPlaces
+from contracts.llm import Finish, InLine, Quota, TextDelta
 from gateway.model import Endpoint, Gateway
 from gateway.policy import Charge, Choice
 from gateway.shared_budget import RedisBudget
-from gateway.shared_places import RedisPlaces
-from processors.llm.base import Finish, InLine, Quota, TextDelta
 
 pytestmark = pytest.mark.skipif(shutil.which("redis-server") is None, reason="redis-server is not installed")
 
@@ -163,8 +163,8 @@ async def test_two_processes_share_the_calls():
 
 @pytest.mark.timed
 async def test_a_process_that_dies_gives_its_places_back(monkeypatch):
-    monkeypatch.setattr("gateway.shared_places.HELD_SECS", 0.3)
-    monkeypatch.setattr("gateway.shared_places.SAY_AGAIN_SECS", 0.1)
+    monkeypatch.setattr("admission.shared_places.HELD_SECS", 0.3)
+    monkeypatch.setattr("admission.shared_places.SAY_AGAIN_SECS", 0.1)
     async with running_redis() as server:
         dead, alive = (RedisPlaces.at(server.url, 2) for _ in range(2))
         assert await dead.take("a")

@@ -19,9 +19,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from loadtest.bot_process import RealBot, real_bot
 from loadtest.caller import Caller, CallRefused
+from server.supervisor import cores_for
 from tests.calls.conftest import SECS, clip, told, until_state, until_told
 from tests.calls.test_takeover import Person
-from transports.house import cores_for
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),

@@ -8,11 +8,11 @@ import pytest
 from aiohttp import web
 from playwright.async_api import Playwright
 
+from audio.rtp import is_rtp
 from processors import compat
-from processors.rtp import is_rtp
+from server.signalling import make_app
 from tests.browser.conftest import GRANT_MICROPHONE, launch
-from tests.transports.test_server import Limits
-from transports.server import make_app
+from tests.server.test_signalling import Limits
 from transports.webrtc import WebRTCCall
 
 pytestmark = [pytest.mark.browser, pytest.mark.timed, pytest.mark.asyncio(loop_scope="session")]

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from contracts.llm import LanguageModel
+from contracts.tts import Voice
 from loadtest.in_process import InProcessCall, calling
-from processors.llm.base import LanguageModel
-from processors.services import Services
 from processors.tools.base import Tool
-from processors.tts.base import Voice
+from services.services import Services
 from settings import LlmProvider, Settings
 
 DATA = Path(__file__).parents[1] / "data"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from processors.frames import CallHoldFrame, ClientReadyFrame, UserTextFrame
+from contracts.frames import CallHoldFrame, ClientReadyFrame, UserTextFrame
 from processors.tts import local
 from tests.conversations.conftest import Calling, clip
 from tests.conversations.test_reported_faults import ToneVoice

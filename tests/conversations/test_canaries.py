@@ -18,22 +18,23 @@ from loguru import logger
 from pydantic import SecretStr
 
 import bot
+from contracts import provider_failures as vendors
+from contracts import secrets
+from contracts.llm import LanguageModelError
+from contracts.tts import VoiceError
 from loadtest.in_process import InProcessCall, calling
-from observe import secrets, vendors
 from observe.book import CallBook
 from observe.log_lines import log_to_terminal
 from observe.metrics import Metrics, States
 from observe.snapshot import Snapshots
 from observe.statistics import Statistics
-from processors.llm.base import LanguageModelError
 from processors.llm.groq import GroqModel
 from processors.llm.openai_compatible import OpenAICompatibleModel
-from processors.services import Services
 from processors.stt.deepgram import DeepgramError, DeepgramParams, probe
 from processors.tools.base import ToolContext
 from processors.tools.declare import tool
-from processors.tts.base import VoiceError
 from processors.tts.elevenlabs import ElevenLabsVoice
+from services.services import Services
 from settings import Settings
 from tests.conversations.test_reported_faults import ToneVoice
 from tests.conversations.test_tools import ToolModel

@@ -11,8 +11,8 @@ import pytest
 from emulators import groq
 from emulators.faults import Kind, Vendor
 from loadtest.in_process import LOUD_RMS, InProcessCall, calling
-from processors.prompt import system_prompt
-from processors.services import make_language_model
+from processors.context.prompt import system_prompt
+from services.services import make_language_model
 from settings import Settings
 from tests.emulators.serving import serving
 from tests.loadtest.quick_bot import QuickServices, QuickVoice

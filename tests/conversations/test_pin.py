@@ -4,7 +4,7 @@ import re
 
 from loguru import logger
 
-from processors.frames import UserTextFrame
+from contracts.frames import UserTextFrame
 from processors.tools.proof import ASK, RIGHT
 from tests.conversations.conftest import Calling
 from tests.conversations.test_reported_faults import ToneVoice

@@ -5,9 +5,9 @@ import asyncio
 import numpy as np
 import pytest
 
-from processors.frames import Word
-from processors.llm.base import Finish, TextDelta
-from processors.tts.base import VoiceChunk
+from contracts.frames import Word
+from contracts.llm import Finish, TextDelta
+from contracts.tts import VoiceChunk
 from tests.conversations.conftest import Calling, clip
 from tests.conversations.test_turns import Model
 

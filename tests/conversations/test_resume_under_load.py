@@ -10,10 +10,10 @@ import math
 import numpy as np
 import pytest
 
+from contracts.llm import LanguageModelError
 from emulators import groq
 from emulators.faults import FaultRule, Kind, Vendor
 from loadtest.in_process import LOUD_RMS
-from processors.llm.base import LanguageModelError
 from tests.conversations.conftest import Calling, clip
 from tests.emulators.serving import serving
 

@@ -5,7 +5,7 @@ import asyncio
 
 import pytest
 
-from processors.llm.base import Finish, TextDelta
+from contracts.llm import Finish, TextDelta
 from tests.conversations.conftest import Calling
 from tests.conversations.test_reported_faults import ToneVoice, answered
 

@@ -6,13 +6,13 @@ import weakref
 
 import pytest
 
+from contracts.llm import Finish, LanguageModelError, TextDelta, ToolCallDelta
 from loadtest.in_process import calling
-from processors.context import CANCELLED
-from processors.llm.base import Finish, LanguageModelError, TextDelta, ToolCallDelta
-from processors.services import Services
+from processors.context.aggregators import CANCELLED
 from processors.tools.base import Session, ToolContext
 from processors.tools.declare import tool
 from processors.tools.runner import NOT_TOLD
+from services.services import Services
 from settings import Settings
 from tests.conversations.conftest import Calling, clip
 from tests.conversations.test_reported_faults import ToneVoice, answered

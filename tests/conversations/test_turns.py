@@ -4,7 +4,7 @@ import asyncio
 
 import numpy as np
 
-from processors.llm.base import Finish, LanguageModelError, TextDelta
+from contracts.llm import Finish, LanguageModelError, TextDelta
 from tests.conversations.conftest import Calling, clip
 
 

@@ -4,9 +4,9 @@ import contextlib
 
 import pytest
 
+from contracts.tts import VoiceError
 from emulators import elevenlabs, gtts
 from emulators.faults import Vendor
-from processors.tts.base import VoiceError
 from tests.conversations.conftest import Calling, clip
 from tests.conversations.test_turns import LONG, Model
 from tests.emulators.serving import serving

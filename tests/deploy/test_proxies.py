@@ -19,11 +19,11 @@ from pydantic import SecretStr
 
 from observe.book import CallBook
 from processors import compat
-from tests.transports.test_server import Limits, offer
-from transports.access import Access
-from transports.dashboard import Sources, add_dashboard
-from transports.doors import DoorParams, Doors
-from transports.server import make_app
+from server.access import Access
+from server.dashboard import Sources, add_dashboard
+from server.request_guard import DoorParams, Doors
+from server.signalling import make_app
+from tests.server.test_signalling import Limits, offer
 from transports.webrtc import WebRTCCall
 
 DEPLOY = Path(__file__).parents[2] / "deploy"

@@ -5,9 +5,9 @@ import contextlib
 import pytest
 from pydantic import SecretStr
 
+from contracts.llm import Cause, Finish, LanguageModelError, LimitsTold, Quota, TextDelta
 from emulators.faults import FaultRule, Kind, Vendor
 from emulators.groq import make_app
-from processors.llm.base import Cause, Finish, LanguageModelError, LimitsTold, Quota, TextDelta
 from processors.llm.groq import GroqModel
 from tests.emulators.serving import serving
 

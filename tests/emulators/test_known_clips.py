@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
+from audio.opus import OpusDecoder, OpusEncoder
+from contracts.frames import INPUT_SAMPLE_RATE_HZ
 from emulators.known_clips import KnowingEars, KnownClip, Library, write_library
 from loadtest.audio import SAMPLE_RATE_HZ, clip_from_samples, resampled
 from loadtest.material import OWN_CLIPS
 from loadtest.scenario import load_scenario
 from loadtest.whole_calls import Material
-from processors.frames import INPUT_SAMPLE_RATE_HZ
-from transports.opus import OpusDecoder, OpusEncoder
 
 
 @pytest.fixture(scope="module")

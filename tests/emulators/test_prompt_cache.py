@@ -5,9 +5,9 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contracts.llm import Finish, Quota
 from emulators.prompt_cache import BLOCK_TOKENS, CacheRules, PromptCache, rendered
 from emulators.rates import ModelBudget, ModelLimits
-from processors.llm.base import Finish, Quota
 from tests.emulators.test_groq import groq
 
 SURE = CacheRules(min_tokens=256, miss_rate=0)

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
+from contracts.llm import Finish, LanguageModelError, Quota, TextDelta, Usage
 from gateway.policy import Choice, Policy, PolicyParams, Send
-from processors.llm.base import Finish, LanguageModelError, Quota, TextDelta, Usage
 from tests.gateway.test_model import ANSWER, Scripted, ask, gateway, text
 
 AMPLE = {Quota.REQUESTS_PER_MINUTE: 300.0, Quota.TOKENS_PER_MINUTE: 250_000.0}

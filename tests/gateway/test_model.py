@@ -6,12 +6,7 @@ from contextlib import aclosing
 import pytest
 from pydantic import SecretStr
 
-from emulators.faults import Kind, Vendor
-from emulators.groq import make_app
-from gateway.model import Endpoint, Gateway, GatewayParams
-from gateway.policy import Choice, PolicyParams
-from gateway.reply_cache import ReplyCache
-from processors.llm.base import (
+from contracts.llm import (
     Allowance,
     Cause,
     Finish,
@@ -23,6 +18,11 @@ from processors.llm.base import (
     ToolCallDelta,
     Usage,
 )
+from emulators.faults import Kind, Vendor
+from emulators.groq import make_app
+from gateway.model import Endpoint, Gateway, GatewayParams
+from gateway.policy import Choice, PolicyParams
+from gateway.reply_cache import ReplyCache
 from processors.llm.groq import GroqModel
 from processors.tools.catalogue import find_tools
 from tests.emulators.serving import serving

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contracts.llm import Allowance, Cause, Quota, ToolSpec
 from gateway.budget import Budget
 from gateway.circuit import Circuit, CircuitParams, Health
 from gateway.continuation import Continuation, continued
 from gateway.general_questions import normalised
 from gateway.reply_cache import ReplyCache
-from processors.llm.base import Allowance, Cause, Quota, ToolSpec
 
 TPM, RPM, RPD = Quota.TOKENS_PER_MINUTE, Quota.REQUESTS_PER_MINUTE, Quota.REQUESTS_PER_DAY
 

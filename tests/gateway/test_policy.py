@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from contracts.llm import Cause, Quota, Usage
 from gateway.policy import Choice, Policy, PolicyParams, Refuse, Send
-from processors.llm.base import Cause, Quota, Usage
 from processors.llm.groq import FREE_ACCOUNT
 from tests.gateway.vendor import Town
 

@@ -5,9 +5,9 @@ import itertools
 import random
 from dataclasses import dataclass, field
 
+from contracts.llm import Allowance, Cause, Quota, Usage
 from emulators.rates import ModelBudget, ModelLimits
 from gateway.policy import Choice, Policy, PolicyParams, Refuse, Send, Tell
-from processors.llm.base import Allowance, Cause, Quota, Usage
 
 
 @dataclass

@@ -13,8 +13,8 @@ from aiortc import MediaStreamTrack, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
 from av import AudioFrame, AudioResampler, Packet
 
+from audio.opus import OpusEncoder
 from loadtest.audio import SAMPLE_RATE_HZ
-from transports.opus import OpusEncoder
 
 PACKET_SAMPLES = 960
 

@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 
 import numpy as np
 
+from contracts.llm import Delta, Finish, Message, TextDelta, ToolSpec
+from contracts.stt import Emit, OnError, Recogniser, Transcript
+from contracts.tts import VoiceChunk
 from loadtest.audio import clip_from_wav
 from loadtest.material import OWN_CLIPS, Material
-from processors.llm.base import Delta, Finish, Message, TextDelta, ToolSpec
-from processors.services import Services
-from processors.silero import WINDOW_MS
-from processors.stt.base import Emit, OnError, Recogniser, Transcript
-from processors.tts.base import VoiceChunk
+from processors.vad.silero import WINDOW_MS
+from services.services import Services
 from settings import Settings
 
 QUESTION = "Go forward ten meters."

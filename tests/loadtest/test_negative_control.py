@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from contracts.tts import VoiceChunk
 from loadtest import in_process, virtual_time, whole_calls
 from loadtest.scenario import Kind, Scenario
 from loadtest.summary import summarise
-from processors.tts.base import VoiceChunk
 from tests.loadtest.quick_bot import LONG, MATERIAL, RATE_HZ, SHORT, TTS_SECS, QuickVoice, quick_services, spoken
 from transports.playout import PlayoutEngine
 

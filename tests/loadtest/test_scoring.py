@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from audio.opus import OpusEncoder
 from loadtest import scoring
 from loadtest.audio import BLOCK_SECS, LOUD_RMS, SAMPLE_RATE_HZ, Clip, clip_from_samples, levels, silence
 from loadtest.recording import ReceivedPacket, Recording, Said, Sound
 from loadtest.scoring import NotMeasurable
 from tests.loadtest.known_bot import sweep, tone
-from transports.opus import OpusEncoder
 
 
 def sound(*loud: tuple[float, float], until: float = 20.0) -> Sound:

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from loguru import logger
 
-from observe import secrets
+from contracts import secrets
+from contracts.modes import Transcripts
+from contracts.secrets import HIDDEN, scrub
 from observe.log_lines import MAX_CHARS, clean, log_to_terminal
-from observe.redaction import Transcripts
-from observe.secrets import HIDDEN, scrub
 
 KEY = 'CANARY-LLM-0123456789/+"x'
 CARD = "4111 1111 1111 1111"

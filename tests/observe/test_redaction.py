@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from num2words import num2words
 from stdnum import luhn
 
+from contracts.modes import Transcripts
 from observe.book import CallBook
 from observe.redaction import (
     CARD,
@@ -19,7 +20,6 @@ from observe.redaction import (
     NUMBER,
     SSN,
     Redactor,
-    Transcripts,
     redact,
     secret_spans,
 )

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from processors.stt.base import RecogniserError, Transcript
-from processors.vad import SileroStream, SpeechGate
+from contracts.stt import RecogniserError, Transcript
+from processors.vad.processor import SileroStream, SpeechGate
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 WINDOW_SECS = 0.032

@@ -3,7 +3,7 @@
 import asyncio
 import copy
 
-from processors.llm.base import Finish, TextDelta
+from contracts.llm import Finish, TextDelta
 
 
 class ScriptModel:

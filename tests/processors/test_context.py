@@ -6,8 +6,8 @@ import tracemalloc
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.context import CUT_MARK, ContextPair, Conversation, ReplyContextFrame
-from processors.frames import ReplyCommittedFrame, ReplyPlayedFrame, UserTurnFrame
+from contracts.frames import ReplyCommittedFrame, ReplyPlayedFrame, UserTurnFrame
+from processors.context.aggregators import CUT_MARK, ContextPair, Conversation, ReplyContextFrame
 from tests.processors.chain import running
 
 SYSTEM = {"role": "system", "content": "Be brief."}

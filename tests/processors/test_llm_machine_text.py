@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from processors.llm.base import ToolCallDelta, ToolSpec
+from contracts.llm import ToolCallDelta, ToolSpec
 from processors.llm.machine_text import MAX_CALL_CHARS, MachineTextFilter
 
 CALL = '{"name": "book", "arguments": {"people": 4}}'

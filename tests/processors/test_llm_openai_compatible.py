@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from processors.llm.base import Finish, LanguageModelError, TextDelta, ToolCallDelta, ToolSpec, Usage
+from contracts.llm import Finish, LanguageModelError, TextDelta, ToolCallDelta, ToolSpec, Usage
 from processors.llm.chat_completions import deltas
 from processors.llm.openai_compatible import OpenAICompatibleModel
 

@@ -1,7 +1,7 @@
 """A prompt with tools, told in plain messages."""
 
-from processors.context import Conversation
-from processors.llm.base import ToolSpec
+from contracts.llm import ToolSpec
+from processors.context.aggregators import Conversation
 from processors.llm.machine_text import MachineTextFilter
 from processors.llm.plain_chat import plain
 

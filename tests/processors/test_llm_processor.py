@@ -9,9 +9,7 @@ from pipecat.frames.frames import EndFrame, LLMTextFrame
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.frame_processor import FrameDirection
 
-from gateway.guesses import Guesses
-from processors.context import CANCELLED, Conversation, ReplyContextFrame, ReplyGuessFrame
-from processors.frames import (
+from contracts.frames import (
     GuessDroppedFrame,
     GuessTextFrame,
     ReplyEndFrame,
@@ -22,8 +20,10 @@ from processors.frames import (
     SayFrame,
     WordHeardFrame,
 )
-from processors.llm.base import Cause, Finish, InLine, LanguageModelError, ToolCallDelta
+from contracts.llm import Cause, Finish, InLine, LanguageModelError, ToolCallDelta
+from processors.context.aggregators import CANCELLED, Conversation, ReplyContextFrame, ReplyGuessFrame
 from processors.llm.parts import ReplyParts
+from processors.llm.preemptive_budget import Guesses
 from processors.llm.processor import LLMParams, LLMProcessor
 from processors.tools.base import Tool
 from processors.tools.runner import NOT_TOLD, ToolRunner

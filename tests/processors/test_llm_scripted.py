@@ -2,7 +2,7 @@
 
 import pytest
 
-from processors.llm.base import Finish, LanguageModelError, TextDelta
+from contracts.llm import Finish, LanguageModelError, TextDelta
 from processors.llm.scripted import ANSWERS, BALANCES, NOTHING_TO_REPEAT, UNKNOWN, ScriptedModel, answer
 
 TEXT = {prepared.topic: prepared.text for prepared in ANSWERS}

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from processors.context import CANCELLED, RUNNING, Conversation
-from processors.llm.base import TextDelta, ToolCallDelta
+from contracts.llm import TextDelta, ToolCallDelta
+from processors.context.aggregators import CANCELLED, RUNNING, Conversation
 from processors.llm.scripted import UNKNOWN, ScriptedModel
 from processors.llm.scripted_tools import GOODBYE, REFUSED, WANTED_DAY_AND_TIME
 from processors.tools.catalogue import find_tools

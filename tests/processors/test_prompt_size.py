@@ -8,16 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pipecat.processors.aggregators.llm_context import LLMContext
 
-from gateway.guesses import Guesses
+from contracts.frames import ReplyEndFrame
+from contracts.llm import Cause, Finish, LanguageModelError
 from gateway.model import Endpoint, Gateway
 from gateway.policy import Choice
-from processors.context import Conversation, ReplyContextFrame
-from processors.frames import ReplyEndFrame
-from processors.llm.base import Cause, Finish, LanguageModelError
+from processors.context.aggregators import Conversation, ReplyContextFrame
+from processors.context.prompt_size import HEAD, Earlier, fit, has_fact, shorter, tokens
 from processors.llm.chat_completions import is_too_long
+from processors.llm.preemptive_budget import Guesses
 from processors.llm.processor import LLMProcessor
 from processors.llm.recap import Recap
-from processors.prompt_size import HEAD, Earlier, fit, has_fact, shorter, tokens
 from tests.processors.chain import running
 from tests.processors.models import STOP, ScriptModel
 

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pipecat.frames.frames import VADUserStartedSpeakingFrame
 
+from contracts.frames import InterimTranscriptFrame, UserWordsFrame
 from loadtest import virtual_time
-from processors.context import ContextPair, Conversation, PromptSoFarFrame
-from processors.frames import InterimTranscriptFrame, UserWordsFrame
+from processors.context.aggregators import ContextPair, Conversation, PromptSoFarFrame
 from processors.llm.processor import LLMProcessor
 from processors.llm.reading import Reader, without_last_word
 from processors.turns.handler import HandlerParams, InterruptionHandler

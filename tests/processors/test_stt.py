@@ -10,8 +10,8 @@ from pipecat.frames.frames import (
     VADUserStoppedSpeakingFrame,
 )
 
-from processors.frames import AudioWindowFrame, CallErrorFrame, InterimTranscriptFrame, TranscriptFrame
-from processors.stt.base import RecogniserError, Transcript
+from contracts.frames import AudioWindowFrame, CallErrorFrame, InterimTranscriptFrame, TranscriptFrame
+from contracts.stt import RecogniserError, Transcript
 from processors.stt.processor import STTProcessor
 from tests.processors.chain import running
 

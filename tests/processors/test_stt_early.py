@@ -5,7 +5,7 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.stt.base import RecogniserError, Transcript
+from contracts.stt import RecogniserError, Transcript
 from processors.stt.early import EarlyEars, ReadingBudget, ReadingBudgetParams
 
 WINDOW = bytes(1024)

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.frames import WINDOW_SAMPLES
-from processors.stt.base import RecognisedWord, Transcript
+from contracts.frames import WINDOW_SAMPLES
+from contracts.stt import RecognisedWord, Transcript
 from processors.stt.stream import WINDOW_SECS, Result, SpokenStream
 
 SILENCE = bytes(2 * WINDOW_SAMPLES)

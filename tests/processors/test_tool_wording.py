@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.context import CANCELLED, RUNNING, Conversation
-from processors.llm.base import Finish, ReadsAlong, TextDelta
+from contracts.llm import Finish, ReadsAlong, TextDelta
+from processors.context.aggregators import CANCELLED, RUNNING, Conversation
 from processors.tools.catalogue import find_tools
 from processors.tools.runner import NOT_TOLD
 from processors.tools.wording import WordedByTools, worded_by_tools, worded_by_tools_first

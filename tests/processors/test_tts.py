@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pipecat.frames.frames import EndFrame, InterruptionFrame, LLMTextFrame
 
-from processors.frames import (
+from contracts.frames import (
     GuessDroppedFrame,
     GuessTextFrame,
     ReplyEndFrame,
@@ -18,7 +18,7 @@ from processors.frames import (
     Word,
     WordTimesFrame,
 )
-from processors.tts.base import VoiceChunk, VoiceError
+from contracts.tts import VoiceChunk, VoiceError
 from processors.tts.local import HibariVoice
 from processors.tts.processor import TTSParams, TTSProcessor
 from tests.processors.chain import running

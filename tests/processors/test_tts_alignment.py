@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.frames import Word
+from contracts.frames import Word
 from processors.tts.alignment import BoundaryFollower, CharacterFollower, WordAligner
 
 

@@ -12,11 +12,11 @@ import pytest
 from aiohttp import web
 from pydantic import SecretStr
 
+from contracts.tts import VoiceError
 from emulators.azure import make_app
 from emulators.faults import Vendor
 from processors.tts import azure_synthesizer
 from processors.tts.azure import AzureVoice
-from processors.tts.base import VoiceError
 from tests.emulators.serving import serving
 
 KEY = "0123456789abcdef0123456789abcdef"

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from processors.frames import Word
-from processors.tts.base import VoiceChunk, VoiceError
+from contracts.frames import Word
+from contracts.tts import VoiceChunk, VoiceError
 from processors.tts.chain import MAX_REST_SECS, PROBE, REST_SECS, VoiceChain
 from processors.tts.word_times import split_words
 from tests.processors.test_tts import FakeVoice

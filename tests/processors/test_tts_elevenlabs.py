@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from pydantic import SecretStr
 
+from contracts.tts import VoiceError
 from emulators.elevenlabs import make_app
 from emulators.faults import Vendor
-from processors.tts.base import VoiceError
 from processors.tts.elevenlabs import ElevenLabsVoice
 from tests.emulators.serving import serving
 

@@ -7,10 +7,10 @@ import pytest
 from loguru import logger
 from pydantic import SecretStr
 
+from contracts.tts import VoiceChunk
 from emulators import azure, elevenlabs, gtts
 from emulators.faults import KINDS, FaultRule, Kind, Vendor
 from processors.tts.azure import AzureVoice
-from processors.tts.base import VoiceChunk
 from processors.tts.chain import PROBE, VoiceChain
 from processors.tts.elevenlabs import ElevenLabsVoice
 from processors.tts.gtts import GttsVoice

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from aiohttp import web
 
-from processors.tts.base import VoiceError
+from contracts.tts import VoiceError
 from processors.tts.gtts import GttsVoice
 from tests.transports.test_audio_in_out import mp3, pitch_hz, sine
 

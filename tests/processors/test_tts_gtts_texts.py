@@ -7,9 +7,9 @@ import itertools
 import numpy as np
 import pytest
 
+from contracts.tts import VoiceError
 from emulators.faults import Vendor
 from emulators.gtts import make_app
-from processors.tts.base import VoiceError
 from processors.tts.gtts import QUIET, GttsVoice
 from tests.emulators.serving import serving
 

@@ -4,11 +4,11 @@ from contextlib import suppress
 
 from hypothesis import given
 from hypothesis import strategies as st
-
-from loadtest import virtual_time
 from processors.frames import Word
 from processors.services import make_voice
 from processors.tts.base import VoiceChunk, VoiceError
+
+from loadtest import virtual_time
 from processors.tts.chain import VoiceChain
 from processors.tts.remembered import RememberingVoice
 from settings import Settings

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from processors.frames import Word
-from processors.languages.catalogue import find_languages, language
+from contracts.frames import Word
+from languages.catalogue import find_languages, language
 from processors.tts.original_words import OriginalWords
 from processors.tts.sentences import PieceCutter
 from processors.tts.spoken_form import spoken

@@ -14,13 +14,13 @@ from pipecat.frames.frames import (
     VADUserStoppedSpeakingFrame,
 )
 
-from bench.clips import read_wav
-from processors import vad
-from processors.frames import AudioWindowFrame, UserTextFrame
-from processors.models import SILERO_VAD, session
-from processors.silero import BATCH_SECS, WINDOW_BYTES, SileroStream
-from processors.silero_network import network
-from processors.vad import NO_AUDIO_SECS, SpeechGate, SpeechGateParams, VADProcessor
+from contracts.frames import AudioWindowFrame, UserTextFrame
+from loadtest.clips import read_wav
+from processors.models.files import SILERO_VAD, session
+from processors.vad import processor as vad
+from processors.vad.processor import NO_AUDIO_SECS, SpeechGate, SpeechGateParams, VADProcessor
+from processors.vad.silero import BATCH_SECS, WINDOW_BYTES, SileroStream
+from processors.vad.silero_network import network
 from tests.processors.chain import running
 
 DATA = Path(__file__).parents[1] / "data"

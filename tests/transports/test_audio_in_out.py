@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transports.beat import CALLS_EACH, PACKET_SECS, Beat, Pacer
-from transports.opus import OpusDecoder, OpusEncoder, OpusError
-from transports.pcm import AudioFormatError, Resampler, decode_mp3, parse_wav
+from audio.opus import OpusDecoder, OpusEncoder, OpusError
+from audio.pcm import AudioFormatError, Resampler, decode_mp3, parse_wav
+from transports.pacer import CALLS_EACH, PACKET_SECS, Beat, Pacer
 from transports.receive import FRAME_BYTES, AudioReceiver, ReorderBuffer
 from transports.voice import PACKET_SAMPLES, Voice
 

@@ -4,9 +4,9 @@ import numpy as np
 from pipecat.frames.frames import InputAudioRawFrame
 from pipecat.processors.frame_processor import FrameProcessor
 
-from processors.frames import AudioWindowFrame, CallHoldComesFrame, CallHoldFrame, UserTextFrame
-from processors.silero import WINDOW_BYTES
-from processors.vad import VADProcessor
+from contracts.frames import AudioWindowFrame, CallHoldComesFrame, CallHoldFrame, UserTextFrame
+from processors.vad.processor import VADProcessor
+from processors.vad.silero import WINDOW_BYTES
 from tests.processors.chain import running
 from transports.call_input import HOLD_SILENCE_MS, CallInput
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.frames import (
+from contracts.frames import (
     CallErrorFrame,
     CallHoldFrame,
     ClientAnswerFrame,

@@ -9,9 +9,9 @@ import soxr
 from hypothesis import given
 from hypothesis import strategies as st
 
+from audio.opus import OpusDecoder, OpusEncoder
 from transports import coding
 from transports.coding import CLEAN, FEC, REPEATED, LinkCoding, red_packet
-from transports.opus import OpusDecoder, OpusEncoder
 from transports.sdp import accept_red, red_types
 from transports.voice import RTP_TICKS, Voice
 

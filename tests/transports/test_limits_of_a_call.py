@@ -9,9 +9,9 @@ import pytest
 from aiortc.rtcsctptransport import DataChunk
 from pipecat.frames.frames import Frame
 
+from contracts.frames import CallErrorFrame, UserTextFrame
 from loadtest.caller import Caller
-from processors.frames import CallErrorFrame, UserTextFrame
-from tests.transports.test_server import Limits, calls, offer, post, server, until_calls
+from tests.server.test_signalling import Limits, calls, offer, post, server, until_calls
 from transports.webrtc import WebRTCCall
 
 LOOPBACK = "a=candidate:{n} 1 udp 2122260223 127.0.0.1 {port} typ host\r\n"

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from aiortc import RTCPeerConnection, RTCSessionDescription
 
+from audio.opus import OpusEncoder
+from audio.rtp import AudioPacket, is_rtp
 from processors.compat import SendRtp, install, take_audio, take_voice
-from processors.rtp import AudioPacket, is_rtp
-from transports.opus import OpusEncoder
 from transports.receive import FRAME_BYTES, AudioReceiver
 
 PACKETS = 500

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pipecat.frames.frames import EndFrame, InterruptionFrame
 from pipecat.processors.frame_processor import FrameDirection
 
-from processors.frames import (
+from contracts.frames import (
     CallHoldFrame,
     PlayoutDuckFrame,
     PlayoutPauseFrame,

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pipecat.frames.frames import InterruptionFrame, UserStartedSpeakingFrame, UserStoppedSpeakingFrame
 
-from processors.frames import (
+from contracts.frames import (
     CallerHangsUpFrame,
     CallErrorFrame,
     ClientReadyFrame,

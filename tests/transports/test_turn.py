@@ -21,10 +21,10 @@ from aiortc import (
 )
 from aiortc.rtcconfiguration import RTCIceTransportPolicy
 
-from processors.frames import UserTextFrame
+from contracts.frames import UserTextFrame
+from server.ice_servers import IceServers
+from tests.server.test_signalling import Limits, post, server
 from tests.transports.test_limits_of_a_call import Heard
-from tests.transports.test_server import Limits, post, server
-from transports.ice_servers import IceServers
 
 SECRET = "a secret of the bot and its TURN server"
 

@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from processors.models import Urgency, run_heavy
+from processors.models.files import Urgency, run_heavy
 from processors.turns.handler import SoundClip
 from processors.turns.verdict.features import looks, voice
 

@@ -7,8 +7,8 @@ the rest is heard.
 
 import re
 
-from processors.languages.base import Lexicon, words
-from processors.languages.catalogue import language as known_language
+from languages.base import Lexicon, words
+from languages.catalogue import language as known_language
 
 HUM = re.compile(r"m+|h+m+|m+h+m*|(u+h+|m+) ?h+[ua]*m*h*|u+h+|u+m+|a+h+|o+h+|e+h+|h+u+h+|a+|o+|e+r*m*")
 """Hums as recognisers spell them: mm, hmm, mhm, uh-huh, um, ah, oh, eh, huh."""

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from processors.context import Conversation
-from processors.llm.base import ToolCallDelta
-from processors.services import Services
+from contracts.llm import ToolCallDelta
+from processors.context.aggregators import Conversation
 from processors.tools.consent import MUST_ASK
 from processors.tools.mcp_servers import connect, read_servers
 from processors.tools.runner import NOT_TOLD, ToolRunner
+from services.services import Services
 from settings import Settings, SettingsError
 
 pytest.importorskip("mcp")

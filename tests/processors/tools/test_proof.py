@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from processors.context import Conversation
-from processors.identity import CallerIdentity
-from processors.llm.base import ToolCallDelta
+from contracts.caller_identity import CallerIdentity
+from contracts.llm import ToolCallDelta
+from processors.context.aggregators import Conversation
 from processors.tools.bank import Bank
 from processors.tools.base import Session, Shared, Tool, ToolContext, ToolError
 from processors.tools.catalogue import offered

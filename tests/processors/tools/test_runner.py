@@ -7,8 +7,8 @@ import time
 import pytest
 from loguru import logger
 
-from processors.context import CANCELLED, Conversation
-from processors.llm.base import ToolCallDelta
+from contracts.llm import ToolCallDelta
+from processors.context.aggregators import CANCELLED, Conversation
 from processors.tools.base import Session, Tool, ToolContext, ToolError
 from processors.tools.consent import DONE_ALREADY, MUST_ASK
 from processors.tools.declare import tool

@@ -13,7 +13,7 @@ from pipecat.frames.frames import (
 )
 from pipecat.processors.frame_processor import FrameDirection
 
-from processors.frames import (
+from contracts.frames import (
     AudioWindowFrame,
     ClientReadyFrame,
     DecisionCardFrame,
@@ -29,9 +29,10 @@ from processors.frames import (
     UserTextFrame,
     UserTurnFrame,
 )
+from contracts.modes import InterruptionMode
 from processors.turns.handler import HandlerParams, InterruptionHandler
 from processors.turns.machine import TurnMachine
-from processors.turns.states import InterruptionMode, TurnParams
+from processors.turns.states import TurnParams
 from tests.processors.chain import running
 
 LOUD = (np.sin(np.arange(512) / 5) * 9000).astype(np.int16).tobytes()

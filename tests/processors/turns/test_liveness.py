@@ -21,11 +21,12 @@ from bench.liveness import (
     step,
     stuck,
 )
+from contracts.modes import InterruptionMode
 from processors.turns import events as ev
 from processors.turns import states
 from processors.turns.machine import TurnMachine
 from processors.turns.partner import PartnerWatch
-from processors.turns.states import InterruptionMode, TurnParams
+from processors.turns.states import TurnParams
 
 MODES = list(InterruptionMode)
 

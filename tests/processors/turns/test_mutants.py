@@ -9,10 +9,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from contracts.modes import InterruptionMode
 from processors.turns import events as ev
 from processors.turns import machine as machine_module
 from processors.turns.machine import TurnMachine
-from processors.turns.states import RULES, InterruptionMode, State, Timer, TurnParams
+from processors.turns.states import RULES, State, Timer, TurnParams
 from tests.processors.turns.world import Params, World, speech
 
 Scene = list[tuple[int, ev.Event]]

@@ -6,9 +6,10 @@ and the recogniser would tell it.
 
 import pytest
 
+from contracts.modes import InterruptionMode
 from processors.turns import events as ev
 from processors.turns.events import Phrase
-from processors.turns.states import InterruptionMode, State, TurnParams
+from processors.turns.states import State, TurnParams
 from tests.processors.turns.world import Params, World, speech
 
 QUESTION = [*speech(0, 1200, "what is my balance"), (1450, ev.TurnScored(0.95))]

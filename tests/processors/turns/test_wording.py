@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.languages.catalogue import find_languages, language
+from languages.catalogue import find_languages, language
 from processors.turns.endpoint import EndpointParams, wait_ms
 from processors.turns.wording import same_words, wording
 

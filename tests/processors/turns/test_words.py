@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from contracts.modes import InterruptionMode
 from processors.turns import events as ev
-from processors.turns.states import InterruptionMode, State, TurnParams
+from processors.turns.states import State, TurnParams
 from tests.processors.turns.world import Params, World, speech
 
 Scene = list[tuple[int, ev.Event]]

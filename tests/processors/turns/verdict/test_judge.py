@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from contracts.frames import WINDOW_SAMPLES
 from loadtest.interruptions import samples_lost
-from processors.frames import WINDOW_SAMPLES
 from processors.turns.handler import SoundClip
 from processors.turns.verdict import features
 from processors.turns.verdict.features import STATE_WIDTH, looks, voice
 from processors.turns.verdict.model import WEIGHTS, Head, Judge, SoundModel, default_model, judge_clip
-from processors.vad import SileroStream
+from processors.vad.processor import SileroStream
 from tests.conversations.conftest import clip as read
 
 RATE_HZ = 16_000

@@ -1,0 +1,1 @@
+"""Sound as bytes: RTP packets, Opus, PCM."""

@@ -1,0 +1,1 @@
+"""HTTP: signalling, admission of calls, the pages and the dashboard."""

@@ -1,0 +1,1 @@
+"""What calls share, made from the settings."""
