@@ -44,6 +44,7 @@ test-llm: $(VENV)/installed-test
 lint: $(VENV)/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 # Known faults in the exact packages, and the list of all parts with their licences; both tools run from uv's cache.
