@@ -44,12 +44,14 @@ from processors.vad.processor import VADProcessor
 from server import exposure
 from server.call_tokens import CallTokens, make_token
 from server.dashboard import Sources, add_dashboard
+from server.limits import ServerLimits
 from server.signalling import CALLS, Calls, make_app
 from server.site import app_runner
 from server.supervisor import CLIENTS_LEAVE_SECS, first_of, keep_house
 from server.worker import FrontLink
 from services.check import check
-from services.services import EARLIER_CHARS, Services, thinks_here
+from services.language_models import thinks_here
+from services.services import EARLIER_CHARS, Services
 from settings import Settings, SettingsError
 from transports.call import Call
 from transports.webrtc import WebRTCCall
@@ -171,7 +173,7 @@ async def serve(settings: Settings, front: FrontLink | None = None) -> None:
 
     places = _shared_places(settings)
     app = make_app(
-        services.server_settings,
+        ServerLimits.of(settings, services.admission_limit),
         start_call,
         info=info,
         places=places,

@@ -33,7 +33,7 @@ from loadtest import virtual_time
 from processors.context.aggregators import Conversation
 from processors.context.prompt import system_prompt
 from processors.tools.catalogue import offered
-from services.services import make_language_model
+from services.language_models import make_language_model
 from settings import Settings
 
 THINK_SECS: Final = 8.0

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, Final, Protocol, TypeVar, runtime_checkable
 
 T = TypeVar("T")
 
@@ -105,6 +105,15 @@ class Quota(Enum):
     REQUESTS_PER_DAY = "requests_per_day"
     TOKENS_PER_MINUTE = "tokens_per_minute"
     TOKENS_PER_DAY = "tokens_per_day"
+
+
+SHORT_NAMES: Final = {
+    "RPM": Quota.REQUESTS_PER_MINUTE,
+    "RPD": Quota.REQUESTS_PER_DAY,
+    "TPM": Quota.TOKENS_PER_MINUTE,
+    "TPD": Quota.TOKENS_PER_DAY,
+}
+"""As vendors and settings write them."""
 
 
 @dataclass(frozen=True, slots=True)

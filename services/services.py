@@ -4,13 +4,12 @@ import asyncio
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from loguru import logger
 from pipecat.processors.frame_processor import FrameProcessor
 
-from admission.capacity import CALLS_PER_CORE, Capacity, CoreMeter, Part, of_cores, of_streams
+from admission.capacity import Capacity, CoreMeter, Part, of_cores, of_streams
 from contracts.call_language import CallLanguage, chosen_language
 from contracts.caller_identity import CallerIdentity
 from contracts.caller_time import CallerClock, zone_of_caller
@@ -18,28 +17,19 @@ from contracts.llm import LanguageModel, LanguageModelError, ReadsAlong, Usage
 from contracts.modes import InterruptionMode
 from contracts.stt import Recogniser
 from contracts.tts import Voice, VoiceError
-from gateway.model import Endpoint, Gateway, GatewayParams
-from gateway.policy import Choice, PolicyParams
-from gateway.reply_cache import ReplyCache
-from gateway.shared_budget import RedisBudget
+from gateway.model import Gateway
 from languages.catalogue import language
 from processors.context.aggregators import Conversation
 from processors.context.prompt import system_prompt
 from processors.context.prompt_size import tokens
 from processors.llm import weights
-from processors.llm.groq import FREE_ACCOUNT, SHORT_NAMES, GroqModel
-from processors.llm.groq_models import ALL_OTHERS, models_of
 from processors.llm.llama_server import CONTEXT_TOKENS
 from processors.llm.local import LocalModel
-from processors.llm.openai_compatible import OpenAICompatibleModel
 from processors.llm.preemptive_budget import Guesses
 from processors.llm.processor import LLMParams
 from processors.llm.scripted import ScriptedModel
 from processors.models.files import ModelError, usable_cores
-from processors.stt import moonshine_model
-from processors.stt.chain import RecogniserChain
-from processors.stt.deepgram import DeepgramError, DeepgramParams, DeepgramRecogniser, probe
-from processors.stt.early import EarlyEars, Numbering, ReadingBudget, ReadingBudgetParams
+from processors.stt.early import Numbering, ReadingBudget, ReadingBudgetParams
 from processors.stt.moonshine import EARLY, MoonshineRecogniser
 from processors.tools import mcp_servers
 from processors.tools.bank import Bank, customer_of
@@ -50,11 +40,7 @@ from processors.tools.mcp_servers import McpServer
 from processors.tools.proof import Keypad
 from processors.tools.runner import ToolRunner
 from processors.tools.wording import worded_by_tools_first
-from processors.tts.azure import AzureVoice
 from processors.tts.chain import VoiceChain
-from processors.tts.elevenlabs import ElevenLabsVoice
-from processors.tts.gtts import GttsVoice
-from processors.tts.local import HibariVoice
 from processors.tts.processor import TTSParams
 from processors.tts.remembered import RememberingVoice
 from processors.tts.sentences import PieceCutter, sentences
@@ -68,45 +54,16 @@ from processors.turns.states import TurnParams
 from processors.turns.verdict.model import Judge
 from processors.turns.verdict.policy import VerdictParams, VerdictPolicy
 from processors.vad.processor import SpeechGateParams
-from processors.vad.silero import SileroStream
-from server.ice_servers import IceServers
-from settings import EarlyStt, LlmFallback, LlmProvider, Settings, SettingsError, SttProvider, TtsProvider
-from transports.client_messages import MessageLimits
-
-STREAMING_FIRST_AUDIO_SECS: Final = 1.0
-"""How long a voice that streams may take to begin; it usually takes a fifth of this."""
-
-FALLBACK_CORES: Final = 4
-"""A machine with fewer has none to spare for a language model while it carries calls."""
+from services import recognisers
+from services.language_models import find_models, make_language_model
+from services.voices import in_language, make_voice
+from settings import EarlyStt, LlmProvider, Settings, SettingsError, SttProvider
 
 LOCAL_CALLS: Final = 4
 """The local model answers one caller at a time, in about three seconds: more calls would wait for each other."""
 
 EARLY_CORES: Final = 2
 """A machine with fewer has none to spare for a second recogniser."""
-
-CHAIN_PATIENCE_SECS: Final = 0.1
-"""A voice that gives up by itself knows what to do about it; only one that does not is given up."""
-
-
-@dataclass(frozen=True)
-class ServerLimits:
-    """What the HTTP server needs to know; see :class:`server.signalling.ServerSettings`."""
-
-    admission_limit: Callable[[], int]
-    ice_servers: IceServers
-    connect_timeout_secs: float
-    hold_secs: float
-    max_loop_lag_ms: float = 0.0
-    offers_per_minute: int = 0
-    calls_per_address: int = 0
-    calls_per_caller: int = 0
-    message_limits: MessageLimits = field(default_factory=MessageLimits)
-
-    @property
-    def max_calls(self) -> int:
-        """Calls that the process takes at once, as of now."""
-        return self.admission_limit()
 
 
 SHARE_OF_A_MINUTE: Final = 0.4
@@ -190,7 +147,7 @@ class Services:
                 if code != settings.language
             }
             loading = (each.load() for each in (voice, *voices.values()))
-            local_ears, *_ = await asyncio.gather(asyncio.to_thread(_load_ears, settings), *loading)
+            local_ears, *_ = await asyncio.gather(asyncio.to_thread(recognisers.load_local, settings), *loading)
         except (ModelError, VoiceError) as error:
             if warming is not None:
                 await warming
@@ -201,7 +158,7 @@ class Services:
         if isinstance(voice, VoiceChain):
             warnings += voice.troubles
         if settings.stt is SttProvider.DEEPGRAM:
-            warnings += await _ask_deepgram(settings)
+            warnings += await recognisers.ask_deepgram(settings)
         if settings.language != "en" and settings.llm in (LlmProvider.LOCAL, LlmProvider.SCRIPTED):
             warnings.append(f"LLM={settings.llm.value} speaks English, hardly {language(settings.language).name}.")
         services = cls(settings, prompt, model, voice, warnings, tools)
@@ -256,15 +213,15 @@ class Services:
         Args:
             code: The call's language; empty: the first of the settings.
         """
-        if code not in ("", self.settings.language) and not self.settings.follows_caller:
-            return DeepgramRecogniser(deepgram_params(in_language(self.settings, code)))
-        match self.settings.stt:
+        settings = self.settings
+        if code not in ("", settings.language) and not settings.follows_caller:
+            return recognisers.deepgram(in_language(settings, code), None, local_behind=False)
+        match settings.stt:
             case SttProvider.DEEPGRAM:
-                deepgram = DeepgramRecogniser(deepgram_params(self.settings))
-                if not self._local_ears or self.settings.language != "en" or self.settings.follows_caller:
-                    return deepgram  # the local recogniser knows English only
-                chain = RecogniserChain(deepgram, MoonshineRecogniser)
-                return EarlyEars(chain, self.make_early_recogniser) if self.listens_early else chain
+                # The local recogniser knows English only.
+                local = self._local_ears and settings.language == "en" and not settings.follows_caller
+                early = self.make_early_recogniser if self.listens_early else None
+                return recognisers.deepgram(settings, early, local_behind=local)
             case _:
                 return MoonshineRecogniser()
 
@@ -435,33 +392,6 @@ class Services:
 
     # --- about the process ---------------------------------------------------------------
 
-    @property
-    def server_settings(self) -> ServerLimits:
-        """Limits of the HTTP server."""
-        settings = self.settings
-        servers = IceServers(
-            settings.ice_servers,
-            settings.turn_username,
-            settings.turn_credential.get_secret_value(),
-            settings.turn_secret.get_secret_value(),
-            settings.turn_ttl_secs,
-        )
-        return ServerLimits(
-            self.admission_limit,
-            servers,
-            settings.connect_timeout_secs,
-            settings.hold_secs,
-            settings.max_loop_lag_ms,
-            settings.offers_per_minute,
-            settings.calls_of_one_address(fixed_calls(settings)),
-            settings.calls_per_caller,
-            MessageLimits(
-                messages_per_minute=settings.messages_per_minute,
-                turns_per_minute=settings.typed_turns_per_minute,
-                keys_per_minute=settings.keys_per_minute,
-            ),
-        )
-
     def admission_limit(self) -> int:
         """Calls that the process takes at once: the setting, or what the vendors and the core carry as of now."""
         limit = self.settings.max_calls
@@ -521,11 +451,6 @@ class Services:
         await asyncio.gather(*(server.close() for server in self._tool_servers))
 
 
-def fixed_calls(settings: Settings) -> int:
-    """Calls of one worker at most, as far as the settings tell; what is measured may be less."""
-    return CALLS_PER_CORE if settings.max_calls == "auto" else settings.max_calls
-
-
 async def _warm(model: LanguageModel, prompt: str, tools: Sequence[Tool]) -> LanguageModelError | None:
     """Warm a model up; what was wrong, if something was."""
     try:
@@ -533,127 +458,6 @@ async def _warm(model: LanguageModel, prompt: str, tools: Sequence[Tool]) -> Lan
     except LanguageModelError as error:
         return error
     return None
-
-
-async def find_models(settings: Settings) -> list[str]:
-    """Groq's models, best first; empty if Groq is not asked."""
-    if settings.llm is not LlmProvider.GROQ:
-        return []
-    return await models_of(settings.groq_api_key, settings.groq_models, settings.groq_url or None)
-
-
-def make_language_model(settings: Settings, models: Sequence[str] = ()) -> LanguageModel:
-    """The language model that the settings name, not warmed up.
-
-    Args:
-        settings: The settings.
-        models: Groq's models, best first, as :func:`find_models` found them; none: those that the settings name.
-    """
-    match settings.llm:
-        case LlmProvider.SCRIPTED:
-            return ScriptedModel()
-        case LlmProvider.LOCAL | LlmProvider.AUTO:
-            return LocalModel(settings.llm_weights, threads=settings.llm_threads, max_tokens=settings.llm_max_tokens)
-        case LlmProvider.GROQ:
-            names = models or [name for name in settings.groq_models if name != ALL_OTHERS]
-            return _gateway(settings, [_groq(settings, name) for name in names])
-        case LlmProvider.OLLAMA:
-            model = OpenAICompatibleModel(
-                settings.ollama_url,
-                settings.ollama_model,
-                settings.ollama_api_key,
-                max_tokens=settings.llm_max_tokens,
-            )
-            limits = {SHORT_NAMES[name.upper()]: limit for name, limit in settings.llm_limits.items()}
-            return _gateway(settings, [Endpoint(Choice(settings.ollama_model, limits), model)], patient=True)
-
-
-def _groq(settings: Settings, name: str) -> Endpoint:
-    limits = {SHORT_NAMES[short.upper()]: limit for short, limit in settings.llm_limits.items()} or FREE_ACCOUNT
-    model = GroqModel(
-        settings.groq_api_key, name, base_url=settings.groq_url or None, max_tokens=settings.llm_max_tokens
-    )
-    return Endpoint(Choice(name, limits, cached_is_free=True), model)
-
-
-def _gateway(settings: Settings, endpoints: Sequence[Endpoint], *, patient: bool = False) -> Gateway:
-    """What stands between calls and models. A server of one's own may be slow and is waited for (``patient``)."""
-    policy = PolicyParams(max_wait_secs=settings.llm_max_wait_secs, hedge_requests=settings.llm_hedge_requests)
-    params = GatewayParams(policy=policy, guess_share=settings.guess_share)
-    if patient:
-        params = replace(
-            params, first_token_secs=settings.llm_first_token_secs, next_token_secs=settings.llm_next_token_secs
-        )
-    names = [endpoint.choice.name for endpoint in endpoints]
-    kept_secs, code = settings.reply_cache_secs, settings.language
-    cache = ReplyCache(kept_secs, world=names, language=code) if kept_secs else None
-    url = settings.redis_url.get_secret_value()
-    shared = RedisBudget.at(url) if url else None
-    stands_in = _last_resort(settings)
-    return Gateway(
-        endpoints, params, cache=cache, shared=shared, last_resort=stands_in, overflows=settings.llm_overflow
-    )
-
-
-def thinks_here(settings: Settings) -> bool:
-    """Whether a language model may run in this process, on threads of its own."""
-    match settings.llm:
-        case LlmProvider.SCRIPTED:
-            return False
-        case LlmProvider.GROQ | LlmProvider.OLLAMA:
-            return _stands_in(settings)
-        case _:
-            return True
-
-
-def _stands_in(settings: Settings) -> bool:
-    """Whether the model on this machine may stand in for a vendor's."""
-    match settings.llm_fallback:
-        case LlmFallback.NONE:
-            return False
-        case LlmFallback.AUTO:
-            return (os.cpu_count() or 1) >= FALLBACK_CORES and weights.at_hand(settings.llm_weights)
-        case LlmFallback.LOCAL:
-            return True
-
-
-def _last_resort(settings: Settings) -> LanguageModel | None:
-    """The model on this machine, if it may stand in for a vendor's."""
-    if not _stands_in(settings):
-        return None
-    return LocalModel(settings.llm_weights, threads=settings.llm_threads, max_tokens=settings.llm_max_tokens)
-
-
-def deepgram_params(settings: Settings) -> DeepgramParams:
-    """How the settings reach Deepgram."""
-    return DeepgramParams(
-        settings.deepgram_api_key,
-        settings.deepgram_model,
-        "multi" if settings.follows_caller else settings.language,
-        url=settings.deepgram_url,
-        eager_threshold=settings.deepgram_eager,
-    )
-
-
-def in_language(settings: Settings, code: str) -> Settings:
-    """The settings of calls in another language: its own voices, unless the settings name one."""
-    first, other = language(settings.language), language(code)
-    own = {"language": code}
-    if settings.elevenlabs_voice == first.elevenlabs_voice:
-        own["elevenlabs_voice"] = other.elevenlabs_voice
-    if settings.azure_voice == first.azure_voice:
-        own["azure_voice"] = other.azure_voice
-    return settings.model_copy(update=own)
-
-
-async def _ask_deepgram(settings: Settings) -> list[str]:
-    """See whether Deepgram takes key and model; what it says if not."""
-    try:
-        await probe(deepgram_params(settings))
-    except DeepgramError as error:
-        logger.warning("STT deepgram: {}", error)
-        return [f"Speech recognition by Deepgram does not work: {error}"]
-    return []
 
 
 async def connect_servers(settings: Settings) -> tuple[list[McpServer], list[Tool], list[str]]:
@@ -665,72 +469,3 @@ async def connect_servers(settings: Settings) -> tuple[list[McpServer], list[Too
     if settings.mcp_servers is None:
         return [], [], []
     return await mcp_servers.connect(settings.mcp_servers, taken=list(find_tools()))
-
-
-def make_voice(settings: Settings) -> Voice:
-    """The voice that the settings name, not loaded."""
-    match settings.tts:
-        case TtsProvider.LOCAL | TtsProvider.AUTO:
-            return HibariVoice()
-        case TtsProvider.GTTS:
-            half_secs = settings.tts_first_byte_secs / 2
-            google = GttsVoice(settings.language, timeout_secs=half_secs, base_url=settings.gtts_url or None)
-            return _with_another_behind(google, half_secs, settings)
-        case TtsProvider.ELEVENLABS:
-            wait_secs = min(STREAMING_FIRST_AUDIO_SECS, settings.tts_first_byte_secs / 2)
-            voice = ElevenLabsVoice(
-                settings.elevenlabs_api_key,
-                settings.elevenlabs_voice,
-                settings.elevenlabs_model,
-                language=settings.language,
-                first_audio_secs=wait_secs,
-                base_url=settings.elevenlabs_url or None,
-            )
-            return _with_another_behind(voice, wait_secs, settings)
-        case TtsProvider.AZURE:
-            wait_secs = min(STREAMING_FIRST_AUDIO_SECS, settings.tts_first_byte_secs / 2)
-            voice = AzureVoice(
-                settings.azure_speech_key,
-                settings.azure_speech_region,
-                settings.azure_voice,
-                locale=language(settings.language).locale,
-                first_audio_secs=wait_secs,
-                base_url=settings.azure_url or None,
-            )
-            return _with_another_behind(voice, wait_secs, settings)
-
-
-def _with_another_behind(voice: Voice, first_audio_secs: float, settings: Settings) -> Voice:
-    """A voice, and what speaks when it cannot: the local voice, or for other languages than English Google's."""
-    remembering = RememberingVoice(voice, 1_000_000 * settings.reply_audio_mb) if settings.reply_audio_mb else voice
-    if settings.language == "en":
-        other: Voice = HibariVoice()
-    elif isinstance(voice, GttsVoice):
-        return remembering
-    else:
-        other = GttsVoice(
-            settings.language, timeout_secs=settings.tts_first_byte_secs / 2, base_url=settings.gtts_url or None
-        )
-    return VoiceChain([remembering, other], first_audio_secs=first_audio_secs + CHAIN_PATIENCE_SECS)
-
-
-def _load_ears(settings: Settings) -> bool:
-    """Load what listens, so that the first caller does not wait for it.
-
-    Returns:
-        Whether the local recogniser can be used; it is fetched at the first start. It reads what a vendor's recogniser
-        misses, and judges sounds in any language; a bot that has a vendor's recogniser can do without.
-
-    Raises:
-        ModelError: Something is missing that the bot cannot do without.
-    """
-    SileroStream().speech_prob(bytes(1024))
-    smart_turn.load()
-    try:
-        moonshine_model.load()
-    except ModelError as error:
-        if settings.stt is SttProvider.LOCAL:
-            raise
-        logger.warning("{}; sounds are judged by rules alone, and nobody reads what STT misses", error)
-        return False
-    return True

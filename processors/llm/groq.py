@@ -13,6 +13,7 @@ from groq import AsyncGroq
 from pydantic import SecretStr
 
 from contracts.llm import (
+    SHORT_NAMES,
     UNREADABLE,
     Allowance,
     Cause,
@@ -52,13 +53,6 @@ HEADERS: Final = {"requests": Quota.REQUESTS_PER_DAY, "tokens": Quota.TOKENS_PER
 
 REFUSAL: Final = re.compile(r"\((RPM|RPD|TPM|TPD)\): Limit (\d+), Used (\d+)")
 """What a refusal tells of the limit that was met; the only place that tells the tokens of a day."""
-
-SHORT_NAMES: Final = {
-    "RPM": Quota.REQUESTS_PER_MINUTE,
-    "RPD": Quota.REQUESTS_PER_DAY,
-    "TPM": Quota.TOKENS_PER_MINUTE,
-    "TPD": Quota.TOKENS_PER_DAY,
-}
 
 FREE_ACCOUNT: Final = {
     Quota.REQUESTS_PER_MINUTE: 30.0,

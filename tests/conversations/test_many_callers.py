@@ -12,7 +12,7 @@ from emulators import groq
 from emulators.faults import Kind, Vendor
 from loadtest.in_process import LOUD_RMS, InProcessCall, calling
 from processors.context.prompt import system_prompt
-from services.services import make_language_model
+from services.language_models import make_language_model
 from settings import Settings
 from tests.emulators.serving import serving
 from tests.loadtest.quick_bot import QuickServices, QuickVoice

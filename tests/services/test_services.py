@@ -8,8 +8,10 @@ from emulators.faults import Vendor
 from processors.context.prompt import VOICE_RULES, WITH_TOOLS, WITHOUT_TOOLS, system_prompt
 from processors.models.files import ModelError
 from processors.tools.catalogue import offered
-from services import services as services_module
-from services.services import Services, make_voice, thinks_here
+from server.limits import ServerLimits
+from services.language_models import thinks_here
+from services.services import Services
+from services.voices import make_voice
 from settings import LlmProvider, Settings, SettingsError, SttProvider
 from tests.emulators.serving import serving
 
@@ -46,7 +48,7 @@ def test_a_language_model_may_run_in_the_process_or_not(values, here):
 
 
 async def test_without_weights_the_scripted_responder_answers_and_the_page_says_so(monkeypatch):
-    monkeypatch.setattr(services_module, "LocalModel", NoWeights)
+    monkeypatch.setattr("services.language_models.LocalModel", NoWeights)
     services = await Services.load(settings(llm=LlmProvider.LOCAL))
     assert services.language_model.name == "scripted"
     assert NoWeights.closed
@@ -60,14 +62,14 @@ def no_moonshine(monkeypatch):
     def cannot():
         raise ModelError("the speech recogniser's encoder cannot be fetched: no network")
 
-    monkeypatch.setattr(services_module.moonshine_model, "load", cannot)
+    monkeypatch.setattr("processors.stt.moonshine_model.load", cannot)
 
 
 async def test_without_local_ears_a_vendors_are_enough(no_moonshine, monkeypatch):
     async def works(_params):
         pass
 
-    monkeypatch.setattr(services_module, "probe", works)
+    monkeypatch.setattr("processors.stt.deepgram.probe", works)
     services = await Services.load(settings(stt=SttProvider.DEEPGRAM, deepgram_api_key="k"))
     assert services.warnings == ["The local recogniser could not be loaded, so the vendor's words are not checked."]
     assert type(services.recogniser()).__name__ == "DeepgramRecogniser"
@@ -151,10 +153,8 @@ def test_no_english_voice_speaks_another_language(values, name):
 
 
 def test_turn_servers_get_their_credentials():
-    services = Services(
-        settings(ice_servers=["stun:a:1", "turn:b:2"], turn_username="me", turn_credential="secret"), "p", None, None
-    )
-    plain, turn = services.server_settings.ice_servers
+    named = settings(ice_servers=["stun:a:1", "turn:b:2"], turn_username="me", turn_credential="secret")
+    plain, turn = ServerLimits.of(named, lambda: 1).ice_servers
     assert plain == "stun:a:1"
     assert (turn.urls, turn.username, turn.credential) == ("turn:b:2", "me", "secret")
 
