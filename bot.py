@@ -369,6 +369,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     log_to_terminal(
         settings.log_level.value, as_json=settings.log_json, worker=worker, transcripts=settings.transcripts
     )
+    for line in settings_module.outdated_names():
+        logger.warning("{}", line)
     try:
         if command == "check":
             return uvloop.run(check(settings))

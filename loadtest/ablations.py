@@ -100,7 +100,7 @@ VARIANTS: Final = (
     Variant("answering sooner", "nothing is prepared while the caller speaks", MEASURED, {"preemptive_speaking": 1.01}),
     Variant("answering sooner", "one reply is prepared at a time", MEASURED, {"preemptive_max": 1}),
     Variant("answering sooner", "prepared replies look nothing up", MEASURED, {"preemptive_tools": False}),
-    Variant("answering sooner", "nothing is prepared", MEASURED, {"guess_share": 1.01}),
+    Variant("answering sooner", "nothing is prepared", MEASURED, {"preemptive_min_share": 1.01}),
     Variant("answering sooner", "a paid account", MEASURED, paid=True),
     Variant("answering sooner", "a paid account, two models at once", MEASURED, {"llm_hedge_requests": 60}, paid=True),
     Variant("reply cache", "on: six calls, one question each", MEASURED, callers=ONE_QUESTION_EACH),

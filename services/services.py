@@ -117,7 +117,7 @@ class Services:
         self.reading_budget = ReadingBudget(ReadingBudgetParams(cores=settings.early_stt_cores))
         self.make_early_recogniser: Callable[[], Numbering] = lambda: MoonshineRecogniser(EARLY, self.reading_budget)
         """Makes the recogniser that listens beside a vendor's."""
-        self._own_guesses = Guesses(lambda: 1.0, settings.guess_share)
+        self._own_guesses = Guesses(lambda: 1.0, settings.preemptive_min_share)
         self.verdict_policy: VerdictPolicy | None = None
         """Who decides about a sound over the bot's voice; None: the rules that the settings tune."""
         self.judge: SoundJudge | None = None if settings.interruption_mode is InterruptionMode.OFF else Judge()
@@ -238,7 +238,7 @@ class Services:
     def guesses(self) -> Guesses | None:
         """Whether replies may be prepared before they are wanted; None: never."""
         model = self.language_model
-        if self.settings.guess_share > 1 or isinstance(model, ScriptedModel):
+        if self.settings.preemptive_min_share > 1 or isinstance(model, ScriptedModel):
             return None  # a script answers at once: there is nothing to gain
         return model.guesses if isinstance(model, Gateway) else self._own_guesses
 

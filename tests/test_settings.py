@@ -193,3 +193,20 @@ def test_a_shared_limit_needs_a_place_to_be_counted_in() -> None:
     with pytest.raises(SettingsError, match="REDIS_URL: .*begins with redis://") as wrong:
         load(_env_file=None, redis_url="http://user:secret@host")
     assert "secret" not in str(wrong.value)
+
+
+def test_a_setting_is_still_read_by_its_old_name(monkeypatch, tmp_path):
+    assert settings.outdated_names() == []
+    (tmp_path / ".env").write_text("GUESS_SHARE=0.7\n")
+    assert load().preemptive_min_share == 0.7
+    monkeypatch.setenv("GUESS_SHARE", "0.6")
+    assert load().preemptive_min_share == 0.6
+    assert settings.outdated_names() == [
+        "GUESS_SHARE is now called PREEMPTIVE_MIN_SHARE; the next version reads the new name only"
+    ]
+    (tmp_path / ".env").write_text("PREEMPTIVE_MIN_SHARE=0.3\n")
+    assert load().preemptive_min_share == 0.3
+    monkeypatch.setenv("GUESS_SHARE", "much")
+    (tmp_path / ".env").unlink()
+    with pytest.raises(SettingsError, match=r"^PREEMPTIVE_MIN_SHARE: .*given: 'much'"):
+        load()
