@@ -43,9 +43,10 @@ from processors.turns.machine import TurnMachine
 from processors.vad.processor import VADProcessor
 from server import exposure
 from server.call_tokens import CallTokens, make_token
+from server.calls import CALLS, Calls
 from server.dashboard import Sources, add_dashboard
 from server.limits import ServerLimits
-from server.signalling import CALLS, Calls, make_app
+from server.signalling import make_app
 from server.site import app_runner
 from server.supervisor import CLIENTS_LEAVE_SECS, first_of, keep_house
 from server.worker import FrontLink

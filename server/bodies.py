@@ -1,8 +1,17 @@
 """Bodies of requests to ``/api/offer``: the wire format of Pipecat's SmallWebRTC transport."""
 
-from typing import Any, Literal
+import asyncio
+from typing import Any, Final, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from server.errors import ApiError
+
+Body = TypeVar("Body", bound=BaseModel)
+
+BODY_SECS: Final = 10.0
+"""How long a request's body may take to come."""
 
 
 class Offer(BaseModel):
@@ -37,3 +46,26 @@ class Candidates(BaseModel):
 
     pc_id: str
     candidates: list[Candidate] = Field(max_length=64)
+
+
+async def read_body(request: web.Request, model: type[Body]) -> Body:
+    """A request's body.
+
+    Raises:
+        ApiError: It is none.
+    """
+    if request.content_type != "application/json":
+        raise ApiError(415, "not_json", "the body must be application/json")
+    try:
+        async with asyncio.timeout(BODY_SECS):
+            text = await request.read()
+    except TimeoutError:
+        raise ApiError(408, "too_slow", f"the body took longer than {BODY_SECS:g} s") from None
+    try:
+        return model.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        if first["type"] == "json_invalid":
+            raise ApiError(400, "bad_json", "the body is not JSON") from None
+        where = ".".join(str(part) for part in first["loc"]) or "body"
+        raise ApiError(422, "bad_field", f"{where}: {first['msg']}") from None

@@ -32,9 +32,11 @@ from observe.metrics import CONTENT_TYPE, Metrics, States
 from observe.snapshot import Snapshots
 from observe.statistics import Statistics
 from server.access import Access, AccessError
+from server.errors import AT_CAPACITY, NO_STANDING_CALL
 from server.event_stream import PERIOD_SECS, EventStream, TooManyWatchersError
+from server.pages import WEB_DIR, file_response
 from server.request_guard import PLACE
-from server.signalling import AT_CAPACITY, LOOP_LAG, NO_STANDING_CALL, WEB_DIR, file_response
+from server.signalling import LOOP_LAG
 
 LAG_SECS: Final = 60.0
 """The event loop's lag is told of the last minute."""

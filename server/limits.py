@@ -12,7 +12,7 @@ from transports.client_messages import MessageLimits
 
 @dataclass(frozen=True)
 class ServerLimits:
-    """What the HTTP server needs to know; see :class:`server.signalling.ServerSettings`."""
+    """What the HTTP server needs to know; see :class:`server.calls.ServerSettings`."""
 
     admission_limit: Callable[[], int]
     ice_servers: IceServers

@@ -30,29 +30,25 @@ from admission.waiting_line import Wait
 from observe.merged import merged
 from observe.metrics import CONTENT_TYPE
 from server.access import Access, AccessError
-from server.bodies import Candidates, Goodbye, Offer
+from server.bodies import Candidates, Goodbye, Offer, read_body
 from server.call_tokens import CallTokens, TokenError
 from server.dispatch import Dispatcher, Limited, NoWorker, Refusal, Stopping, TakeOver, Ticket, TooManyCalls
-from server.request_guard import DoorParams, Doors, door_middleware
-from server.signalling import (
+from server.errors import (
     MAX_BODY_BYTES,
     NO_STANDING_CALL,
-    WEB_DIR,
     ApiError,
-    address_of,
     at_capacity,
     errors_as_json,
-    file_response,
-    identified,
     later,
-    read_body,
-    readiness,
     stopping,
     token_refused,
     too_many_calls,
     too_many_offers,
     unknown_call,
 )
+from server.pages import WEB_DIR, file_response
+from server.request_guard import DoorParams, Doors, door_middleware
+from server.signalling import address_of, identified, readiness
 from server.worker import HEADERS, PLACE_HEADER, REMOTE_HEADER, SECRET_HEADER
 from server.workers import Workers
 from transports.sdp import OfferError

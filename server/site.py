@@ -1,7 +1,7 @@
 """The port: how many connections it holds, how long each may take, and TLS.
 
 A client that sends half a request, or nothing, costs a connection; so all of them together are bounded, and each has a
-deadline for its first request. How long a body may take says :func:`server.signalling.read_body`.
+deadline for its first request. How long a body may take says :func:`server.bodies.read_body`.
 """
 
 import asyncio

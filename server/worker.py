@@ -21,21 +21,21 @@ from typing import BinaryIO, Final, Self
 
 from aiohttp import web
 
+from server.calls import CALLS
 from server.request_guard import PLACE
-from server.signalling import CALLS
 
 SECRET_HEADER: Final = "X-Parley-Secret"
 REMOTE_HEADER: Final = "X-Parley-Remote"
 """The address that the front's client has."""
 
 PLACE_HEADER: Final = "X-Parley-Place"
-"""See :data:`server.signalling.PLACE`."""
+"""See :data:`server.request_guard.PLACE`."""
 
 HEADERS: Final = (SECRET_HEADER, REMOTE_HEADER, PLACE_HEADER)
 """The front's own: what clients put there goes no further."""
 
 HELD_PATH: Final = "/worker/held"
-"""Tells what the worker holds: :meth:`server.signalling.Calls.held`."""
+"""Tells what the worker holds: :meth:`server.calls.Calls.held`."""
 
 STOP: Final = b"stop\n"
 

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 import bot
 from processors import compat
 from server.call_tokens import CallTokens, TokenError, make_token
-from server.signalling import CALLS, make_app
+from server.calls import CALLS
+from server.signalling import make_app
 from settings import load
 from tests.server.test_signalling import Limits, offer, post
 from transports.webrtc import WebRTCCall

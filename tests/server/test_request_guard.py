@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from observe.book import CallBook
 from processors import compat
 from server import signalling as server_module
+from server.calls import CALLS
 from server.dashboard import Sources, add_dashboard
 from server.request_guard import DoorParams, Doors
-from server.signalling import CALLS, make_app
+from server.signalling import make_app
 from tests.server.test_signalling import Limits, offer, post
 from transports.webrtc import WebRTCCall
 

@@ -18,11 +18,12 @@ from pydantic import SecretStr
 from observe.book import CallBook
 from processors import compat
 from server.access import Access
+from server.calls import CALLS
 from server.dashboard import Sources, add_dashboard
 from server.dispatch import Dispatcher
 from server.event_stream import EventStream
 from server.reverse_proxy import Front, make_front_app
-from server.signalling import CALLS, make_app
+from server.signalling import make_app
 from server.worker import HEADERS, HELD_PATH, PLACE_HEADER, REMOTE_HEADER, SECRET_HEADER, FrontLink, Greeting
 from tests.server.test_signalling import Limits, offer, post
 from transports.webrtc import WebRTCCall

@@ -11,8 +11,9 @@ from aiohttp.test_utils import TestClient, TestServer
 from aiortc import RTCPeerConnection, RTCSessionDescription
 
 from processors import compat
+from server.calls import CALLS
 from server.ice_servers import IceServers
-from server.signalling import CALLS, make_app
+from server.signalling import make_app
 from transports.client_messages import MessageLimits
 from transports.webrtc import WebRTCCall
 
@@ -213,7 +214,7 @@ async def test_a_server_that_stops_takes_no_calls_and_lets_the_others_part():
 
 
 async def test_a_stop_lets_calls_come_to_their_own_end_and_tells_the_balancer_first(monkeypatch):
-    monkeypatch.setattr("server.signalling.PARTING_SECS", 0.3)
+    monkeypatch.setattr("server.calls.PARTING_SECS", 0.3)
     began, parted = [], []
 
     async def runs(call):
