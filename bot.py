@@ -48,8 +48,8 @@ from server.dashboard import Sources, add_dashboard
 from server.limits import ServerLimits
 from server.signalling import make_app
 from server.site import app_runner
-from server.supervisor import CLIENTS_LEAVE_SECS, first_of, keep_house
-from server.worker import FrontLink
+from server.supervisor import CLIENTS_LEAVE_SECS, first_of, run_workers
+from server.worker import ProxyLink
 from services.check import check
 from services.language_models import thinks_here
 from services.services import EARLIER_CHARS, Services
@@ -141,12 +141,12 @@ async def run_call(call: Call, services: Services, book: CallBook | None = None)
         log.close()
 
 
-async def serve(settings: Settings, front: FrontLink | None = None) -> None:
+async def serve(settings: Settings, proxy: ProxyLink | None = None) -> None:
     """Load the models, then take calls until told to stop.
 
     Args:
         settings: The settings.
-        front: What stands before this process, if it is one of several.
+        proxy: What stands before this process, if it is one of several.
     """
     compat.install()
     services = await Services.load(settings)
@@ -166,8 +166,8 @@ async def serve(settings: Settings, front: FrontLink | None = None) -> None:
         await run_call(call, services, book)
 
     # Before anyone is told that it runs, and may stop it.
-    stopped = _stop_signals() if front is None else front.stop_orders()
-    worker = {} if front is None else {"worker": front.worker}
+    stopped = _stop_signals() if proxy is None else proxy.stop_orders()
+    worker = {} if proxy is None else {"worker": proxy.worker}
 
     def info() -> dict[str, object]:
         return {**services.info(), **worker}
@@ -178,13 +178,13 @@ async def serve(settings: Settings, front: FrontLink | None = None) -> None:
         start_call,
         info=info,
         places=places,
-        doors=exposure.make_doors(settings),
+        guard=exposure.make_guard(settings),
         access=exposure.make_access(settings),
         tokens=CallTokens.from_settings(settings),
     )
-    if front is not None:
-        front.guard(app)
-        services.processes = front.greeting.count
+    if proxy is not None:
+        proxy.guard(app)
+        services.processes = proxy.config.count
     sources = Sources(
         book,
         services.admission_limit,
@@ -201,12 +201,12 @@ async def serve(settings: Settings, front: FrontLink | None = None) -> None:
     try:
         await exposure.make_site(runner, settings).start()
         logger.info("{}", services.summary())
-        if front is None:
+        if proxy is None:
             exposure.tell(settings)
         _spare_garbage_collection()
         _say_ready(settings, runner)
         await stopped.wait()
-        if front is None:
+        if proxy is None:
             logger.info(
                 "stopping: {} calls may come to an end within {:g} s; once more to stop at once",
                 len(app[CALLS]),
@@ -232,7 +232,7 @@ async def serve_with_workers(settings: Settings, flags: Mapping[str, object]) ->
         flags: Those that the command line set; the workers read them from their environment.
     """
     command = [sys.executable, str(settings_module.ROOT / "bot.py"), "serve", "--worker"]
-    # The front counts who asks how often: a worker sees this machine's address only.
+    # The proxy counts who asks how often: a worker sees this machine's address only.
     own = {"HOST": "127.0.0.1", "PORT": "0", "WORKERS": "1", "OFFERS_PER_MINUTE": "0", "CALLS_PER_ADDRESS": "0"}
     own |= {"TLS_CERT": "", "TLS_KEY": "", "SAMPLE_CUSTOMER": str(settings.sample_customer_id)}
     env = {**os.environ, **{name.upper(): str(value) for name, value in flags.items()}, **own}
@@ -242,7 +242,7 @@ async def serve_with_workers(settings: Settings, flags: Mapping[str, object]) ->
     def on_ready(runner: web.AppRunner) -> None:
         _say_ready(settings, runner)
 
-    return await keep_house(settings, command, env, _stop_signals(), on_ready, pin=pin)
+    return await run_workers(settings, command, env, _stop_signals(), on_ready, pin=pin)
 
 
 async def _measure_cpu(services: Services, calls: Calls) -> None:
@@ -336,7 +336,7 @@ def parser() -> argparse.ArgumentParser:
     token_command.add_argument(
         "--claim", action="append", default=[], metavar="NAME=VALUE", help="something more that it says"
     )
-    serve_command.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)  # told so by its front
+    serve_command.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)  # told so by its proxy
     return top
 
 
@@ -356,7 +356,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = vars(parser().parse_args(arguments))
     command = options.pop("command")
     token = {name: options.pop(name) for name in ("subject", "minutes", "claim") if name in options}
-    front = FrontLink.greets() if options.pop("worker", False) else None
+    proxy = ProxyLink.receive() if options.pop("worker", False) else None
     flags = {name: value for name, value in options.items() if value is not None}
     try:
         settings = settings_module.load(**flags)
@@ -365,7 +365,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     if command == "token":
         return _print_token(settings, **token)
-    worker = front.greeting.index if front is not None else None
+    worker = proxy.config.index if proxy is not None else None
     secrets.register(settings.secrets)
     log_to_terminal(
         settings.log_level.value, as_json=settings.log_json, worker=worker, transcripts=settings.transcripts
@@ -375,9 +375,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if command == "check":
             return uvloop.run(check(settings))
-        if settings.workers > 1 and front is None:
+        if settings.workers > 1 and proxy is None:
             return uvloop.run(serve_with_workers(settings, flags))
-        uvloop.run(serve(settings, front))
+        uvloop.run(serve(settings, proxy))
     except SettingsError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -144,7 +144,7 @@ async def an_offer() -> dict[str, str]:
     return offer
 
 
-async def knock(url: str, offer: dict[str, str], refusals: list[int], delay_secs: float) -> None:
+async def ask_in(url: str, offer: dict[str, str], refusals: list[int], delay_secs: float) -> None:
     """Ask to be let in, and again whenever the bot says to."""
     await asyncio.sleep(delay_secs)
     async with aiohttp.ClientSession() as client:
@@ -164,7 +164,7 @@ async def measure(url: str, pid: int, bot: str, mode: str, calls: int, secs: flo
         callers = [await stack.enter_async_context(Caller(url)) for _ in range(calls)]
         spread_secs = CYCLE_SECS if mode in ("conversation", "barge-in") else 1.0
         tasks = [asyncio.create_task(behave(c, mode, spread_secs * i / calls)) for i, c in enumerate(callers)]
-        tasks += [asyncio.create_task(knock(url, offer, refusals, 2 * i / knocking)) for i in range(knocking)]
+        tasks += [asyncio.create_task(ask_in(url, offer, refusals, 2 * i / knocking)) for i in range(knocking)]
         await asyncio.sleep(spread_secs + WARM_SECS)
         if mode == "bot":
             await asyncio.gather(*(caller.bot_speaks(timeout_secs=20.0) for caller in callers))

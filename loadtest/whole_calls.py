@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from admission.waiting_line import WaitingLine
+from admission.caller_queue import CallerQueue
 from loadtest.acts import CallMade, Conversation, Request
 from loadtest.audio import Samples
 from loadtest.caller import CallRefused
@@ -97,7 +97,7 @@ class Door:
     def __init__(self, services: Services, max_calls: Callable[[], int]) -> None:
         self._services = services
         self._max_calls = max_calls
-        self._line = WaitingLine()
+        self._queue = CallerQueue()
         self._calls = 0
 
     def phone(self, caller: int = -1) -> "DoorPhone":
@@ -110,7 +110,7 @@ class Door:
         Raises:
             CallRefused: The limit is reached, or others wait.
         """
-        wait = self._line.knock(caller, self._max_calls() - self._calls, time.monotonic())
+        wait = self._queue.admit(caller, self._max_calls() - self._calls, time.monotonic())
         if wait is not None:
             secs = wait.retry_after_secs
             body = {"code": "at_capacity", "retry_after_secs": secs, "queue_position": wait.position}

@@ -8,9 +8,9 @@ from typing import Any, Final, Protocol
 from aiohttp import web
 from loguru import logger
 
+from admission.caller_queue import AddressLimit, CallerQueue, Headroom, Wait
 from admission.loop_lag import LoopLag
 from admission.shared_places import OwnPlaces, Places
-from admission.waiting_line import AddressLimit, Headroom, Wait, WaitingLine
 from contracts.caller_identity import CallerIdentity
 from server.call_tokens import FIELD as TOKEN_FIELD
 from server.call_tokens import TokenError
@@ -114,7 +114,7 @@ class Calls:
         self._calls: dict[WebRTCCall, asyncio.Task[None] | None] = {}
         self._places_of: dict[WebRTCCall, str] = {}
         self._address_of: dict[WebRTCCall, str | None] = {}
-        self._line = WaitingLine()
+        self._queue = CallerQueue()
         self._room = Headroom(settings.max_loop_lag_ms)
         self._asked = AddressLimit(settings.offers_per_minute)
         self._lag = lag
@@ -148,8 +148,8 @@ class Calls:
             request_data: What the client sent beside the offer.
 
         Raises:
-            ApiError: The house is full, or closing, this address asks too often or has too many calls, or the token is
-                not taken.
+            ApiError: The process is at capacity, or stops; this address asks too often or has too many calls; or the
+                token is not taken.
             OfferError: The offer cannot be answered.
         """
         self._count(address)
@@ -166,7 +166,7 @@ class Calls:
             raise ApiError(409, NO_STANDING_CALL, "this caller has no call here")
         if isinstance(who, TokenError):
             raise token_refused(who)
-        # Behind a front the line is the front's: a name that this one kept would keep a place that nobody asks for.
+        # Behind a proxy the line is the proxy's: a name that this one kept would keep a place that nobody asks for.
         self._admit(caller, address, waits=place is None, identity=who)
         name = place or secrets.token_hex(8)
         self._entering += 1  # before anything is awaited, so that the count holds
@@ -277,7 +277,7 @@ class Calls:
 
     def snapshot(self) -> dict[str, int]:
         """Plain values for the dashboard."""
-        return {"waiting": len(self._line), "refused": self._refused}
+        return {"waiting": len(self._queue), "refused": self._refused}
 
     def _count(self, address: str | None) -> None:
         """Count an offer of whatever kind.
@@ -324,7 +324,7 @@ class Calls:
             and not self._room.allows(others, self._lag.percentiles(LAG_SECS)["lag_p95_ms"])
         ):
             free = 0
-        wait = self._line.knock(caller if waits else None, free, now)
+        wait = self._queue.admit(caller if waits else None, free, now)
         if wait is not None:
             raise self._at_capacity(wait)
 
@@ -343,7 +343,7 @@ class Calls:
 
     def _full(self, caller: CallerId | None) -> ApiError:
         """Other processes have taken what is left."""
-        return self._at_capacity(self._line.put_back(caller, asyncio.get_running_loop().time()))
+        return self._at_capacity(self._queue.put_back(caller, asyncio.get_running_loop().time()))
 
     def _at_capacity(self, wait: Wait) -> ApiError:
         self._refused += 1

@@ -154,7 +154,7 @@ def add_dashboard(
     async def note_refusal(request: web.Request, response: web.StreamResponse) -> None:
         if response.status >= 400 and request.method == hdrs.METH_POST and request.path == "/api/offer":
             code = _code(response)
-            # A front asks elsewhere then, and counts who gets in nowhere.
+            # A proxy asks elsewhere then, and counts who gets in nowhere.
             if PLACE not in request or code not in (AT_CAPACITY, NO_STANDING_CALL):
                 book.refused(code)
 

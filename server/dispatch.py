@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Final
 
-from admission.waiting_line import AddressLimit, Wait, WaitingLine
+from admission.caller_queue import AddressLimit, CallerQueue, Wait
 from transports.takeover import CallerId
 
 SILENT_SECS: Final = 3.0
@@ -140,7 +140,7 @@ class Dispatcher:
         self._workers = [_Worker() for _ in range(workers)]
         self._places: dict[str, _Place] = {}
         self._peers: dict[str, _Peer] = {}
-        self._line = WaitingLine()
+        self._queue = CallerQueue()
         self._asked = AddressLimit(offers_per_minute)
         self._calls_per_address = calls_per_address
         self._stops = False
@@ -148,7 +148,7 @@ class Dispatcher:
     @property
     def waiting(self) -> int:
         """Callers who wait for a place."""
-        return len(self._line)
+        return len(self._queue)
 
     def most(self, worker: int) -> int:
         """Calls that a worker takes at once."""
@@ -264,7 +264,7 @@ class Dispatcher:
         if address is not None and 0 < self._calls_per_address <= self._calls_from(address, caller):
             return TooManyCalls()
         loads = self._with_room(caller, now)
-        wait = self._line.knock(caller, sum(self.most(index) - load for index, load in loads.items()), now)
+        wait = self._queue.admit(caller, sum(self.most(index) - load for index, load in loads.items()), now)
         return wait if wait is not None else self._enter(_least(loads), caller, address)
 
     def elsewhere(self, ticket: Ticket, now: float) -> Ticket | Refusal:
@@ -276,7 +276,7 @@ class Dispatcher:
             return NoWorker()
         loads = {index: load for index, load in self._with_room(caller, now).items() if index not in tried}
         if not loads:
-            return self._line.put_back(caller, now)
+            return self._queue.put_back(caller, now)
         return self._enter(_least(loads), caller, ticket.address, tried)
 
     def answered(self, worker: int, pc_id: str, now: float) -> None:

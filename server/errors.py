@@ -8,7 +8,7 @@ from aiohttp import hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
 from loguru import logger
 
-from admission.waiting_line import Wait
+from admission.caller_queue import Wait
 from server.call_tokens import TokenError
 from transports.sdp import OfferError
 
@@ -85,7 +85,7 @@ def too_many_calls() -> ApiError:
 
 
 def at_capacity(wait: Wait) -> ApiError:
-    """The house is full."""
+    """All places are taken."""
     return later(503, AT_CAPACITY, "all lines are busy", wait.retry_after_secs, {"queue_position": wait.position})
 
 

@@ -8,25 +8,25 @@ from aiohttp import web
 from loguru import logger
 
 from server.access import Access
-from server.request_guard import DoorParams, Doors
+from server.request_guard import GuardParams, RequestGuard
 from server.site import GuardedSite, TlsError, tls_context
 from settings import Settings, SettingsError
 
 
-def door_params(settings: Settings) -> DoorParams:
+def guard_params(settings: Settings) -> GuardParams:
     """Who may come in."""
     proxies = [ipaddress.ip_network(text, strict=False) for text in settings.trusted_proxies]
-    return DoorParams(proxies, settings.allowed_hosts, settings.allowed_origins)
+    return GuardParams(proxies, settings.allowed_hosts, settings.allowed_origins)
 
 
-def make_doors(settings: Settings) -> Doors:
+def make_guard(settings: Settings) -> RequestGuard:
     """Which requests are served."""
-    return Doors(door_params(settings), settings.host)
+    return RequestGuard(guard_params(settings), settings.host)
 
 
 def faces_others(settings: Settings) -> bool:
     """Whether the settings speak of proxies or of names in the net."""
-    return door_params(settings).faces_others
+    return guard_params(settings).faces_others
 
 
 def make_access(settings: Settings) -> Access:
@@ -54,7 +54,7 @@ def scheme(settings: Settings) -> str:
     return "https" if isinstance(settings.tls_cert, Path) else "http"
 
 
-def open_doors(settings: Settings) -> Iterator[str]:
+def exposed(settings: Settings) -> Iterator[str]:
     """What stands open to other machines: what to set, one phrase each."""
     if not settings.listens_to_others:
         return
@@ -66,7 +66,7 @@ def open_doors(settings: Settings) -> Iterator[str]:
 
 def tell(settings: Settings) -> None:
     """Log what the operator should know."""
-    if doors := list(open_doors(settings)):
-        logger.warning("HOST={} lets other machines in: {}", settings.host, "; ".join(doors))
+    if phrases := list(exposed(settings)):
+        logger.warning("HOST={} lets other machines in: {}", settings.host, "; ".join(phrases))
     if advice := make_access(settings).advice:
         logger.info("{}", advice)

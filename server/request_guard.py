@@ -20,8 +20,8 @@ ADDRESS: Final = web.RequestKey("address", str)
 """Where a request says by what limits count it; a request from this machine itself says nothing."""
 
 PLACE: Final = web.RequestKey("place", str)
-"""Where a request says, behind a front, under which name its call takes up a place; empty: the front did not let it in,
-and only a call that stands may be taken over. Requests to a server that has no front say nothing."""
+"""Where a request says, behind a proxy, under which name its call takes up a place; empty: the proxy did not let it in,
+and only a call that stands may be taken over. Requests to a server that has no proxy say nothing."""
 
 CORS_PATHS: Final = ("/api/offer", "/api/info")
 """What pages elsewhere may ask for, if they are allowed to; it is served to known hosts only."""
@@ -35,7 +35,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True)
-class DoorParams:
+class GuardParams:
     """Who may come in.
 
     Attributes:
@@ -54,7 +54,7 @@ class DoorParams:
         return bool(self.trusted_proxies or self.allowed_hosts)
 
 
-class DoorError(Exception):
+class GuardError(Exception):
     """A request that is not served.
 
     Args:
@@ -74,7 +74,7 @@ class DoorError(Exception):
         return web.json_response({"code": self.code, "reason": self.reason}, status=self.status)
 
 
-class Doors:
+class RequestGuard:
     """The rule.
 
     Args:
@@ -82,7 +82,7 @@ class Doors:
         host: The address that the bot listens on.
     """
 
-    def __init__(self, params: DoorParams, host: str = "") -> None:
+    def __init__(self, params: GuardParams, host: str = "") -> None:
         self._params = params
         own = {host.lower(), socket.gethostname().lower()} - {""}
         self._names = {name.lower().rstrip(".") for name in params.allowed_hosts} | {
@@ -107,13 +107,13 @@ class Doors:
         """Let a request pass that is meant for this bot.
 
         Raises:
-            DoorError: It may not.
+            GuardError: It may not.
         """
         found = split_host(request.headers.get(hdrs.HOST, ""))
         if found is None:
-            raise DoorError(400, "bad_host", "the Host header is missing or is no host")
+            raise GuardError(400, "bad_host", "the Host header is missing or is no host")
         if not self._is_own(found[0], request):
-            raise DoorError(
+            raise GuardError(
                 403,
                 "foreign_host",
                 f"this bot is not known as {found[0]}: ALLOWED_HOSTS names the hosts that it is known as",
@@ -131,7 +131,7 @@ class Doors:
         """The page elsewhere that a request comes from, which may; None: it comes from no page, or from our own.
 
         Raises:
-            DoorError: It may not.
+            GuardError: It may not.
         """
         origin = request.headers.get(hdrs.ORIGIN)
         if origin is None:
@@ -142,7 +142,7 @@ class Doors:
             url = URL(origin)
             name, port = (url.host or "").lower(), url.port
         except ValueError:
-            raise DoorError(403, "foreign_origin", "the Origin header is none") from None
+            raise GuardError(403, "foreign_origin", "the Origin header is none") from None
         host = split_host(request.headers.get(hdrs.HOST, ""))
         if name and host is not None:
             same_port = port == (host[1] if host[1] is not None else _PORTS.get(url.scheme))
@@ -152,7 +152,7 @@ class Doors:
                 return origin
         if ANY in self._origins and url.scheme in _PORTS:
             return origin
-        raise DoorError(
+        raise GuardError(
             403, "foreign_origin", "this page may not call: ALLOWED_ORIGINS names the pages elsewhere that may"
         )
 
@@ -178,25 +178,25 @@ def _preflight(request: web.Request, origin: str) -> web.Response:
     return web.Response(status=204, headers=headers)
 
 
-def door_middleware(doors: Doors) -> Any:
+def guard_middleware(guard: RequestGuard) -> Any:
     """The rule as aiohttp's middleware; it is to be the outermost one, so that refusals are readable across origins."""
 
     @web.middleware
-    async def door(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if PLACE in request:  # the front has asked already
+    async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if PLACE in request:  # the proxy has asked already
             return await handler(request)
         try:
             if request.headers.get(hdrs.CONTENT_ENCODING, "identity").lower() != "identity":
-                raise DoorError(415, "compressed", "the body must not be compressed")
-            if not doors.is_from_here(request):
-                address = doors.address(request)
+                raise GuardError(415, "compressed", "the body must not be compressed")
+            if not guard.is_from_here(request):
+                address = guard.address(request)
                 request[ADDRESS] = limit_key(address)
                 request = request.clone(remote=address)
             if request.path not in CORS_PATHS:
                 return await handler(request)
-            doors.require_own_host(request)
-            origin = doors.foreign_origin(request)
-        except DoorError as error:
+            guard.require_own_host(request)
+            origin = guard.foreign_origin(request)
+        except GuardError as error:
             return error.response()
         if request.method == hdrs.METH_OPTIONS and origin is not None:
             return _preflight(request, origin)
@@ -205,4 +205,4 @@ def door_middleware(doors: Doors) -> Any:
             response.headers.update(_cors(origin))
         return response
 
-    return door
+    return admit

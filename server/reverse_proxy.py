@@ -26,7 +26,7 @@ from prometheus_client.exposition import generate_latest
 from pydantic import BaseModel
 from yarl import URL
 
-from admission.waiting_line import Wait
+from admission.caller_queue import Wait
 from observe.merged import merged
 from observe.metrics import CONTENT_TYPE
 from server.access import Access, AccessError
@@ -47,7 +47,7 @@ from server.errors import (
     unknown_call,
 )
 from server.pages import WEB_DIR, file_response
-from server.request_guard import DoorParams, Doors, door_middleware
+from server.request_guard import GuardParams, RequestGuard, guard_middleware
 from server.signalling import address_of, identified, readiness
 from server.worker import HEADERS, PLACE_HEADER, REMOTE_HEADER, SECRET_HEADER
 from server.workers import Workers
@@ -97,14 +97,14 @@ class _Answer:
         return web.Response(status=self.status, headers=self.headers, body=self.body)
 
 
-class Front:
+class ReverseProxy:
     """Passes requests on.
 
     Args:
         dispatcher: Knows to whom.
         workers: Those who answer.
         http: Asks them.
-        secret: Tells them that it is the front who asks.
+        secret: Tells them that it is the proxy who asks.
         tokens: What callers need; by default nothing.
     """
 
@@ -262,7 +262,7 @@ class Front:
         return web.Response(body=body.encode(), headers={hdrs.CONTENT_TYPE: CONTENT_TYPE})
 
     async def _tell(self, worker: int, path: str, request: web.Request) -> bytes:
-        """What a worker tells the front itself, for a client that may know; empty if it does not answer."""
+        """What a worker tells the proxy itself, for a client that may know; empty if it does not answer."""
         headers = {SECRET_HEADER: self._secret, REMOTE_HEADER: "127.0.0.1"}
         if (token := request.headers.get(hdrs.AUTHORIZATION)) is not None:
             headers[hdrs.AUTHORIZATION] = token
@@ -395,32 +395,32 @@ def _refused(refusal: Refusal) -> ApiError:
             return _no_worker()
 
 
-def make_front_app(
-    front: Front, access: Access, doors: Doors | None = None, web_dir: Path = WEB_DIR
+def make_proxy_app(
+    proxy: ReverseProxy, access: Access, guard: RequestGuard | None = None, web_dir: Path = WEB_DIR
 ) -> web.Application:
     """Make the web application.
 
     Args:
-        front: What answers.
+        proxy: What answers.
         access: Who may see figures and metrics; for all else the workers ask.
-        doors: Which requests are served; by default those that are meant for this machine.
+        guard: Which requests are served; by default those that are meant for this machine.
         web_dir: The pages' files.
     """
-    door = door_middleware(doors or Doors(DoorParams()))
-    app = web.Application(middlewares=[door, errors_as_json], client_max_size=MAX_BODY_BYTES)
+    admit = guard_middleware(guard or RequestGuard(GuardParams()))
+    app = web.Application(middlewares=[admit, errors_as_json], client_max_size=MAX_BODY_BYTES)
 
     async def stats(request: web.Request) -> web.StreamResponse:
-        return await front.stats(access, request)
+        return await proxy.stats(access, request)
 
     async def metrics(request: web.Request) -> web.StreamResponse:
-        return await front.metrics(access, request)
+        return await proxy.metrics(access, request)
 
     async def of_the_first(request: web.Request) -> web.StreamResponse:
-        return await front.stream(0, request)
+        return await proxy.stream(0, request)
 
     async def of_one(request: web.Request) -> web.StreamResponse:
         _, _, worker, path = request.rel_url.raw_path_qs.split("/", 3)
-        return await front.stream(int(worker), request, f"/{path}")
+        return await proxy.stream(int(worker), request, f"/{path}")
 
     async def overview(_: web.Request) -> web.StreamResponse:
         return file_response(web_dir, "dashboard.html")
@@ -432,14 +432,14 @@ def make_front_app(
         return file_response(web_dir, request.match_info.get("path") or "index.html")
 
     async def talk(_: web.Request) -> web.StreamResponse:
-        return web.Response(status=302, headers={hdrs.LOCATION: "../../"})  # calls are begun at the front
+        return web.Response(status=302, headers={hdrs.LOCATION: "../../"})  # calls are begun at the proxy
 
-    app.router.add_post("/api/offer", front.offer)
-    app.router.add_patch("/api/offer", front.trickle)
-    app.router.add_delete("/api/offer", front.goodbye)
-    app.router.add_get("/api/info", front.to_any)
-    app.router.add_get("/health", front.health)
-    app.router.add_get("/ready", front.ready)
+    app.router.add_post("/api/offer", proxy.offer)
+    app.router.add_patch("/api/offer", proxy.trickle)
+    app.router.add_delete("/api/offer", proxy.goodbye)
+    app.router.add_get("/api/info", proxy.to_any)
+    app.router.add_get("/health", proxy.health)
+    app.router.add_get("/ready", proxy.ready)
     app.router.add_get("/stats", stats)
     app.router.add_get("/metrics", metrics)
     app.router.add_get(f"{_ONE}/metrics", of_one)

@@ -19,7 +19,7 @@ from server.call_tokens import CallTokens, TokenError
 from server.calls import CALLS, Calls, ServerSettings
 from server.errors import MAX_BODY_BYTES, errors_as_json
 from server.pages import WEB_DIR, file_response
-from server.request_guard import ADDRESS, PLACE, DoorParams, Doors, door_middleware
+from server.request_guard import ADDRESS, PLACE, GuardParams, RequestGuard, guard_middleware
 from transports.sdp import parse_candidate
 from transports.takeover import read_caller, says_ready
 from transports.webrtc import WebRTCCall
@@ -42,7 +42,7 @@ def identified(tokens: CallTokens, request: web.Request, request_data: Any) -> C
 
 
 def readiness(status: str) -> web.Response:
-    """What ``GET /ready`` tells a balancer: whether new calls may come here. A full house takes them: it has a line."""
+    """What ``GET /ready`` tells a balancer: whether new calls may come here. At capacity they may, and queue."""
     return web.json_response({"status": status}, status=200 if status == "ready" else 503)
 
 
@@ -52,7 +52,7 @@ def make_app(
     *,
     info: Callable[[], Mapping[str, Any]] = dict,
     places: Places | None = None,
-    doors: Doors | None = None,
+    guard: RequestGuard | None = None,
     access: Access | None = None,
     tokens: CallTokens | None = None,
     web_dir: Path = WEB_DIR,
@@ -65,7 +65,7 @@ def make_app(
             the call closes first, it has a few seconds to return.
         info: What ``GET /api/info`` says, beside the ICE servers if there are any: the providers in use, warnings.
         places: How many calls all processes together may have, if they share a limit.
-        doors: Which requests are served; by default those that are meant for this machine.
+        guard: Which requests are served; by default those that are meant for this machine.
         access: Who may see the process's figures; by default whoever is on this machine.
         tokens: What callers need; by default nothing.
         web_dir: The page's files.
@@ -73,10 +73,10 @@ def make_app(
     Returns:
         The application; on shutdown it ends all calls.
     """
-    door = door_middleware(doors or Doors(DoorParams()))
+    admit = guard_middleware(guard or RequestGuard(GuardParams()))
     access = access or Access(SecretStr(""))
     tokens = tokens or CallTokens()
-    app = web.Application(middlewares=[door, errors_as_json], client_max_size=MAX_BODY_BYTES)
+    app = web.Application(middlewares=[admit, errors_as_json], client_max_size=MAX_BODY_BYTES)
     lag = app[LOOP_LAG] = LoopLag()
     calls = app[CALLS] = Calls(settings, start_call, lag, places)
 

@@ -1,4 +1,4 @@
-"""The whole house: several bot processes, and this one in front of them, from the start to the stop."""
+"""Several bot processes (workers), and this one as their supervisor and reverse proxy, from the start to the stop."""
 
 import asyncio
 import os
@@ -14,9 +14,9 @@ from admission.capacity import CALLS_PER_CORE
 from server import exposure
 from server.call_tokens import CallTokens
 from server.dispatch import Dispatcher
-from server.reverse_proxy import Front, make_front_app
+from server.reverse_proxy import ReverseProxy, make_proxy_app
 from server.site import app_runner
-from server.worker import Greeting
+from server.worker import WorkerConfig
 from server.workers import Workers
 from settings import LlmProvider, Settings
 
@@ -24,7 +24,7 @@ CLIENTS_LEAVE_SECS: Final = 2.0
 """How long requests that are being answered may hold up the end."""
 
 
-async def keep_house(
+async def run_workers(
     settings: Settings,
     command: Sequence[str],
     env: Mapping[str, str],
@@ -58,18 +58,19 @@ async def keep_house(
     )
     secret = secrets.token_urlsafe(32)
     cores = cores_for(settings.workers) if pin else []
-    greetings = [
-        Greeting(index, settings.workers, secret, cores[index] if cores else None) for index in range(settings.workers)
+    configs = [
+        WorkerConfig(index, settings.workers, secret, cores[index] if cores else None)
+        for index in range(settings.workers)
     ]
     # No limit on connections: each open dashboard holds one, and must not keep an offer waiting.
     connector = aiohttp.TCPConnector(limit=0)
     jar = aiohttp.DummyCookieJar()
     async with aiohttp.ClientSession(connector=connector, cookie_jar=jar, auto_decompress=False) as http:
-        workers = Workers(command, env, greetings, dispatcher, http)
-        app = make_front_app(
-            Front(dispatcher, workers, http, secret, CallTokens.from_settings(settings)),
+        workers = Workers(command, env, configs, dispatcher, http)
+        app = make_proxy_app(
+            ReverseProxy(dispatcher, workers, http, secret, CallTokens.from_settings(settings)),
             exposure.make_access(settings),
-            exposure.make_doors(settings),
+            exposure.make_guard(settings),
         )
         runner = app_runner(app, shutdown_timeout=CLIENTS_LEAVE_SECS)
         await runner.setup()

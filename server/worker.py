@@ -1,10 +1,10 @@
 """The worker's side of several processes behind one port: whom it believes, what it tells, and when it ends.
 
-The front writes to the worker's standard input: first a line of JSON (:class:`Greeting`), then a line each time that
-the worker is to stop, as a signal would tell a process that stands alone. When the input ends, the front is gone, and
+The proxy writes to the worker's standard input: first a line of JSON (:class:`WorkerConfig`), then a line each time that
+the worker is to stop, as a signal would tell a process that stands alone. When the input ends, the proxy is gone, and
 the worker with it, whatever it is doing.
 
-Each request must bear the greeting's secret, and so comes from the front. It says where it really comes from, for
+Each request must bear the secret of the configuration, which only the proxy knows. It names the client's address, for
 :mod:`server.access`: seen from here everything comes from this machine.
 """
 
@@ -26,13 +26,13 @@ from server.request_guard import PLACE
 
 SECRET_HEADER: Final = "X-Parley-Secret"
 REMOTE_HEADER: Final = "X-Parley-Remote"
-"""The address that the front's client has."""
+"""The address that the proxy's client has."""
 
 PLACE_HEADER: Final = "X-Parley-Place"
 """See :data:`server.request_guard.PLACE`."""
 
 HEADERS: Final = (SECRET_HEADER, REMOTE_HEADER, PLACE_HEADER)
-"""The front's own: what clients put there goes no further."""
+"""The proxy's own: what clients put there goes no further."""
 
 HELD_PATH: Final = "/worker/held"
 """Tells what the worker holds: :meth:`server.calls.Calls.held`."""
@@ -41,13 +41,13 @@ STOP: Final = b"stop\n"
 
 
 @dataclass(frozen=True)
-class Greeting:
-    """What the front tells a worker before all else.
+class WorkerConfig:
+    """What the proxy tells a worker before all else.
 
     Attributes:
         index: Its number, from 0.
         count: How many there are.
-        secret: What the front's requests bear.
+        secret: What the proxy's requests bear.
         core: The core that it runs on; None: any.
     """
 
@@ -61,40 +61,40 @@ class Greeting:
         return json.dumps(asdict(self)).encode() + b"\n"
 
 
-class FrontLink:
-    """The front, as a worker sees it.
+class ProxyLink:
+    """The proxy, as a worker sees it.
 
     Args:
-        greeting: What it told.
+        config: What it told.
         orders: What it tells later.
     """
 
-    def __init__(self, greeting: Greeting, orders: BinaryIO) -> None:
-        self.greeting = greeting
+    def __init__(self, config: WorkerConfig, orders: BinaryIO) -> None:
+        self.config = config
         self._orders = orders
-        self._secret = greeting.secret.encode()
+        self._secret = config.secret.encode()
 
     @classmethod
-    def greets(cls) -> Self:
-        """Wait for the greeting; without one there is nothing to do here.
+    def receive(cls) -> Self:
+        """Read the configuration from standard input; without one there is nothing to do here.
 
         It comes before anything starts threads, so that they run on the worker's core too.
         """
         orders = open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)  # noqa: SIM115 - for as long as it lives
         if not (line := orders.readline()):
-            sys.exit("error: no front greets this worker; start the bot with WORKERS")
-        greeting = Greeting(**json.loads(line))
-        if greeting.core is not None:
-            os.sched_setaffinity(0, {greeting.core})
-        # A supervisor may signal all processes at once: the front alone says when, and whether again.
+            sys.exit("error: no proxy configures this worker; start the bot with WORKERS")
+        config = WorkerConfig(**json.loads(line))
+        if config.core is not None:
+            os.sched_setaffinity(0, {config.core})
+        # A supervisor may signal all processes at once: the proxy alone says when, and whether again.
         for name in (signal.SIGINT, signal.SIGTERM):
             signal.signal(name, lambda *_: None)
-        return cls(greeting, orders)
+        return cls(config, orders)
 
     @property
     def worker(self) -> dict[str, int]:
         """Which worker this is, for the page."""
-        return {"index": self.greeting.index, "count": self.greeting.count}
+        return {"index": self.config.index, "count": self.config.count}
 
     def stop_orders(self) -> asyncio.Event:
         """An event that each order to stop sets."""
@@ -109,10 +109,10 @@ class FrontLink:
         os._exit(1)  # not by the loop: it may hang
 
     def guard(self, app: web.Application) -> None:
-        """Let the front in, and nobody else; tell it what the calls hold."""
+        """Let the proxy in, and nobody else; tell it what the calls hold."""
 
         @web.middleware
-        async def only_the_front(
+        async def only_the_proxy(
             request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
         ) -> web.StreamResponse:
             given = request.headers.get(SECRET_HEADER, "").encode("utf-8", "surrogateescape")
@@ -125,5 +125,5 @@ class FrontLink:
         async def held(_: web.Request) -> web.Response:
             return web.json_response(app[CALLS].held())
 
-        app.middlewares.insert(0, only_the_front)
+        app.middlewares.insert(0, only_the_proxy)
         app.router.add_get(HELD_PATH, held)

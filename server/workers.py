@@ -13,7 +13,7 @@ import aiohttp
 from loguru import logger
 
 from server.dispatch import Dispatcher
-from server.worker import HELD_PATH, SECRET_HEADER, STOP, Greeting
+from server.worker import HELD_PATH, SECRET_HEADER, STOP, WorkerConfig
 
 POLL_SECS: Final = 0.5
 """How often a worker is asked what it holds: a place that comes free is known so much later."""
@@ -38,12 +38,12 @@ class Worker:
     """One of them, whichever process it is just now.
 
     Attributes:
-        greeting: What each of its processes is told first.
+        config: What each of its processes is told first.
         process: The present one.
         url: Where it listens; empty while it does not.
     """
 
-    greeting: Greeting
+    config: WorkerConfig
     process: Process | None = None
     url: str = ""
 
@@ -54,7 +54,7 @@ class Workers:
     Args:
         command: What starts one.
         env: Its environment.
-        greetings: What each is told.
+        configs: What each is told.
         dispatcher: Is told what becomes of them.
         http: Asks them.
     """
@@ -63,7 +63,7 @@ class Workers:
         self,
         command: Sequence[str],
         env: Mapping[str, str],
-        greetings: Sequence[Greeting],
+        configs: Sequence[WorkerConfig],
         dispatcher: Dispatcher,
         http: aiohttp.ClientSession,
     ) -> None:
@@ -71,7 +71,7 @@ class Workers:
         self._env = env
         self._dispatcher = dispatcher
         self._http = http
-        self._workers = [Worker(greeting) for greeting in greetings]
+        self._workers = [Worker(config) for config in configs]
         self._keepers: list[asyncio.Task[None]] = []
         self._stops = False
 
@@ -160,7 +160,7 @@ class Workers:
                 return
             if loop.time() - began >= STEADY_SECS:
                 pause_secs = FIRST_PAUSE_SECS
-            logger.warning("worker {} {}; another one starts in {:g} s", worker.greeting.index, _how(code), pause_secs)
+            logger.warning("worker {} {}; another one starts in {:g} s", worker.config.index, _how(code), pause_secs)
             await asyncio.sleep(pause_secs)
             pause_secs = min(2 * pause_secs, MOST_PAUSE_SECS)
 
@@ -175,17 +175,17 @@ class Workers:
                 start_new_session=True,  # Ctrl-C at the terminal is for this process alone
             )
         except OSError as error:
-            logger.error("worker {} cannot be started: {}", worker.greeting.index, error.strerror)
+            logger.error("worker {} cannot be started: {}", worker.config.index, error.strerror)
             return 1
         assert process.stdin is not None
-        process.stdin.write(worker.greeting.line())
+        process.stdin.write(worker.config.line())
         following = asyncio.create_task(self._follow(worker, process, on_ready))
         try:
             return await process.wait()
         finally:
             following.cancel()
             worker.url = ""
-            self._dispatcher.lost(worker.greeting.index)
+            self._dispatcher.lost(worker.config.index)
             if process.returncode is None:
                 _kill(process)
                 await process.wait()
@@ -199,14 +199,14 @@ class Workers:
         worker.url = found[1].decode()
         loop = asyncio.get_running_loop()
         told_at = loop.time()
-        self._dispatcher.ready(worker.greeting.index, told_at)
-        logger.info("worker {} takes calls: process {}", worker.greeting.index, process.pid)
+        self._dispatcher.ready(worker.config.index, told_at)
+        logger.info("worker {} takes calls: process {}", worker.config.index, process.pid)
         on_ready()
         while True:
             if await self._look(worker):
                 told_at = loop.time()
             elif (silent_secs := loop.time() - told_at) > HUNG_SECS:
-                logger.warning("worker {} has not answered for {:.0f} s", worker.greeting.index, silent_secs)
+                logger.warning("worker {} has not answered for {:.0f} s", worker.config.index, silent_secs)
                 _kill(process)
                 return
             await asyncio.sleep(POLL_SECS)
@@ -215,7 +215,7 @@ class Workers:
         """Ask a worker what it holds; False: it does not answer."""
         loop = asyncio.get_running_loop()
         asked_at, asked = loop.time(), worker.url
-        headers = {SECRET_HEADER: worker.greeting.secret}
+        headers = {SECRET_HEADER: worker.config.secret}
         timeout = aiohttp.ClientTimeout(total=ANSWER_SECS)
         try:
             async with self._http.get(asked + HELD_PATH, headers=headers, timeout=timeout) as answer:
@@ -225,7 +225,7 @@ class Workers:
         except (aiohttp.ClientError, TimeoutError):
             return False
         if worker.url == asked:  # else it has died since
-            index, now = worker.greeting.index, loop.time()
+            index, now = worker.config.index, loop.time()
             self._dispatcher.told(
                 index, held["places"], held["peers"], asked_at=asked_at, now=now, max_calls=held.get("max_calls")
             )

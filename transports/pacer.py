@@ -1,7 +1,7 @@
-"""One beat for the voices of all calls: every 20 ms, without drift, and never a burst.
+"""Paces the packets of all calls: one every 20 ms, without drift, and never a burst.
 
 A timer and a task for each call cost more than what they wake. Here one timer wakes up to :data:`CALLS_EACH` voices one
-after the other; with more calls there are more phases of the beat, so that no packet waits for very many others.
+after the other; with more calls there are more phases, so that no packet waits for very many others.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ PHASES: Final = 4
 CALLS_EACH: Final = 12
 """Voices of a phase before another one is begun. Encoding them takes about 2 ms."""
 
-OnBeat = Callable[[int], None]
+OnPacketDue = Callable[[int], None]
 """Told how many packets are due: one, or more when the loop was held up, and then only the last is sent."""
 
 
@@ -59,20 +59,20 @@ class _Phase:
     """Voices that are woken together; without any it sleeps."""
 
     def __init__(self, offset_secs: float) -> None:
-        self.voices: list[OnBeat] = []
+        self.voices: list[OnPacketDue] = []
         self._offset_secs = offset_secs
         self._pacer = Pacer()
         self._index = 0
         self._timer: asyncio.TimerHandle | None = None
 
-    def join(self, voice: OnBeat) -> None:
+    def join(self, voice: OnPacketDue) -> None:
         self.voices.append(voice)
         if self._timer is None:
             loop = asyncio.get_running_loop()
-            beats = math.ceil((loop.time() - self._offset_secs) / PACKET_SECS)
-            self._timer = loop.call_at(beats * PACKET_SECS + self._offset_secs, self._begin)
+            periods = math.ceil((loop.time() - self._offset_secs) / PACKET_SECS)
+            self._timer = loop.call_at(periods * PACKET_SECS + self._offset_secs, self._begin)
 
-    def leave(self, voice: OnBeat) -> None:
+    def leave(self, voice: OnPacketDue) -> None:
         if voice in self.voices:
             self.voices.remove(voice)
 
@@ -80,13 +80,13 @@ class _Phase:
         loop = asyncio.get_running_loop()
         self._pacer = Pacer()
         self._index, _ = self._pacer.next(loop.time())
-        self._beat(1)
+        self._wake(1)
 
     def _due(self, index: int) -> None:
         packets, self._index = index - self._index, index
-        self._beat(packets)
+        self._wake(packets)
 
-    def _beat(self, packets: int) -> None:
+    def _wake(self, packets: int) -> None:
         for voice in list(self.voices):
             try:
                 voice(packets)
@@ -102,30 +102,30 @@ class _Phase:
         self._timer = loop.call_at(now + wait_secs, self._due, index)
 
 
-class Beat:
-    """The beat of one event loop."""
+class SharedPacer:
+    """Paces all voices of one event loop."""
 
     def __init__(self) -> None:
         self._phases = [_Phase(number * PACKET_SECS / PHASES) for number in range(PHASES)]
-        self._phase_of: dict[OnBeat, _Phase] = {}
+        self._phase_of: dict[OnPacketDue, _Phase] = {}
 
-    def join(self, voice: OnBeat) -> None:
-        """Call ``voice`` in every beat from the next one on, until it leaves."""
+    def join(self, voice: OnPacketDue) -> None:
+        """Call ``voice`` for every packet from the next one on, until it leaves."""
         phases = self._phases[: 1 + len(self._phase_of) // CALLS_EACH]
         phase = min(phases, key=lambda phase: len(phase.voices))
         self._phase_of[voice] = phase
         phase.join(voice)
 
-    def leave(self, voice: OnBeat) -> None:
+    def leave(self, voice: OnPacketDue) -> None:
         """Call it no more; one that has not joined, or failed, may leave as well."""
         phase = self._phase_of.pop(voice, None)
         if phase is not None:
             phase.leave(voice)
 
 
-_beats: WeakKeyDictionary[asyncio.AbstractEventLoop, Beat] = WeakKeyDictionary()
+_pacers: WeakKeyDictionary[asyncio.AbstractEventLoop, SharedPacer] = WeakKeyDictionary()
 
 
-def beat() -> Beat:
-    """The running event loop's beat."""
-    return _beats.setdefault(asyncio.get_running_loop(), Beat())
+def shared_pacer() -> SharedPacer:
+    """The running event loop's pacer."""
+    return _pacers.setdefault(asyncio.get_running_loop(), SharedPacer())

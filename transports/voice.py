@@ -7,7 +7,7 @@ from audio.opus import OpusEncoder
 from contracts.frames import OUTPUT_SAMPLE_RATE_HZ
 from processors.compat import SendRtp
 from transports.coding import CLEAN, COMPLEXITY, LinkCoding, red_packet
-from transports.pacer import beat
+from transports.pacer import shared_pacer
 
 PACKET_SAMPLES: Final = OUTPUT_SAMPLE_RATE_HZ * 20 // 1000
 RTP_CLOCK_HZ: Final = 48_000
@@ -83,13 +83,13 @@ class Voice:
     def begin(self, send: SendRtp) -> None:
         """Speak over this line from the next beat on."""
         self._send = send
-        beat().join(self._on_beat)
+        shared_pacer().join(self._on_beat)
 
     def end(self) -> None:
         """Speak no more; does nothing the second time."""
         if self._send is not None:
             self._send = None
-            beat().leave(self._on_beat)
+            shared_pacer().leave(self._on_beat)
             self._on_end()
 
     def _on_beat(self, packets: int) -> None:

@@ -100,7 +100,7 @@ async def test_a_taken_port_is_one_line(workers):
 async def test_a_worker_without_a_front_is_one_line():
     code, text = await run("serve", "--worker")
     assert code == 1
-    assert text.splitlines() == ["error: no front greets this worker; start the bot with WORKERS"]
+    assert text.splitlines() == ["error: no proxy configures this worker; start the bot with WORKERS"]
 
 
 async def test_check_times_each_stage():

@@ -21,7 +21,7 @@ from observe.book import CallBook
 from processors import compat
 from server.access import Access
 from server.dashboard import Sources, add_dashboard
-from server.request_guard import DoorParams, Doors
+from server.request_guard import GuardParams, RequestGuard
 from server.signalling import make_app
 from tests.server.test_signalling import Limits, offer
 from transports.webrtc import WebRTCCall
@@ -67,9 +67,9 @@ async def bot(*, token: str = "", offers_per_minute: int = 3, **params: object) 
     async def wait(call: WebRTCCall) -> None:
         await call.closed.wait()
 
-    doors = Doors(DoorParams(**params))  # type: ignore[arg-type]
+    guard = RequestGuard(GuardParams(**params))  # type: ignore[arg-type]
     access = Access(SecretStr(token), faces_others=bool(params))
-    app = make_app(Limits(max_calls=9, offers_per_minute=offers_per_minute), wait, doors=doors, access=access)
+    app = make_app(Limits(max_calls=9, offers_per_minute=offers_per_minute), wait, guard=guard, access=access)
     add_dashboard(app, Sources(CallBook(), lambda: 9, SecretStr(token), faces_others=bool(params)), period_secs=0.05)
     async with TestServer(app) as server:
         assert server.port is not None

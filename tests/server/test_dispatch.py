@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from admission.waiting_line import Wait
+from admission.caller_queue import Wait
 from server.dispatch import REFUSED_SECS, SILENT_SECS, Dispatcher, Limited, NoWorker, Stopping, TakeOver, Ticket
 from transports.takeover import CallerId
 

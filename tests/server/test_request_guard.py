@@ -18,7 +18,7 @@ from processors import compat
 from server import signalling as server_module
 from server.calls import CALLS
 from server.dashboard import Sources, add_dashboard
-from server.request_guard import DoorParams, Doors
+from server.request_guard import GuardParams, RequestGuard
 from server.signalling import make_app
 from tests.server.test_signalling import Limits, offer, post
 from transports.webrtc import WebRTCCall
@@ -34,7 +34,7 @@ async def served(limits: Limits | None = None, peer: str = "", **params: Any) ->
     async def wait(call: WebRTCCall) -> None:
         await call.closed.wait()
 
-    app = make_app(limits or Limits(), wait, doors=Doors(DoorParams(**params)))
+    app = make_app(limits or Limits(), wait, guard=RequestGuard(GuardParams(**params)))
     add_dashboard(app, Sources(CallBook(), lambda: 2))
 
     @web.middleware

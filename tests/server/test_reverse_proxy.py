@@ -22,9 +22,9 @@ from server.calls import CALLS
 from server.dashboard import Sources, add_dashboard
 from server.dispatch import Dispatcher
 from server.event_stream import EventStream
-from server.reverse_proxy import Front, make_front_app
+from server.reverse_proxy import ReverseProxy, make_proxy_app
 from server.signalling import make_app
-from server.worker import HEADERS, HELD_PATH, PLACE_HEADER, REMOTE_HEADER, SECRET_HEADER, FrontLink, Greeting
+from server.worker import HEADERS, HELD_PATH, PLACE_HEADER, REMOTE_HEADER, SECRET_HEADER, ProxyLink, WorkerConfig
 from tests.server.test_signalling import Limits, offer, post
 from transports.webrtc import WebRTCCall
 
@@ -96,14 +96,14 @@ async def house(count: int = 2, *, token: str = "", max_calls: int = 2, **limits
         for index in range(count):
             told.append(Limits(max_calls=max_calls))
             app = make_app(told[-1], wait, info=lambda index=index: {"worker": index})
-            FrontLink(Greeting(index, count, SECRET), io.BytesIO()).guard(app)
+            ProxyLink(WorkerConfig(index, count, SECRET), io.BytesIO()).guard(app)
             sources = Sources(CallBook(), lambda: max_calls, SecretStr(token))
             streams.append(add_dashboard(app, sources, period_secs=0.02))
             server = await stack.enter_async_context(TestServer(app))
             urls.servers.append(server)
         http = await stack.enter_async_context(aiohttp.ClientSession(auto_decompress=False))
-        front = Front(dispatcher, urls, http, SECRET)  # type: ignore[arg-type]
-        app = make_front_app(front, Access(SecretStr(token)))
+        proxy = ReverseProxy(dispatcher, urls, http, SECRET)  # type: ignore[arg-type]
+        app = make_proxy_app(proxy, Access(SecretStr(token)))
         app.middlewares.insert(0, from_elsewhere)
         client = await stack.enter_async_context(TestClient(TestServer(app)))
         it = House(client, dispatcher, urls.servers, streams, told)
@@ -173,7 +173,7 @@ async def test_a_full_house_has_one_line():
 
 async def test_a_worker_that_refuses_leads_to_the_next():
     async with house(max_calls=2) as it:
-        it.limits[0].max_calls = 0  # full of what the front knows nothing of
+        it.limits[0].max_calls = 0  # full of what the proxy knows nothing of
         assert (await post(it.client, (await offer())[1]))[0] == 200
         assert it.calls() == [0, 1]
         it.limits[1].max_calls = 0
@@ -252,14 +252,14 @@ async def test_nobody_speaks_for_the_front():
                 for headers in ({}, {SECRET_HEADER: "guess"}, {REMOTE_HEADER: "127.0.0.1"}):
                     async with http.get(it.workers[0].make_url(path), headers=headers) as answer:
                         assert (answer.status, (await answer.json())["code"]) == (403, "not_the_front")
-        # Through the front: what a client says in the front's place goes no further.
+        # Through the proxy: what a client says in the proxy's place goes no further.
         lies = {REMOTE_HEADER: "127.0.0.1", SECRET_HEADER: SECRET, PLACE_HEADER: "mine"}
         assert (await it.client.get("/api/calls", headers={**ELSEWHERE, **lies})).status == 403
         assert set(lies) == set(HEADERS)
         # Nor may a client have a proxy's headers taken away as if they were for one hop only.
         hop = {"X-Forwarded-For": "203.0.113.9", "Connection": "X-Forwarded-For"}
         assert (await it.client.get("/api/calls", headers=hop)).status == 403
-        # Nor is what only the front may ask to be had from it.
+        # Nor is what only the proxy may ask to be had from it.
         assert (await it.client.get(HELD_PATH)).status == 404
         assert (await it.client.get(f"/workers/0{HELD_PATH}")).status == 404
 

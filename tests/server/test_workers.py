@@ -12,7 +12,7 @@ from loguru import logger
 
 from server import workers as workers_module
 from server.dispatch import Dispatcher
-from server.worker import Greeting
+from server.worker import WorkerConfig
 from server.workers import Workers
 
 READY = """
@@ -38,9 +38,9 @@ def log() -> AsyncIterator[list[str]]:
 
 @asynccontextmanager
 async def running(program: str, count: int = 2) -> AsyncIterator[Workers]:
-    greetings = [Greeting(index, count, "secret") for index in range(count)]
+    configs = [WorkerConfig(index, count, "secret") for index in range(count)]
     async with aiohttp.ClientSession() as http:
-        workers = Workers([sys.executable, "-c", program], os.environ, greetings, Dispatcher(count, 1), http)
+        workers = Workers([sys.executable, "-c", program], os.environ, configs, Dispatcher(count, 1), http)
         try:
             yield workers
         finally:
@@ -87,7 +87,7 @@ async def test_an_order_to_stop_reaches_all():
 
 async def test_what_cannot_be_started_is_told(log):
     async with aiohttp.ClientSession() as http:
-        workers = Workers(["/no/such/program"], os.environ, [Greeting(0, 1, "secret")], Dispatcher(1, 1), http)
+        workers = Workers(["/no/such/program"], os.environ, [WorkerConfig(0, 1, "secret")], Dispatcher(1, 1), http)
         assert await workers.start() == 1
         await workers.kill()
     assert log == ["worker 0 cannot be started: No such file or directory"]

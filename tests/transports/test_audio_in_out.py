@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from audio.opus import OpusDecoder, OpusEncoder, OpusError
 from audio.pcm import AudioFormatError, Resampler, decode_mp3, parse_wav
-from transports.pacer import CALLS_EACH, PACKET_SECS, Beat, Pacer
+from transports.pacer import CALLS_EACH, PACKET_SECS, Pacer, SharedPacer
 from transports.receive import FRAME_BYTES, AudioReceiver, ReorderBuffer
 from transports.voice import PACKET_SAMPLES, Voice
 
@@ -239,7 +239,7 @@ async def test_after_a_stall_a_voice_skips_what_is_too_late_with_its_rtp_time(vi
 
 
 async def test_many_voices_share_few_timers_and_keep_apart(virtual):
-    loop, one = asyncio.get_running_loop(), Beat()
+    loop, one = asyncio.get_running_loop(), SharedPacer()
     beats: dict[int, list[float]] = {number: [] for number in range(4 * CALLS_EACH)}
     voices = {n: (lambda packets, n=n: beats[n].append(loop.time())) for n in beats}
     for n in range(CALLS_EACH):

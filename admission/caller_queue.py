@@ -1,7 +1,7 @@
-"""Who gets a line: a waiting line with places, room that is measured, and a limit on how often one address may ask.
+"""Admission control for calls: a queue of callers, a limit by measured lag, and a rate limit for each address.
 
 Pure: ``now`` (seconds) is an argument. A refused caller costs next to nothing, since nothing of a call is made for it:
-those who talk do not notice how many knock.
+callers who talk do not notice how many others ask.
 """
 
 from collections import OrderedDict
@@ -12,10 +12,10 @@ from typing import Final
 
 @dataclass(frozen=True)
 class Wait:
-    """All lines are busy.
+    """All places are taken.
 
     Attributes:
-        position: Place in the line, from 1.
+        position: Place in the queue, from 1.
         retry_after_secs: When to ask again; who does not come back soon after that loses the place.
     """
 
@@ -23,17 +23,17 @@ class Wait:
     retry_after_secs: int
 
 
-class WaitingLine:
-    """Who knocked first gets in first.
+class CallerQueue:
+    """First come, first served.
 
-    A place that comes free belongs to the head of the line until that has had the time to ask again; nobody who comes
+    A place that comes free belongs to the head of the queue until that has had the time to ask again; nobody who comes
     new overtakes. Who names no name cannot be kept a place, and gets in when nobody waits.
 
     Args:
-        soonest_secs: How soon the head of the line is to ask again.
+        soonest_secs: How soon the head of the queue is to ask again.
         latest_secs: How late the far end is.
         grace_secs: How much later than told a caller may ask and keep the place.
-        most: Places in the line; more are not kept, though they are told the truth.
+        most: Places in the queue; more are not kept, though they are told the truth.
     """
 
     def __init__(self, soonest_secs: int = 2, latest_secs: int = 10, grace_secs: float = 5.0, most: int = 1000) -> None:
@@ -47,12 +47,12 @@ class WaitingLine:
         """Callers who wait."""
         return len(self._until)
 
-    def knock(self, who: Hashable | None, free: int, now: float) -> Wait | None:
-        """Ask for a line.
+    def admit(self, who: Hashable | None, free: int, now: float) -> Wait | None:
+        """Ask to be let in.
 
         Args:
             who: The caller's name, the same each time; None: nobody knows.
-            free: Lines that are free.
+            free: Places that are free.
             now: Seconds.
 
         Returns:
@@ -71,7 +71,7 @@ class WaitingLine:
         return wait
 
     def put_back(self, who: Hashable | None, now: float) -> Wait:
-        """Who was let in, and found the line taken after all, stands where they stood: at the head."""
+        """Who was let in, and found the place taken after all, stands where they stood: at the head."""
         if who is None:
             return Wait(len(self._until) + 1, self._soonest_secs)
         self._until[who] = now + self._soonest_secs + self._grace_secs
