@@ -1,8 +1,8 @@
 """The worker's side of several processes behind one port: whom it believes, what it tells, and when it ends.
 
-The proxy writes to the worker's standard input: first a line of JSON (:class:`WorkerConfig`), then a line each time that
-the worker is to stop, as a signal would tell a process that stands alone. When the input ends, the proxy is gone, and
-the worker with it, whatever it is doing.
+The proxy writes to the worker's standard input: first a line of JSON (:class:`WorkerConfig`), then a line each time
+that the worker is to stop, as a signal would tell a process that stands alone. When the input ends, the proxy is gone,
+and the worker with it, whatever it is doing.
 
 Each request must bear the secret of the configuration, which only the proxy knows. It names the client's address, for
 :mod:`server.access`: seen from here everything comes from this machine.

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from observe.book import CallBook
 from processors import compat
-from server import signalling as server_module
 from server.calls import CALLS
 from server.dashboard import Sources, add_dashboard
 from server.request_guard import GuardParams, RequestGuard
@@ -219,7 +218,7 @@ async def test_compressed_bodies_are_refused_without_a_look_at_them(encoding):
 
 
 async def test_a_body_that_does_not_come_is_waited_for_no_longer_than_its_deadline(monkeypatch):
-    monkeypatch.setattr(server_module, "BODY_SECS", 0.1)
+    monkeypatch.setattr("server.bodies.BODY_SECS", 0.1)
     async with served() as client:
         reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
         head = ("POST /api/offer HTTP/1.1", "Host: localhost", "Content-Type: application/json", "Content-Length: 99")
