@@ -18,9 +18,9 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final
 
-from processors.languages.base import words
-from processors.languages.catalogue import language
-from processors.llm.base import Message, ToolSpec
+from contracts.llm import Message, ToolSpec
+from languages.base import words
+from languages.catalogue import language
 
 RECENT_TURNS: Final = 2
 """The caller's last turns, whose words count."""

@@ -6,8 +6,8 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Final
 
-from processors.llm.base import as_generator
-from processors.tts.base import Voice, VoiceChunk
+from contracts.llm import as_generator
+from contracts.tts import Voice, VoiceChunk
 
 RECENT_BYTES: Final = 6_000_000
 """What was said lately may yet turn out to be worth keeping: two minutes of 24 kHz."""
@@ -40,7 +40,7 @@ class _Texts:
 
 
 class RememberingVoice:
-    """A :class:`~processors.tts.base.Voice` that says what it was told to keep from memory, and asks the vendor else.
+    """A :class:`~contracts.tts.Voice` that says what it was told to keep from memory, and asks the vendor else.
 
     Only whole sentences are remembered, and spoken from memory only if :meth:`keep` was told so: other callers' words
     are never played to anybody.

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from processors.languages.catalogue import find_languages, language
-from processors.llm.base import ToolSpec
 
-from processors.context import Conversation
+from contracts.llm import ToolSpec
+from languages.catalogue import find_languages, language
+from processors.context.aggregators import Conversation
 from processors.llm.chat_completions import tool_arguments
 from processors.llm.meant import described
 from processors.tools.catalogue import find_tools

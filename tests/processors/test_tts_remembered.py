@@ -4,13 +4,13 @@ from contextlib import suppress
 
 from hypothesis import given
 from hypothesis import strategies as st
-from processors.frames import Word
-from processors.services import make_voice
-from processors.tts.base import VoiceChunk, VoiceError
 
+from contracts.frames import Word
+from contracts.tts import VoiceChunk, VoiceError
 from loadtest import virtual_time
 from processors.tts.chain import VoiceChain
 from processors.tts.remembered import RememberingVoice
+from services.voices import make_voice
 from settings import Settings
 
 

@@ -1,6 +1,6 @@
 import pytest
-from processors.languages.catalogue import language as known_language
 
+from languages.catalogue import language as known_language
 from processors.turns.verdict.words import HUM, content, stops, words
 
 
