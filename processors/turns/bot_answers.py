@@ -24,9 +24,12 @@ from processors.turns.events import (
     WaitsInLine,
     Words,
 )
-from processors.turns.floor import Floor, Reply
+from processors.turns.floor import Reply
+from processors.turns.meaning import Meaning, meaning
 from processors.turns.partner import Suspicion
 from processors.turns.states import State, Timer
+from processors.turns.taken_back import TakesBack
+from processors.turns.transcript import beyond
 
 FAREWELLS: Final = frozenset({Phrase.GOODBYE, Phrase.CLOSING, Phrase.TIME_UP})
 """After these the bot hangs up."""
@@ -41,7 +44,7 @@ LEAVE_SECS: Final = 8.0
 """How long the bot takes to leave once it must: then it hangs up, said or not."""
 
 
-class BotAnswers(Floor):
+class BotAnswers(TakesBack):
     """The bot thinks and speaks, and nobody disturbs it."""
 
     def _ask(self, *, announce: bool = True, again: bool = False) -> None:
@@ -51,6 +54,7 @@ class BotAnswers(Floor):
             announce: Whether the client has not been told yet that the user's turn is over.
             again: Whether a reply to the same words has been asked for before: that is done once.
         """
+        self._end_suspended()
         self._clear_waits()
         if announce:
             self._do(AnnounceUserStopped())
@@ -249,7 +253,8 @@ class BotAnswers(Floor):
             return
         if not event.final or not text or self._same(text, self._asked_text):
             return
-        if self._policy.is_acknowledgement(text, self._asked_text):
+        means_nothing = meaning(beyond(text, self._asked_text), self.params.verdict.language) is Meaning.NONE
+        if means_nothing or self._policy.is_acknowledgement(text, self._asked_text):
             self._acknowledge(self._transcript.text_since_asked())
             self._release()
             return
@@ -295,7 +300,8 @@ class BotAnswers(Floor):
             self._turn_open = False
             self._clear(Timer.REPLY)
             self._transcript.close_asked()
-            if self._sound is None or self._sound.silent_since is None or self.state is not State.PAUSED:
+            judged = self.state is State.PAUSED and self._sound is not None and self._sound.silent_since is not None
+            if not judged and self._suspended is None:
                 self._reply.sounding_since = self._now
         else:
             return self.state is State.SPEAKING

@@ -5,6 +5,8 @@ from typing import Literal
 
 Verdict = Literal["pending", "cancel", "resume", "drained"]
 
+Outcome = Literal["taken_back", "lost", "interrupted"]
+
 
 @dataclass
 class DecisionCard:
@@ -26,6 +28,9 @@ class DecisionCard:
         scores: The classifier's opinions: pairs of elapsed milliseconds and log-odds.
         judge_ms: How long the classifier took for its answers in all, waiting included.
         question_heard: Whether the bot had just asked something.
+        outcome: What a cancel cost the caller: nothing but a silence (``taken_back``: the reply went on where it had
+            stopped), the reply (``lost``: nobody had wanted to interrupt), or what the caller wanted it to
+            (``interrupted``); None: no cancel, or not known yet.
         regret: True if the next seconds proved the verdict wrong, False if not, None while unknown.
     """
 
@@ -42,6 +47,7 @@ class DecisionCard:
     scores: list[tuple[int, float]] = field(default_factory=list)
     judge_ms: float = 0.0
     question_heard: bool = False
+    outcome: Outcome | None = None
     regret: bool | None = None
 
     def as_dict(self) -> dict[str, object]:
@@ -60,5 +66,6 @@ class DecisionCard:
             "scores": [[at, round(score, 2)] for at, score in self.scores],
             "judge_ms": round(self.judge_ms, 1),
             "question_heard": self.question_heard,
+            "outcome": self.outcome,
             "regret": self.regret,
         }

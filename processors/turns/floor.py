@@ -42,6 +42,7 @@ class Reply:
         error: Why it ended too soon, if it did.
         sounded_secs: How long it has sounded, up to ``sounding_since``.
         sounding_since: Since when it sounds; None: it does not.
+        taken_back: How often it was cut by a sound that was nothing, and went on.
     """
 
     reply_id: int
@@ -55,6 +56,7 @@ class Reply:
     error: str | None = None
     sounded_secs: float = 0.0
     sounding_since: float | None = None
+    taken_back: int = 0
 
     def falls_silent(self, now: float) -> None:
         """It does not sound from now on."""
@@ -65,6 +67,19 @@ class Reply:
     def heard_secs(self, now: float) -> float:
         """How long it has sounded in all."""
         return self.sounded_secs + (0.0 if self.sounding_since is None else now - self.sounding_since)
+
+
+@dataclass(frozen=True)
+class Suspended:
+    """A reply that a sound has cut, and that is kept until words say whether that was right.
+
+    Attributes:
+        cut_at: When the caller got the floor.
+        silent_since: Since when the voice is silent.
+    """
+
+    cut_at: float
+    silent_since: float
 
 
 class Floor:
@@ -117,6 +132,8 @@ class Floor:
         self._last_sound_id = 0
         self._card: DecisionCard | None = None
         self._unanswered_cut = False
+        self._suspended: Suspended | None = None
+        self._tells_interims = False
         self._times_minded = 0
         self._idle_from = 0.0
         self._noise_told = False
@@ -146,7 +163,7 @@ class Floor:
         if self._unconfirmed:
             self._unconfirmed = False
             self._clear(Timer.CONFIRM)
-            if self.state is not State.PAUSED:
+            if self.state is not State.PAUSED and self._suspended is None:
                 self._do(Resume())
 
     def _clear_waits(self) -> None:
@@ -216,13 +233,14 @@ class Floor:
         self._clear(Timer.REGRET)
 
     def _note_cancel_regret(self, regret: bool) -> None:
-        """The turn that a cancel made room for had words, or it had none."""
-        if self._card is not None and self._card.verdict == "cancel":
+        """The turn that a cancel made room for had words, or it had none, and the reply is lost."""
+        if self._card is not None and self._card.verdict == "cancel" and self._card.regret is None:
+            self._card.outcome = self._card.outcome or ("lost" if regret else "interrupted")
             self._note_regret(regret)
 
     def _settle_regret(self, _: Event | None = None) -> None:
         """The next seconds have told: a cancel without words was wrong, a resume that nobody disputed was right."""
-        if self._card is None or self._card.regret is not None:
+        if self._card is None or self._card.regret is not None or self._suspended is not None:
             return
         self._note_regret(self._card.verdict == "cancel" and not (self._transcript.text() or self._asked_text))
 

@@ -152,6 +152,7 @@ class TurnMachine(UserSpeaks, BotAnswers, OverVoice):
                 if not self._transcript.add(event, self._now, speaking=self._speech_on):
                     return False
                 self._words_since_speech = True
+                self._tells_interims |= not event.final and bool(event.text.strip())
                 self._note_voiceless(event)
                 of_the_turn = self._confirm(event)
                 if self._sound is not None and not of_the_turn:

@@ -19,16 +19,18 @@ from processors.turns.events import (
     TextTyped,
     Words,
 )
-from processors.turns.floor import ROUNDING_SECS, Floor, Reply
+from processors.turns.floor import ROUNDING_SECS, Reply
+from processors.turns.meaning import Meaning
 from processors.turns.sound import Sound
 from processors.turns.states import HASH, State, Timer
+from processors.turns.taken_back import TakesBack
 from processors.turns.verdict.policy import Evidence, Verdict
 
 HEARD_SECS: Final = 2.0
 """A reply that was cut after so long was listened to: the caller does not talk past the bot."""
 
 
-class OverVoice(Floor):
+class OverVoice(TakesBack):
     """Both want the floor."""
 
     def _pause(self, event: Event | None = None) -> None:
@@ -157,9 +159,13 @@ class OverVoice(Floor):
         )
 
     def _verdict_cancel(self, reason: str, confidence: float) -> None:
+        if self._is_spent() and self._meaning() is not Meaning.CLEAR:
+            if self.state is State.PAUSED:
+                self._verdict_resume("nothing but words ends this reply any more", confidence)
+            return
         self._close_card("cancel", reason, confidence)
         self._unanswered_cut = self._reply is not None and self._reply.phrase is None
-        self._cancel()
+        self._cut()
         self._user_takes_floor()
         if not self._speech_on and self._transcript.is_settled() and self._transcript.text():
             self._arm_end_of_turn()
@@ -167,23 +173,7 @@ class OverVoice(Floor):
     def _verdict_resume(self, reason: str, confidence: float) -> None:
         self._close_card("resume", reason, confidence)
         self._clear(Timer.ESCALATE, Timer.VERDICT)
-        self._acknowledge(self._transcript.text_since_asked())
-        if self._unconfirmed and (self._transcript.is_settled() or (self._reply is not None and self._reply.over)):
-            self._unconfirmed = False
-            self._clear(Timer.CONFIRM)
-        if not self._unconfirmed:
-            self._do(Resume())
-        if self._sound is not None and self._sound.ended_at is not None:
-            self._stop_judging()
-        reply = self._reply
-        if reply is not None and reply.over:
-            self._finish(reply)
-        elif self._speaking_id is not None:
-            if reply is not None and reply.playing:
-                reply.sounding_since = self._now
-            self._speak_on()
-        else:
-            self._think()
+        self._voice_goes_on()
 
     def _judge_again(self, _: Event | None = None) -> None:
         """A sound that was let go and lasts: only a sure interruption still counts."""
@@ -205,10 +195,11 @@ class OverVoice(Floor):
         text = self._transcript.text_since_asked()
         if not text:
             return
-        if self._policy.is_content(text, event.confidence, self._question_heard, event.final):
+        worthless = self._meaning() is Meaning.NONE
+        if not worthless and self._policy.is_content(text, event.confidence, self._question_heard, event.final):
             self._note_regret(True)
             self._unanswered_cut = self._reply is not None and self._reply.phrase is None
-            self._cancel()
+            self._cut()
             self._user_takes_floor()
             if event.final and not self._speech_on:
                 self._arm_end_of_turn()
@@ -276,6 +267,7 @@ class OverVoice(Floor):
         self._reply = None
         self._filler = None
         self._speaking_id = None
+        self._suspended = None
         self._dry_since = None
         self._stop_judging()
         self._clear_waits()

@@ -69,6 +69,7 @@ class Timer(Enum):
     IDLE = "idle"
     CALL_LIMIT = "call_limit"
     HANG_UP = "hang_up"
+    TAKE_BACK = "take_back"
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,11 @@ class TurnParams:
         early_end: End a turn on the early recogniser's words, if words and sound are complete.
         confirm_secs: After the end of speech: how long the voice is then held for the final words at most. Longer than
             any recogniser takes that works.
+        take_back_secs: A reply that a sound has cut goes on when no words have come this long after the sound.
+        wordless_secs: The same, counted from the cut, while the sound lasts and no words come.
+        settle_secs: Words that mean nothing and are not final are believed when no others come for this long.
+        kept_secs: So long after the cut a reply goes on at the latest, unless words mean something.
+        take_backs: How often one reply goes on so; after that nothing but words ends it. 0: a cut is final.
         step_back: Resume from the start of the cut word instead of from the very next sample.
     """
 
@@ -163,6 +169,11 @@ class TurnParams:
     probe_words: int = 3
     early_end: bool = False
     confirm_secs: float = 1.5
+    take_back_secs: float = 0.9
+    wordless_secs: float = 2.0
+    settle_secs: float = 0.3
+    kept_secs: float = 4.0
+    take_backs: int = 3
     step_back: bool = False
     endpoint: EndpointParams = EndpointParams()
     verdict: VerdictParams = VerdictParams()
@@ -192,17 +203,20 @@ RULES: dict[tuple[State, type[Event] | Timer], Rule] = {
     (_L, Words): _rule("_words_without_speech", _L, _U),
     (_L, TextTyped): _rule("_take_typed", _T, _U),
     (_U, SpeechStarted): _rule("_user_goes_on", _U),
+    (_U, ReplyPlaying): _rule("_note_playing", _U),
+    (_U, ReplyPlayed): _rule("_kept_over", _U),
+    (_U, Timer.TAKE_BACK): _rule("_take_back_due", _S, _T, _L, _U),
     (_U, SpeechEnded): _rule("_await_words", _U),
     (_U, SpeechPaused): _rule("_guess_early", _U),
-    (_U, Words): _rule("_gather_words", _U),
+    (_U, Words): _rule("_gather_words", _S, _T, _L, _U),
     (_U, EarlyWords): _rule("_gather_early_words", _U),
     (_U, TurnScored): _rule("_rate_turn", _U),
     (_U, TextTyped): _rule("_take_typed", _T, _U),
     (_U, KeyPressed): _rule("_press_key", _T, _U),
-    (_U, Timer.KEYS): _rule("_end_keys", _T, _L, _U),
-    (_U, Timer.END_OF_TURN): _rule("_end_turn", _T, _L, _U),
-    (_U, Timer.TRANSCRIPT): _rule("_words_missing", _T, _L, _U),
-    (_U, Timer.ENDLESS_SPEECH): _rule("_end_endless_speech", _T, _L, _U),
+    (_U, Timer.KEYS): _rule("_end_keys", _S, _T, _L, _U),
+    (_U, Timer.END_OF_TURN): _rule("_end_turn", _S, _T, _L, _U),
+    (_U, Timer.TRANSCRIPT): _rule("_words_missing", _S, _T, _L, _U),
+    (_U, Timer.ENDLESS_SPEECH): _rule("_end_endless_speech", _S, _T, _L, _U),
     (_U, Timer.COMMIT): _rule("_ask_after_commit", _T, _U),
     (_U, ReplyCommitted): _rule("_ask_after_commit", _T, _U),
     (_T, SoundStarted): _rule("_pause", _P),

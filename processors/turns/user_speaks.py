@@ -18,8 +18,8 @@ from processors.turns.events import (
     TurnScored,
     Words,
 )
-from processors.turns.floor import Floor
 from processors.turns.states import HASH, State, Timer
+from processors.turns.taken_back import TakesBack
 
 PATIENCE_SECS: Final = 1.8
 PATIENCE_GROWTH: Final = 1.5
@@ -30,7 +30,7 @@ SOUNDS_ON: Final = 0.3
 """Words that sound less complete than this while they are said are not asked about again."""
 
 
-class UserSpeaks(Floor):
+class UserSpeaks(TakesBack):
     """The user has the floor."""
 
     def _user_takes_floor(self, _: Event | None = None) -> None:
@@ -41,6 +41,7 @@ class UserSpeaks(Floor):
         self._do(AnnounceUserStarted())
         if self._speech_on:
             self._set(Timer.ENDLESS_SPEECH, self.params.endless_speech_secs)
+            self._arm_take_back()
         else:
             self._await_words()
 
@@ -53,9 +54,12 @@ class UserSpeaks(Floor):
         self._relies_on_early = False
         self._clear(Timer.END_OF_TURN, Timer.TRANSCRIPT)
         self._set(Timer.ENDLESS_SPEECH, self.params.endless_speech_secs)
+        self._arm_take_back()
 
     def _guess(self, text: str) -> None:
         """Have a reply to these words prepared, or (no words) given up."""
+        if text and self._suspended is not None:
+            return
         if text and (self._same(text, self._outspoken) or self._will_go_on(text)):
             return  # the caller goes on: these words are not all, only the others are not known yet
         if self.params.guess and not self._same(text, self._guessed):
@@ -106,6 +110,7 @@ class UserSpeaks(Floor):
     def _await_words(self, _: Event | None = None) -> None:
         """Speech has ended (or was none): its words, the turn detector and the silence decide what follows."""
         self._clear(Timer.ENDLESS_SPEECH)
+        self._arm_take_back()
         if self._adds_nothing():
             text = self._transcript.text()
             secs = wait_ms(text, self._p_complete, self.params.endpoint, self._bot_said) / 1000
@@ -121,6 +126,8 @@ class UserSpeaks(Floor):
 
     def _gather_words(self, event: Event | None) -> None:
         assert isinstance(event, Words)
+        if self._weigh_cut(event):
+            return
         if self._speech_on:
             if self._speech_pauses or event.eager:
                 self._guess_early()
@@ -197,6 +204,8 @@ class UserSpeaks(Floor):
     def _end_turn(self, _: Event | None = None) -> None:
         if Timer.KEYS in self._timers:
             return  # the keys say when they are all there
+        if self._gave_floor_for_nothing():
+            return
         self._clear(Timer.END_OF_TURN, Timer.TRANSCRIPT, Timer.ENDLESS_SPEECH)
         if self._relies_on_early and self._transcript.awaits_final():
             self._transcript.rely_on_early()
@@ -219,7 +228,7 @@ class UserSpeaks(Floor):
 
     def _words_missing(self, _: Event | None) -> None:
         """Speech has ended and the recogniser owes us its words."""
-        if self._transcript.text():
+        if self._transcript.text() or self._suspended is not None:
             self._end_turn()
             return
         started_at = self._speech_started_at if self._speech_started_at is not None else self._now
@@ -237,7 +246,13 @@ class UserSpeaks(Floor):
         """The end of speech was missed, or it never was speech."""
         self._speech_on = False
         self._speech_ended_at = self._now
-        if self._transcript.text() or self._noise_told or self._unanswered_cut or self._turn_open:
+        if (
+            self._suspended is not None
+            or self._transcript.text()
+            or self._noise_told
+            or self._unanswered_cut
+            or self._turn_open
+        ):
             self._end_turn()
             return
         self._noise_told = True
@@ -273,6 +288,7 @@ class UserSpeaks(Floor):
         if event.key == HASH and self._transcript.has_keys():
             self._ask()
             return
+        self._end_suspended()
         self._transcript.add_key(event.key)
         self._clear(Timer.END_OF_TURN, Timer.TRANSCRIPT)
         self._set(Timer.KEYS, self.params.keys_secs)

@@ -142,7 +142,8 @@ async def test_the_judge_hears_from_before_the_onset_and_its_word_counts(virtual
         await speaking(chain)
         await hear(chain, 20, 0.02)
         await hear(chain, 6, 0.95)
-        await chain.until(InterruptionFrame)
+        await chain.until(PlayoutPauseFrame)
+        await chain.until(UserStartedSpeakingFrame)
         assert [clip.elapsed_ms for clip in clips] == [160]
         assert len(clips[0].speech_probs) == 11  # 0.2 s before, and five windows of the sound
         assert len(clips[0].pcm) == 11 * 512

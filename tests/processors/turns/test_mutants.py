@@ -213,6 +213,36 @@ REFERENCES: dict[str, tuple[Scene, Params, TurnParams]] = {
         TurnParams(),
     ),
     "the line closes while the bot speaks": ([*QUESTION, (3000, ev.LineCloses())], Params(), TurnParams()),
+    "taken back": (
+        [*QUESTION, *speech(4000, 4700, "oops", segment=1), (4232, ev.Scored(6.0, 200, 1))],
+        Params(reply_ms=8000),
+        TurnParams(),
+    ),
+    "taken back without words": (
+        [*QUESTION, *speech(4000, 4700, None, segment=1), (4232, ev.Scored(6.0, 200, 1))],
+        Params(reply_ms=8000),
+        TurnParams(),
+    ),
+    "a kept reply begins": (
+        [
+            *QUESTION,
+            *speech(1600, 2300, "oops", segment=1),
+            (1832, ev.Scored(6.0, 200, 1)),
+            (1900, ev.ReplyPlaying(1)),
+        ],
+        Params(llm_ms=None),
+        TurnParams(),
+    ),
+    "a kept reply is over": (
+        [
+            *QUESTION,
+            *speech(4000, 4700, "oops", segment=1),
+            (4232, ev.Scored(6.0, 200, 1)),
+            (4300, ev.ReplyPlayed(1, heard="words")),
+        ],
+        Params(reply_ms=8000),
+        TurnParams(),
+    ),
     "greeted": ([(0, ev.ClientReady())], Params(), TurnParams()),
     "noise while thinking": (QUESTION + speech(1560, 1760, None), Params(), TurnParams()),
     "late words while thinking": ([*QUESTION, (1700, ev.Words("and my limit", 1, True))], Params(), TurnParams()),
