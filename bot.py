@@ -35,6 +35,7 @@ from observe.process import CpuMeter
 from observe.tracing import Tracer, TracingError
 from processors import compat
 from processors.context.aggregators import ContextPair, Conversation
+from processors.ear.ear import Ear
 from processors.llm.processor import LLMProcessor
 from processors.stt.processor import STTProcessor
 from processors.tts.processor import TTSProcessor
@@ -73,6 +74,8 @@ def build_pipeline(call: Call, services: Services, log: CallLog) -> Pipeline:
         earlier_chars=EARLIER_CHARS,
     )
     context = ContextPair(conversation)
+    output = call.output()
+    ear = Ear(output.played if services.settings.echo_guard else None)
     interruptions = InterruptionHandler(
         TurnMachine(services.turn_params, services.verdict_policy),
         detect_end_of_turn=services.detect_end_of_turn,
@@ -96,13 +99,12 @@ def build_pipeline(call: Call, services: Services, log: CallLog) -> Pipeline:
         services.voice, params=services.tts_params, on_unheard=log.spoken_in_vain, voices=services.voices
     )
     language.tell(interruptions.speak, llm.speak, tts.speak)
-    output = call.output()
     log.watch(interruptions, llm, tts, output)
     return Pipeline(
         [
             call.input(),  # WebRTC audio and the client's messages -> InputAudioRawFrame, UserTextFrame
-            VADProcessor(services.vad_params),  # Silero -> AudioWindowFrame, VADUserStarted/StoppedSpeakingFrame
-            STTProcessor(services.recogniser(language.code), language),  # -> InterimTranscriptFrame, TranscriptFrame
+            VADProcessor(services.vad_params, ear),  # Silero -> AudioWindowFrame, VADUserStarted/StoppedSpeakingFrame
+            STTProcessor(services.recogniser(language.code), language, ear),  # -> (Interim)TranscriptFrame
             *services.keypad(tools),  # takes the keys of a PIN, where one is asked for
             interruptions,  # who has the floor -> pause, resume, InterruptionFrame, UserTurnFrame
             context.user(),  # the last turns -> ReplyContextFrame

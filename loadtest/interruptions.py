@@ -10,7 +10,7 @@ import json
 import logging
 import multiprocessing
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -23,12 +23,12 @@ from loguru import logger
 from tqdm import tqdm
 
 from contracts.frames import INPUT_SAMPLE_RATE_HZ
-from contracts.llm import Delta, Finish, Message, TextDelta, ToolSpec
-from loadtest import interruptions_webrtc, virtual_time
+from loadtest import interruptions_echo, interruptions_webrtc, virtual_time
 from loadtest.audio import SAMPLE_RATE_HZ as CLIP_RATE_HZ
 from loadtest.audio import Samples, load_wav
 from loadtest.in_process import BEAT_SECS, LOUD_RMS, Beat, InProcessCall, calling
 from loadtest.rows import Row, report, table
+from loadtest.talkers import Talker
 from processors import compat
 from processors.models.files import usable_cores
 from processors.turns.verdict.model import Judge, SoundModel
@@ -44,36 +44,6 @@ AFTER_SECS: Final = 5.0
 
 FLOWING_SECS: Final = 1.0
 """A bot that speaks has sent sound within this time: its own pauses between sentences are shorter."""
-
-MONOLOGUE: Final = (
-    "Our branches are open from Monday to Friday, from nine in the morning until five in the afternoon, and on the "
-    "first Saturday of every month from ten until one. The telephone line is open day and night, also on holidays. "
-    "If you have lost a card, you can block it on this line at any time, and a new one is sent to you within five "
-    "working days. Statements are sent by e-mail at the end of each month, and older ones can be ordered for the last "
-    "ten years. Transfers within the country arrive on the next working day, and transfers to other countries take "
-    "between two and four days, depending on the bank that receives them. A savings account can be opened in any "
-    "branch, and you need nothing but your identity card and about twenty minutes of your time."
-)
-"""What the bot says when it is spoken over; nothing in it is a question."""
-
-
-class Talker:
-    """A :class:`~contracts.llm.LanguageModel` that holds its monologue, and then answers with one word."""
-
-    name = "talker"
-
-    async def warm(self, system_prompt: str, tools: Sequence[ToolSpec] = ()) -> None:
-        """Nothing to warm."""
-
-    async def stream(self, messages: Sequence[Message], tools: Sequence[ToolSpec] = ()) -> AsyncIterator[Delta]:
-        """The monologue first, then "All right."."""
-        answered = any(message["role"] == "assistant" for message in messages)
-        yield TextDelta("All right." if answered else MONOLOGUE)
-        yield Finish("stop")
-
-    async def close(self) -> None:
-        """Nothing to close."""
-
 
 # --- one clip ----------------------------------------------------------------------------
 
@@ -265,6 +235,10 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--webrtc", action="store_true", help="call the bot's own process over real WebRTC, in real time"
     )
+    command.add_argument(
+        "--echo", action="store_true", help="the bot's own voice comes back: alone, and under the clips"
+    )
+    command.add_argument("--no-guard", action="store_true", help="with --echo: as it would be without ECHO_GUARD")
     command.add_argument("--mode", choices=["duck", "pause", "cancel", "off"], default="duck", help="default: duck")
     command.add_argument("--sensitivity", type=float, default=0.5, help="0 to 1; default: 0.5")
     command.add_argument("--weights", metavar="FILE", help="other weights of the sound judge; none: words alone decide")
@@ -282,6 +256,8 @@ def main(options: argparse.Namespace) -> int:
         return 2
     if options.class_:
         clips = [clip for clip in clips if clip[2] == options.class_]
+    if options.echo:
+        return interruptions_echo.main(clips, options)
     if options.webrtc:
         calls = interruptions_webrtc.run_all(clips, options.mode, options.sensitivity, options.jobs)
         rows, quiet = asyncio.run(calls)

@@ -82,6 +82,9 @@ class ConversationSettings(BaseSettings):
     )
     vad_start_prob: float = Field(0.5, gt=0, lt=1, description="Speech probability that counts as voice.")
     vad_stop_ms: int = Field(200, ge=64, le=2000, description="Milliseconds of silence that end speech.")
+    echo_guard: bool = Field(
+        True, description="The bot's own voice, as the caller's microphone hears it, does not count as speech."
+    )
     language: str = Field(
         "en",
         pattern=f"^({'|'.join(find_languages())}|auto)$",

@@ -33,6 +33,7 @@ from contracts.frames import (
     WordTimesFrame,
 )
 from contracts.overtaking import OvertakingInterruptions
+from processors.ear.played import PlayedAudio
 from transports import rtvi
 from transports.heard_words import Pace, word_starts
 from transports.playout import PlayoutEngine
@@ -132,6 +133,8 @@ class PlayoutOutput(OvertakingInterruptions):
         self._all_played.set()
         self.on_audio: Callable[[bytes], None] | None = None
         """Given all that is played: 24 kHz mono 16-bit PCM."""
+        self.played = PlayedAudio()
+        """What was played lately, for the ear."""
 
     # --- the track's side ------------------------------------------------------------------
 
@@ -147,6 +150,7 @@ class PlayoutOutput(OvertakingInterruptions):
             self._watch_for_stall(pcm)
         if due:
             self._due_came.set()
+        self.played.push(pcm)
         if self.on_audio is not None:
             self.on_audio(pcm)
         return pcm

@@ -263,6 +263,17 @@ export class Session {
   #watchMicrophone() {
     this.#meters.watch("user", new Meter(this.#parts.playback.context, this.#mic.stream));
     this.#showMute();
+    this.#tellEcho();
+  }
+
+  /** Without the browser's echo canceller the bot hears itself. It knows its own voice, but not as well. */
+  #tellEcho() {
+    const { ui } = this.#parts;
+    ui.clearMessage("echo");
+    if (this.#mic.silent || this.#mic.track?.getSettings?.().echoCancellation !== false) return;
+    const text = "This browser does not take the bot's voice out of your microphone. Headphones help, or a softer speaker.";
+    const actions = [{ label: "Dismiss", run: () => ui.clearMessage("echo") }];
+    ui.showMessage({ topic: "echo", tone: "info", text, actions });
   }
 
   #showMute() {

@@ -11,7 +11,7 @@ from typing import Final
 from processors.compat import caller_line, data, deepgram, ice, inline_audio, media
 from processors.compat.contract import CompatError, PrivateFields, PrivateFunctions
 from processors.compat.data import bound_messages
-from processors.compat.deepgram import DeepgramSocket, deepgram_abort, deepgram_ping, deepgram_uncompressed
+from processors.compat.deepgram import DeepgramSocket, deepgram_abort, deepgram_ping
 from processors.compat.ice import ask_whether_there, close_sockets, on_sign_of_life, own_interfaces
 from processors.compat.inline_audio import InlineAudio
 from processors.compat.media import AudioPacket, OnPacket, SendRtp, take_audio, take_voice
@@ -28,7 +28,6 @@ __all__ = [
     "close_sockets",
     "deepgram_abort",
     "deepgram_ping",
-    "deepgram_uncompressed",
     "install",
     "missing_names",
     "on_sign_of_life",

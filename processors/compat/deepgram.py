@@ -1,12 +1,10 @@
-"""Deepgram's SDK: its sockets offer no ping, no way out that does not wait, and no say about compression."""
+"""Deepgram's SDK: its sockets offer neither a ping nor a way out that does not wait."""
 
 from typing import Final
 
 import websockets.legacy.protocol
 from deepgram.listen.v1.socket_client import AsyncV1SocketClient
 from deepgram.listen.v2.socket_client import AsyncV2SocketClient
-from websockets.extensions.permessage_deflate import PerMessageDeflate
-from websockets.frames import Frame
 
 from processors.compat.contract import PrivateFields
 
@@ -37,17 +35,3 @@ def deepgram_abort(socket: DeepgramSocket) -> None:
     transport = _websocket(socket).transport
     if transport is not None:
         transport.abort()
-
-
-def deepgram_uncompressed(socket: DeepgramSocket) -> None:
-    """Send sound as it is from now on: deflate takes CPU for each packet of each call, and sound hardly shrinks.
-
-    A message may be sent uncompressed although compression was agreed on (RFC 7692 section 6).
-    """
-    for extension in _websocket(socket).extensions:
-        if isinstance(extension, PerMessageDeflate):
-            extension.encode = _as_it_is
-
-
-def _as_it_is(frame: Frame) -> Frame:
-    return frame

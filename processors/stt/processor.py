@@ -1,5 +1,7 @@
 """The pipeline's speech-to-text node: feeds a recogniser, turns its transcripts into frames."""
 
+from dataclasses import replace
+
 from loguru import logger
 from pipecat.frames.frames import (
     CancelFrame,
@@ -20,10 +22,12 @@ from contracts.frames import (
     EarlyTranscriptFrame,
     InterimTranscriptFrame,
     TranscriptFrame,
+    WordHeardFrame,
 )
 from contracts.provider_failures import report_failure
 from contracts.stt import Recogniser, RecogniserError, Transcript
 from processors.compat import InlineAudio
+from processors.ear.ear import Ear
 
 
 class STTProcessor(InlineAudio, FrameProcessor):
@@ -35,12 +39,14 @@ class STTProcessor(InlineAudio, FrameProcessor):
     Args:
         recogniser: This call's recogniser; started with the pipeline, closed with it.
         language: The call's language, which follows the caller; None: it stays as it is.
+        ear: Knows the bot's own words; None: all words count.
     """
 
-    def __init__(self, recogniser: Recogniser, language: CallLanguage | None = None) -> None:
+    def __init__(self, recogniser: Recogniser, language: CallLanguage | None = None, ear: Ear | None = None) -> None:
         super().__init__(name="stt")
         self._recogniser = recogniser
         self._language = language
+        self._ear = ear or Ear(None)
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Feed the recogniser and pass the frame on."""
@@ -50,9 +56,12 @@ class STTProcessor(InlineAudio, FrameProcessor):
                 await self.process_audio(frame, direction)
                 return
             case VADUserStartedSpeakingFrame():
+                self._ear.speech_started(self._now())
                 self._recogniser.speech_started()
             case VADUserStoppedSpeakingFrame():
                 self._recogniser.speech_stopped()
+            case WordHeardFrame():
+                self._ear.bot_said(frame.text, self._now())
             case StartFrame():
                 await self.push_frame(frame, direction)
                 await self._start()
@@ -81,6 +90,10 @@ class STTProcessor(InlineAudio, FrameProcessor):
             await self._report(error)
 
     async def _take(self, transcript: Transcript) -> None:
+        if transcript.text and self._ear.is_own(transcript.text, self._now()):
+            if not transcript.final:
+                return
+            transcript = replace(transcript, text="", words=())
         if transcript.early:
             await self.push_frame(EarlyTranscriptFrame(transcript.text, transcript.segment, transcript.final))
             return
@@ -101,6 +114,9 @@ class STTProcessor(InlineAudio, FrameProcessor):
         if isinstance(frame, InterimTranscriptFrame):
             frame.eager = transcript.eager
         await self.push_frame(frame)
+
+    def _now(self) -> float:
+        return self.get_event_loop().time()
 
     async def _report(self, error: RecogniserError) -> None:
         logger.error("speech recognition: {} ({})", error, type(error.__cause__).__name__)

@@ -22,6 +22,7 @@ from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
 from contracts.frames import INPUT_SAMPLE_RATE_HZ, AudioWindowFrame
 from processors.compat import InlineAudio
+from processors.ear.ear import Ear
 from processors.vad.silero import WINDOW_BYTES, WINDOW_MS, SileroStream
 
 NO_AUDIO_SECS: Final = 0.5
@@ -91,11 +92,13 @@ class VADProcessor(InlineAudio, FrameProcessor):
 
     Args:
         params: When speech starts and stops.
+        ear: Takes out what is not the caller's; None: everything counts.
     """
 
-    def __init__(self, params: SpeechGateParams | None = None) -> None:
+    def __init__(self, params: SpeechGateParams | None = None, ear: Ear | None = None) -> None:
         super().__init__(name="vad")
         self._gate = SpeechGate(params)
+        self._ear = ear or Ear(None)
         self._silero = SileroStream()
         self._pcm = bytearray()
         self._heard_at = 0.0
@@ -144,6 +147,7 @@ class VADProcessor(InlineAudio, FrameProcessor):
         while len(self._pcm) >= WINDOW_BYTES:
             window = bytes(self._pcm[:WINDOW_BYTES])
             del self._pcm[:WINDOW_BYTES]
+            self._ear.arrive()
             self._silero.judge(window, self._keep)
 
     def _keep(self, window: bytes, prob: float) -> None:
@@ -162,9 +166,9 @@ class VADProcessor(InlineAudio, FrameProcessor):
             return
         async with self._pushing:
             while self._judged:
-                window, prob = self._judged.popleft()
-                await self._tell(self._gate.push(prob))
-                await self.push_frame(AudioWindowFrame(window, INPUT_SAMPLE_RATE_HZ, 1, speech_prob=prob))
+                for window, prob in self._ear.hear(*self._judged.popleft()):
+                    await self._tell(self._gate.push(prob))
+                    await self.push_frame(AudioWindowFrame(window, INPUT_SAMPLE_RATE_HZ, 1, speech_prob=prob))
 
     async def _tell(self, change: Change | None) -> None:
         if change == "started":

@@ -22,7 +22,7 @@ navigator.mediaDevices.getUserMedia = async ({ audio }) => {
     const label = connected.find((one) => one === audio.deviceId?.ideal) ?? connected[0];
     const stream = context.createMediaStreamDestination().stream;
     const track = stream.getAudioTracks()[0];
-    track.getSettings = () => ({ groupId: label });
+    track.getSettings = () => ({ groupId: label, echoCancellation: window.cancelsEcho ?? true });
     opened.push({ label, track });
     return stream;
 };
@@ -138,3 +138,20 @@ async def test_while_none_answers_the_bot_hears_silence_and_the_call_goes_on(bro
         await v.part("text-input").fill("Are you there?")
         await v.part("text-input").press("Enter")
         assert await bot.message("send-text") == {"content": "Are you there?"}
+
+
+NO_CANCELLER = MADE_UP_DEVICES + "window.cancelsEcho = false;"
+
+
+async def test_a_browser_without_an_echo_canceller_is_told_of(browser: Browser, bot: StubBot) -> None:
+    async with visit(browser, bot.url, script=NO_CANCELLER) as v:
+        await v.in_call(bot)
+        await expect(v.part("message")).to_contain_text("take the bot's voice out of your microphone")
+        await v.part("message").get_by_role("button", name="Dismiss").click()
+        await expect(v.part("message")).to_be_hidden()
+
+
+async def test_a_browser_with_an_echo_canceller_is_told_nothing(browser: Browser, bot: StubBot) -> None:
+    async with visit(browser, bot.url, script=MADE_UP_DEVICES) as v:
+        await v.in_call(bot)
+        await expect(v.part("message")).to_be_hidden()

@@ -1,0 +1,59 @@
+"""Language models that only talk, so that there is a voice to speak over."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Final
+
+from contracts.llm import Delta, Finish, Message, TextDelta, ToolSpec
+
+MONOLOGUE: Final = (
+    "Our branches are open from Monday to Friday, from nine in the morning until five in the afternoon, and on the "
+    "first Saturday of every month from ten until one. The telephone line is open day and night, also on holidays. "
+    "If you have lost a card, you can block it on this line at any time, and a new one is sent to you within five "
+    "working days. Statements are sent by e-mail at the end of each month, and older ones can be ordered for the last "
+    "ten years. Transfers within the country arrive on the next working day, and transfers to other countries take "
+    "between two and four days, depending on the bank that receives them. A savings account can be opened in any "
+    "branch, and you need nothing but your identity card and about twenty minutes of your time."
+)
+"""What the bot says when it is spoken over; nothing in it is a question."""
+
+
+class Talker:
+    """A :class:`~contracts.llm.LanguageModel` that holds its monologue, and then answers with one word."""
+
+    name = "talker"
+
+    async def warm(self, system_prompt: str, tools: Sequence[ToolSpec] = ()) -> None:
+        """Nothing to warm."""
+
+    async def stream(self, messages: Sequence[Message], tools: Sequence[ToolSpec] = ()) -> AsyncIterator[Delta]:
+        """The monologue first, then "All right."."""
+        answered = any(message["role"] == "assistant" for message in messages)
+        yield TextDelta("All right." if answered else MONOLOGUE)
+        yield Finish("stop")
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+
+class Teller:
+    """A :class:`~contracts.llm.LanguageModel` that tells one part of its text after the other."""
+
+    name = "teller"
+
+    def __init__(self) -> None:
+        self._told = 0
+
+    async def warm(self, system_prompt: str, tools: Sequence[ToolSpec] = ()) -> None:
+        """Nothing to warm."""
+
+    async def stream(self, messages: Sequence[Message], tools: Sequence[ToolSpec] = ()) -> AsyncIterator[Delta]:
+        """The next part."""
+        parts = MONOLOGUE.split(". ")
+        half = len(parts) // 2
+        first = self._told % 2 == 0
+        self._told += 1
+        yield TextDelta(". ".join(parts[:half] if first else parts[half:]))
+        yield Finish("stop")
+
+    async def close(self) -> None:
+        """Nothing to close."""
