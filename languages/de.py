@@ -25,6 +25,15 @@ def _short_date(found: re.Match[str]) -> str:
     return before + _date(day, month, None, before.strip().lower()) if 0 < month < 13 else found.group()
 
 
+def _times(found: re.Match[str]) -> str:
+    return f"{'ein' if found[1] == '1' else _cardinal(int(found[1]))}mal"
+
+
+def _days(found: re.Match[str]) -> str:
+    between = " bis " if found[2].strip() in ("-", "–") else found[2]
+    return f"{_DAYS[found[1]]}{between}{_DAYS[found[3]]}"
+
+
 def _time(found: re.Match[str]) -> str:
     return _clock(int(found[1]), int(found[2] or 0), "")
 
@@ -79,6 +88,17 @@ _year_words = in_words("de", "year")
 def _year(number: int) -> str:
     return _year_words(number) if 1100 <= number < 2000 else _cardinal(number)
 
+
+_SCALES = {"Mio": "Million", "Mrd": "Milliarde", "Bio": "Billion"}
+_DAYS = dict(
+    zip(
+        ["Mo", "Di", "Mi", "Do", "Fr", "Sa", "So"],
+        ["Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Samstag", "Sonntag"],
+        strict=True,
+    )
+)
+_DAY = "|".join(_DAYS)
+_OFTEN = "täglich|wöchentlich|monatlich|jährlich|am|pro|im|in|die|je"
 
 SPEECH = Speech(
     cardinal=_cardinal,
@@ -181,6 +201,7 @@ SPEECH = Speech(
         "∞": "unendlich",
         "π": "Pi",
         "§": "Paragraf",
+        "§§": "Paragrafen",
         "by": "mal",
         "heart": "liebe",
         "sharp": "sharp",
@@ -243,6 +264,12 @@ SPEECH = Speech(
     date_after="am|vom|bis|zum|ab|seit|den|dem",
     expires_after="gültig bis|läuft ab|Ablauf|Ablaufdatum",
     own=(
+        (r"(?<=\d),\s?[–—-]{1,2}(?!\w)", lambda _: ""),  # 5,- €
+        (r"(?<![\w.,:/-])1\s+(Mio|Mrd|Bio)\.", lambda found: f"eine {_SCALES[found[1]]}"),
+        (r"\b((?:1[6-9]|20)?[1-9]0)er\b", lambda found: f"{_year(int(found[1]))}er"),
+        (rf"\b(\d{{1,3}})(?:-?mal\b|\s?x(?=\s+(?:{_OFTEN})\b))", _times),
+        (rf"\b({_DAY})\b\.?(\s?(?:bis|und|[–-])\s?)({_DAY})\b\.?", _days),
+        (rf"\b(?!So\s)({_DAY})\b\.?(?=\s\d{{1,2}}(?:[:.]\d\d)?\s?(?:[–-]|bis|Uhr))", lambda found: _DAYS[found[1]]),
         (r"\b(\w+[a-zäöüß])str\.(?!\w)", lambda found: f"{found[1]}straße"),
         (rf"\b({_BEFORE_ORDINALS}) (\d{{1,3}})\.(?= (?!{_MONTHS})[A-ZÄÖÜa-zäöü])", _ordinal_after),
         (rf"\b([A-ZÄÖÜ][a-zäöüß]+) ({NUMERAL})\.(?= [a-zäöü]|$|,)", _reign),

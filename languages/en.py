@@ -213,6 +213,7 @@ SPEECH = Speech(
         "∞": "infinity",
         "π": "pi",
         "§": "section",
+        "§§": "sections",
         "by": "by",
         "sharp": "sharp",
         "heart": "love",

@@ -11,7 +11,10 @@ from languages.speech import Speech, short_forms
 def _clock(hour: int, minute: int, half: str) -> str:
     said = f"{_feminine(hour)} {_cardinal(minute)}" if minute else _feminine(hour)
     if half:
-        return f"{said} de la {'mañana' if half == 'a.m.' else 'tarde'}"
+        early, late = half == "a.m.", half == "p.m."
+        if early and hour == 12 or late and 8 <= hour < 12:
+            return f"{said} de la noche"
+        return f"{said} de la {'madrugada' if early and hour < 6 else 'mañana' if early else 'tarde'}"
     return said if minute else f"{said} horas" if hour != 1 else "una hora"
 
 
@@ -28,9 +31,33 @@ def _counted(said: str) -> str:
     return re.sub("uno$", "un", re.sub("veintiuno$", "veintiún", said))
 
 
+def _feminine_count(said: str) -> str:
+    return re.sub("cientos", "cientas", re.sub("quinientos", "quinientas", re.sub("uno$", "una", said)))
+
+
+def _is_feminine(noun: str) -> bool:
+    """As far as its end tells."""
+    if noun in _NO_NOUNS or noun.endswith(("ema", "emas", "oma", "omas")) or noun in _MASCULINE:
+        return False
+    return noun.endswith(("a", "as", "ción", "ciones", "sión", "siones", "dad", "dades"))
+
+
 def _one_of(found: re.Match[str]) -> str:
-    said, noun = _cardinal(int(found[1])), found[2]
-    return f"{re.sub('uno$', 'una', said) if noun.endswith(('a', 'as', 'ción')) else _counted(said)} "
+    said, noun = _cardinal(int(found[1].replace(".", ""))), found[2]
+    if noun in _NO_NOUNS or _spelled_before(found):
+        return found.group()
+    return f"{_feminine_count(said) if _is_feminine(noun) else _counted(said)} "
+
+
+def _hundreds_of(found: re.Match[str]) -> str:
+    """200 before a feminine noun."""
+    if not _is_feminine(found[2]) or _spelled_before(found):
+        return found.group()
+    return f"{_feminine_count(_cardinal(int(found[1].replace('.', ''))))} "
+
+
+def _spelled_before(found: re.Match[str]) -> bool:
+    return re.search(rf"(?i)(?:{SPEECH.spelled_after})[\s:#]*$", found.string[: found.start()]) is not None
 
 
 def _numbered(found: re.Match[str]) -> str:
@@ -41,7 +68,10 @@ def _reign(found: re.Match[str]) -> str:
     number = roman(found[2])
     if not is_plain(found[2]):
         return found.group()
-    return f"{found[1]} {_ordinal_of(number) if number <= 10 else _cardinal(number)}"
+    said = _ordinal_of(number) if number <= 10 else _cardinal(number)
+    if number <= 10 and (found[1].endswith("a") or found[1] in _QUEENS):
+        said = re.sub("o$", "a", said)
+    return f"{found[1]} {said}"
 
 
 def _time(found: re.Match[str]) -> str:
@@ -56,6 +86,10 @@ def _fraction(above: int, below: int) -> str:
     return f"un {name}" if above == 1 else f"{_counted(_cardinal(above))} {name}s"
 
 
+_NO_NOUNS = frozenset(words("para una cada hasta contra ahora era fuera sea nada esta esa mañana ya a la las"))
+_MASCULINE = frozenset(words("día días mapa mapas planeta planetas artista artistas turista turistas euríbor"))
+_QUEENS = frozenset({"Isabel", "Beatriz", "Inés", "Carmen"})
+_NO_AMOUNT = r"(?!\s?(?:€|%|(?:euros?|dólares|pesos|habitantes|personas|metros|kilómetros|de)\b))"
 _cardinal = in_words("es", "cardinal")
 _ordinal_of = in_words("es", "ordinal")
 
@@ -152,6 +186,7 @@ SPEECH = Speech(
         "∞": "infinito",
         "π": "pi",
         "§": "artículo",
+        "§§": "artículos",
         "by": "por",
         "heart": "quiero",
         "sharp": "sharp",
@@ -208,6 +243,10 @@ SPEECH = Speech(
     ),
     no_ends_before_numbers=short_forms("núm pág págs tel art cap"),
     counted=_counted,
+    phones=r"(?:[6-9]\d\d \d{3} \d{3}|[6-9]\d\d \d\d \d\d \d\d|9\d \d{3} \d\d \d\d)" + _NO_AMOUNT,
+    feminine=_feminine_count,
+    feminine_one="una ",
+    year_joiner=" de ",
     fraction=_fraction,
     date_after="el|al|del|desde|hasta|día",
     expires_after="caduca|vence|vencimiento|válida hasta",
@@ -216,7 +255,9 @@ SPEECH = Speech(
             r"(?<![\w.,])(\d{1,2})\.?ª",
             lambda found: _ordinal_of(int(found[1])).replace("o ", "a ").removesuffix("o") + "a",
         ),
-        (r"(?<![\w.,:/-])(\d*(?<!1)1) (?=([a-záéíóúñ]{4,})\b)", _one_of),
+        (r"\b([13])\.?er\b", lambda found: "primer" if found[1] == "1" else "tercer"),
+        (r"(?<![\w.,:/-])(?<!\d )(\d{0,2}(?<!1)1|\d{1,3}(?:\.\d{3})*\.\d{2}(?<!1)1) (?=([a-záéíóúñ]{4,})\b)", _one_of),
+        (r"(?<![\w.,:/-])(?<!\d )([1-9]\d{2,3}|\d{1,3}(?:\.\d{3})+) (?=([a-záéíóúñ]{4,})\b)", _hundreds_of),
         (r"(?<![\w])C/(?=\s?[A-ZÁÉÍÓÚ])", lambda _: "calle "),
         (
             rf"\b([Ss]iglos?|[Cc]apítulo|[Tt]omo|[Pp]arte|[Aa]cto|[Ll]uis|[Tt]ipo|[Nn]ivel|[Ff]ase) ({NUMERAL})\b",

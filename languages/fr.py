@@ -36,6 +36,34 @@ def _fraction(above: int, below: int) -> str:
     return f"{_cardinal(above)} {name}{'' if above == 1 or name.endswith('s') else 's'}"
 
 
+def _feminine_count(said: str) -> str:
+    return re.sub("un$", "une", said)
+
+
+def _one_of(found: re.Match[str]) -> str:
+    noun = found[2].removesuffix("s")
+    if not (noun in _FEMININE or noun.endswith(_FEMININE_ENDS)) or _spelled_before(found):
+        return found.group()
+    return f"{_feminine_count(_cardinal(int(found[1])))} "
+
+
+def _grouped(found: re.Match[str]) -> str:
+    """Thousands that are parted by blanks."""
+    return found.group() if _spelled_before(found) else found.group().replace(" ", "\u202f")
+
+
+def _spelled_before(found: re.Match[str]) -> bool:
+    return re.search(rf"(?i)(?:{SPEECH.spelled_after})[\s:#]*$", found.string[: found.start()]) is not None
+
+
+_FEMININE_ENDS = ("tion", "sion", "ette", "ence", "ance", "ée", "ure", "esse", "ière", "ité", "elle", "ille")
+_FEMININE = frozenset(
+    words(
+        "personne lettre carte heure foi fois semaine minute seconde page place question chambre table femme maison "
+        "ville rue ligne demande commande adresse banque chose pièce part réponse boîte clé main nuit porte tonne "
+        "tasse fenêtre dame étape erreur offre taxe"
+    )
+)
 _cardinal = in_words("fr", "cardinal")
 _ordinal = in_words("fr", "ordinal")
 
@@ -141,6 +169,7 @@ SPEECH = Speech(
         "∞": "infini",
         "π": "pi",
         "§": "paragraphe",
+        "§§": "paragraphes",
         "by": "par",
         "heart": "aime",
         "sharp": "sharp",
@@ -188,9 +217,17 @@ SPEECH = Speech(
     no_ends=short_forms("m mme mlle dr p.ex p env av mm c.-à-d max boul"),
     no_ends_before_numbers=short_forms("n p pp tél art chap min"),
     fraction=_fraction,
+    phones=r"0\d(?:[. ]\d\d){4}|0 [89]\d\d \d{3} \d{3}",
+    feminine=_feminine_count,
+    feminine_one="une ",
     date_after="le|du|au|jusqu'au|depuis le",
     expires_after="expire|expiration|valable jusqu'en|valable jusqu'au",
     own=(
+        (r"(?<=\dh)\s?[–-]\s?(?=\d{1,2}\s?h)", lambda _: " à "),
+        (r"(?<=\dh\d\d)\s?[–-]\s?(?=\d{1,2}\s?h)", lambda _: " à "),
+        (r"\b1(?:re|ère)\b", lambda _: "première"),
+        (r"(?<![\w.,:/+-])(?<!\d )[1-9]\d{0,2}(?: \d{3})+(?![\w-]|[.:/]\d| \d)", _grouped),
+        (r"(?<![\w.,:/-])(?<!\d )(\d*(?<!1)1) (?=([a-zàâçéèêëîïôûùœ]{3,})\b)", _one_of),
         (rf"\b({NUMERAL})(?:e|ème)(?= siècle)", lambda found: _ordinal(roman(found[1]))),
         (r"\b([A-ZÉ][a-zéèçïë]+) Ier\b", lambda found: f"{found[1]} premier"),
         (rf"\b([Cc]hapitre|[Tt]ome|[Pp]artie|[Aa]cte|[Tt]ype|[Nn]iveau|[Pp]hase) ({NUMERAL})\b", _numbered),

@@ -39,6 +39,20 @@ def _date(day: int, month: int, year: int | None, before: str) -> str:
     return said if year is None else f"{said} {_year(year)}"
 
 
+def _time_of_day(found: re.Match[str]) -> str:
+    _, _, said = _clock(int(found[2]), int(found[3]), "").partition(" ")
+    return f"{found[1]} {said}"
+
+
+def _ordinal_like(found: re.Match[str]) -> str:
+    """With the ending that the noun asks for."""
+    vowel = {"ी": "ी", "े": "े"}.get(found[2][1], "ा")
+    number = int(found[1])
+    if number in _ORDINALS:
+        return _ORDINALS[number].removesuffix("ा") + vowel
+    return _cardinal(number) + {"ी": "वीं", "े": "वें", "ा": "वाँ"}[vowel]
+
+
 def _time(found: re.Match[str]) -> str:
     return _clock(int(found[1]), int(found[2]), "")
 
@@ -137,6 +151,7 @@ SPEECH = Speech(
         "∞": "अनंत",
         "π": "पाई",
         "§": "धारा",
+        "§§": "धारा",
         "by": "गुणा",
         "heart": "प्यार",
         "sharp": "शार्प",
@@ -146,7 +161,7 @@ SPEECH = Speech(
         "and": "और",
         "ending in": "आख़िरी अंक",
     },
-    fractions={"½": "आधा", "1/2": "आधा", "¼": "चौथाई", "1/4": "चौथाई", "¾": "तीन चौथाई"},
+    fractions={"½": "आधा", "1/2": "आधा", "¼": "चौथाई", "1/4": "चौथाई", "¾": "तीन चौथाई", "3/4": "तीन चौथाई"},
     abbreviations={"डॉ.": "डॉक्टर", "Dr.": "डॉक्टर", "श्री.": "श्री"},
     abbreviations_before_numbers={"नं.": "नंबर"},
     no_ends=short_forms("डॉ श्री dr mr mrs a.m p.m"),
@@ -154,7 +169,9 @@ SPEECH = Speech(
     fraction=_fraction,
     own=(
         # The part of the day is told once.
-        (r"(?:रात|सुबह|दोपहर|शाम) (?=([01]?\d|2[0-4]):([0-5]\d) ?बजे)", lambda _: ""),
+        (r"(रात|सुबह|दोपहर|शाम) ([01]?\d|2[0-4]):([0-5]\d) ?बजे", _time_of_day),
+        (r"(?<![\w.,])(10[0128]|112)(?= (?:डायल|पर (?:कॉल|फ़ोन|फोन)))", lambda found: SPEECH.digits(found[1])),
+        (r"(?<![\w.,])(\d{1,4})(वाँ|वां|वीं|वी|वें|वे)(?!\w)", _ordinal_like),
         (r"(?<![\w:.,])([01]?\d|2[0-4]):([0-5]\d) ?बजे", _time),
     ),
 )

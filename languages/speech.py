@@ -64,8 +64,8 @@ class Speech:
         year_after: Pattern of the words after which any four digits from 1100 on are a year; those from 1900 to 2099
             always are.
         spelled_after: Pattern of the words after which digits are said one by one.
-        signs: ``% & + - = < > * : / @ # . ~ ² ³ ^ √ ∛ ≤ ≥ ≠ ∞ π §``, and ``to``, ``per``, ``by``, ``and``, ``sharp``,
-            ``heart``, ``ending in``, as they are said.
+        signs: ``% & + - = < > * : / @ # . ~ ² ³ ^ √ ∛ ≤ ≥ ≠ ∞ π § §§``, and ``to``, ``per``, ``by``, ``and``,
+            ``sharp``, ``heart``, ``ending in``, as they are said.
         fractions: ``{"1/2": "one half"}``.
         abbreviations: Short forms, dots included, and what is said.
         abbreviations_before_numbers: Likewise, where a number follows.
@@ -74,9 +74,13 @@ class Speech:
         no_ends_before_numbers: Likewise, where a number follows.
         dot_makes_ordinal: Whether a dot makes a number an ordinal ("3. Mai"), so that it ends no sentence.
         counted: Makes a number fit a noun that follows it.
+        feminine: Makes it fit a feminine one.
+        feminine_one: How one of a feminine noun begins: "una ".
+        year_joiner: Said between a month and its year.
         date_after: Pattern of the words after which 5/6 is a day and its month.
         expires_after: Pattern of the words after which 12/27 is a month and its year.
         fraction: A number above another, both as they are written: "five eighths"; None: said as two numbers.
+        phones: Pattern of telephone numbers that other languages would not know, and are said digit by digit.
         own: Rules that no other language has: pattern, and what stands for a match; they come first.
     """
 
@@ -105,10 +109,18 @@ class Speech:
     no_end_suffix: str = ""
     dot_makes_ordinal: bool = False
     counted: Callable[[str], str] = _same
+    feminine: Callable[[str], str] = _same
+    feminine_one: str = "\0"
+    year_joiner: str = " "
+    phones: str = ""
     date_after: str = ""
     expires_after: str = ""
     fraction: Callable[[int, int], str] | None = None
     own: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = field(default=())
+
+    def fit(self, number: str, noun: Noun) -> str:
+        """A number in words as it is said before a noun."""
+        return self.feminine(number) if noun.one.startswith(self.feminine_one) else self.counted(number)
 
     def digits(self, text: str) -> str:
         """Digits one by one."""

@@ -53,8 +53,14 @@ def rules(speech: Speech) -> list[tuple[re.Pattern[str], Rule]]:
     def numbered(found: re.Match[str]) -> Pieces:
         return [(speech.signs["#"] + " ", found.start()), *read_out(speech, found[1], found.start(1))]
 
-    plain = [IBAN, CARD, INTERNATIONAL, NATIONAL, SORT_CODE, LONG]
-    return [*((pattern, one_by_one) for pattern in plain), (announced, after_words), (NUMBERED, numbered)]
+    own = [re.compile(rf"{_BEGIN}(?<!\d )(?:{speech.phones})(?! \d){_END}")] if speech.phones else []
+    plain = [IBAN, CARD, INTERNATIONAL, *own, NATIONAL, SORT_CODE]
+    return [
+        *((pattern, one_by_one) for pattern in plain),
+        (announced, after_words),
+        (LONG, one_by_one),
+        (NUMBERED, numbered),
+    ]
 
 
 def masked_rules(speech: Speech) -> list[tuple[re.Pattern[str], Rule]]:

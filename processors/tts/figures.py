@@ -74,7 +74,7 @@ class Figures:
         if figure.is_one:
             number, _, name = noun.one.rpartition(" ")
             return number, name
-        return self.speech.counted(self.say(figure)), noun.many
+        return self.speech.fit(self.say(figure), noun), noun.many
 
     def money(self, figure: Figure, currency: Currency, scale: str) -> tuple[str, str]:
         """An amount: what stands for the figure, and what for scale and sign."""

@@ -19,13 +19,21 @@ _COMMANDS: Final = {
     "times": "×", "cdot": "×", "div": "÷", "pm": "±", "le": "≤", "leq": "≤", "ge": "≥", "geq": "≥", "ne": "≠",
     "neq": "≠", "infty": "∞", "pi": "π", "approx": "≈",
 }  # fmt: skip
-_HEART: Final = re.compile(r"(?<=\w )<3(?= (?:you|u|it|this|that|them|my|our|dich|euch|te|os|toi|vous)\b)")
+_HEART: Final = re.compile(r"(?<=\w )<3(?= (?:you|u|it|this|that|them|my|our|dich|euch|te|os|toi|vous|mucho|tanto)\b)")
 _HEART_AT_END: Final = re.compile(r"(?<![\d=]\s)<3+(?=\s*(?:[.,!?]|$|[^\w\s.,!?<>=]))")
 _JOINER_OF_SIGNS: Final = re.compile(
     r"[\u200c\u200d](?![^\W\d_\u0900-\u097f])(?![\u0900-\u097f])|(?<![\w\u0900-\u097f])[\u200c\u200d]"
 )
 _NOTE: Final = re.compile(r"\b([A-G])#(?![\w#])")
 _GROUPED: Final = re.compile(r"(?<![\w.])\d{1,3}(?:_\d{3})+(?!\w)")
+_THOUSANDS: Final = re.compile(
+    r"(?<![\w.,:/+-])(?<!\d )[1-9]\d{0,2}(?: \d{3})*(?: 000)(?: \d{3})*(?![\w-]|[.:/]\d| \d)"
+)
+"""Grouped by blanks; one group of zeros tells it from a telephone number."""
+
+_VERSION: Final = re.compile(r"(?i)\b(versi[oó]n|release|update|python|android|ios) v?(\d+)\.(\d+)(?![\d.])")
+"""Its dot is no decimal mark."""
+
 _BY: Final = re.compile(r"(?<!\w)(\d{1,5})[x×](?=\d{1,5}(?!\w))")
 _FROM_HOUR: Final = re.compile(r"(?<=[AaPp][Mm])\s?[-–]\s?(?=\d)|(?<=[AaPp]\.[Mm]\.)\s?[-–]\s?(?=\d)")
 _MAIN: Final = "⁰¹²³⁴⁵⁶⁷⁸⁹"
@@ -87,6 +95,9 @@ def early_rules(speech: Speech) -> Rules:
         )
         return f" {signs.get(sign, '')} "
 
+    def version(found: re.Match[str]) -> str:
+        return f"{found[1]} {speech.cardinal(int(found[2]))} {signs['.']} {speech.cardinal(int(found[3]))}"
+
     return [
         (_ENTITY, entity),
         (_JOINER_OF_SIGNS, lambda _: ""),
@@ -103,9 +114,12 @@ def early_rules(speech: Speech) -> Rules:
         (re.compile(rf"(?<={_OPERAND})\s[<>]\s(?={_LETTER_OR_FIGURE})"), compared),
         (re.compile(r"∞"), said("∞")),
         (re.compile(r"π"), said("π")),
-        (re.compile(r"§+\s?(?=\d)"), said("§")),
+        (re.compile(r"§§\s?(?=\d)"), said("§§")),
+        (re.compile(r"§\s?(?=\d)"), said("§")),
         # A minus between operands, where the sign cannot be a dash: after a figure with its letter, or in a sum.
         (re.compile(r"(?<=\d[a-z]) [-−–] (?=[\da-z])|(?<=\b[a-z]) [-−] (?=[\da-z]\b)"), said("-")),
+        *([(_VERSION, version)] if "." in speech.thousands else []),
+        (_THOUSANDS, lambda found: found.group().replace(" ", speech.thousands[0])),
         (_GROUPED, lambda found: found.group().replace("_", speech.thousands[0])),
     ]  # fmt: skip
 
@@ -129,7 +143,7 @@ def rules(speech: Speech) -> Rules:
     def duration(found: re.Match[str]) -> str:
         parts = [(int(found[name]), speech.units[unit]) for name, unit in (("h", "h"), ("m", "min"), ("s", "s"))]
         return " ".join(
-            noun.one if count == 1 else f"{speech.counted(speech.cardinal(count))} {noun.many}"
+            noun.one if count == 1 else f"{speech.fit(speech.cardinal(count), noun)} {noun.many}"
             for count, noun in parts
             if count
         )
@@ -152,7 +166,9 @@ def rules(speech: Speech) -> Rules:
 
     def month_and_year(found: re.Match[str]) -> Pieces:
         year = int(found["y"])
-        said = f"{speech.month_name(int(found['m']))} {speech.year(year if year > 99 else 2000 + year)}"
+        said = (
+            f"{speech.month_name(int(found['m']))}{speech.year_joiner}{speech.year(year if year > 99 else 2000 + year)}"
+        )
         return [(found["before"], found.start()), (said, found.start("m"))]
 
     def range_of_money(found: re.Match[str]) -> Pieces:

@@ -8,6 +8,7 @@ included, and their word times can be followed to the words of the text. That is
 import re
 import unicodedata
 from bisect import bisect_right
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
@@ -33,6 +34,7 @@ _TIDY = [
     (re.compile(r"(?<=[^m][.!?…]),+|(?<=m\.)\.(?!\.)"), ""),  # but "5 p.m., please"; and not "at 5 p.m.."
     (re.compile(r"(?<![^\W_])[-'’]+(?![^\W\d_])"), ""),  # hyphens and apostrophes within words only
     (re.compile(r"(?<=[,;:])(?=[^\W_])"), " "),
+    (re.compile(r"(?<=\b[LlDdJjNnSsCcMmTt]['’]) (?=\w)"), ""),  # l'A4
     (re.compile(r"^[\s,;:.!?…-]+(?=.)| +$"), ""),
 ]
 """What taking things out and putting words in leaves behind."""
@@ -172,21 +174,32 @@ def _mail(speech: Speech) -> Rules:
 def _abbreviations(speech: Speech) -> Rules:
     """Short forms in full."""
 
+    everywhere = _with_capitals(speech.abbreviations)
+    before_figures = _with_capitals(speech.abbreviations_before_numbers)
+    units = {short for short in everywhere if {short, short.rstrip(".")} & speech.units.keys()}
+
     def in_full(found: re.Match[str]) -> str:
-        return speech.abbreviations[found.group()]
+        return everywhere[found.group()]
 
     def before_number(found: re.Match[str]) -> str:
-        return speech.abbreviations_before_numbers[found.group().strip()] + " "
+        return before_figures[found.group().strip()] + " "
 
     made: Rules = []
-    for known, rule, after in (
-        (speech.abbreviations, in_full, r"(?!\w)"),
-        (speech.abbreviations_before_numbers, before_number, r"\s*(?=\d)"),
+    for known, rule, before, after in (
+        (everywhere.keys() - units, in_full, "", r"(?!\w)"),
+        (units, in_full, r"(?<!\d)(?<!\d\s)", r"(?!\w)"),  # "45 min." is a time
+        (before_figures.keys(), before_number, "", r"\s*(?=\d)"),
     ):
         if known:
             short = "|".join(sorted(map(re.escape, known), key=len, reverse=True))
-            made.append((re.compile(rf"(?<![\w.])(?:{short}){after}"), rule))
+            made.append((re.compile(rf"(?<![\w.]){before}(?:{short}){after}"), rule))
     return made
+
+
+def _with_capitals(known: Mapping[str, str]) -> dict[str, str]:
+    """The same, also as they stand at the start of a sentence."""
+    capitals = {short[0].upper() + short[1:]: said[0].upper() + said[1:] for short, said in known.items()}
+    return {**capitals, **known}
 
 
 def _signs_between_figures(speech: Speech) -> Rules:
