@@ -11,6 +11,7 @@ speech.
 import argparse
 import asyncio
 import logging
+import math
 import sys
 from collections.abc import AsyncGenerator
 from typing import Final
@@ -149,18 +150,19 @@ class EmulatedTTS(TTSService):
         super().__init__(sample_rate=OUTPUT_RATE_HZ, push_start_frame=True, push_stop_frames=True, settings=settings)
         speech = soxr.resample(read_wav(SPEECH), INPUT_RATE_HZ, OUTPUT_RATE_HZ)
         loud = np.flatnonzero(np.abs(speech) > 2000)
-        self._speech = np.tile(speech[loud[0] : loud[-1]].astype(np.int16), 2).tobytes()
+        self._speech = speech[loud[0] : loud[-1]].astype(np.int16).tobytes()
         self._speed = speed
 
     async def run_tts(self, text: str, context_id: str) -> AsyncGenerator[Frame | None, None]:
-        await asyncio.sleep(FIRST_AUDIO_SECS)
-        size = 2 * round(CHUNK_SECS * OUTPUT_RATE_HZ)
-        for index in range(max(1, round(len(text.split()) * SECS_PER_WORD / CHUNK_SECS))):
-            if index:
-                await asyncio.sleep(CHUNK_SECS / self._speed)
-            at = index * size % (len(self._speech) // 2)
-            at -= at % 2
-            yield TTSAudioRawFrame(self._speech[at : at + size], OUTPUT_RATE_HZ, 1, context_id=context_id)
+        loop = asyncio.get_running_loop()
+        first = loop.time() + FIRST_AUDIO_SECS
+        chunk_bytes = 2 * round(CHUNK_SECS * OUTPUT_RATE_HZ)
+        size = 2 * round(len(text.split()) * SECS_PER_WORD * OUTPUT_RATE_HZ)
+        pcm = (self._speech * math.ceil(size / len(self._speech)))[:size]
+        for at in range(0, size, chunk_bytes):
+            due = first + at / (2 * OUTPUT_RATE_HZ) / self._speed
+            await asyncio.sleep(max(0.0, due - loop.time()))
+            yield TTSAudioRawFrame(pcm[at : at + chunk_bytes], OUTPUT_RATE_HZ, 1, context_id=context_id)
 
 
 async def talk(connection: SmallWebRTCConnection, *, talkative: bool) -> None:

@@ -15,6 +15,7 @@ from aiohttp import HttpVersion11, hdrs, web
 from pydantic import SecretStr
 
 from server.addresses import is_loopback, split_host
+from server.refusal import Refusal
 
 FORWARDED: Final = (hdrs.FORWARDED, hdrs.X_FORWARDED_FOR, hdrs.X_FORWARDED_HOST, "X-Real-IP", hdrs.VIA)
 """A request with one of these came through a proxy: that the proxy stands on this machine says nothing."""
@@ -26,29 +27,15 @@ SHUT: Final = "the dashboard is shut, since others than this machine's users com
 """What the log says at the start where no token is set."""
 
 
-class AccessError(Exception):
-    """Access is refused.
-
-    Args:
-        status: HTTP status.
-        code: A word for programs.
-        reason: A sentence for people.
-    """
-
-    def __init__(self, status: int, code: str, reason: str) -> None:
-        super().__init__(reason)
-        self.status = status
-        self.code = code
-        self.reason = reason
+class AccessError(Refusal):
+    """Access is refused."""
 
     def response(self) -> web.Response:
         """The HTTP response; a browser asks for the token if one would help."""
-        headers = {hdrs.WWW_AUTHENTICATE: 'Basic realm="Parley dashboard", charset="UTF-8"'}
-        return web.json_response(
-            {"code": self.code, "reason": self.reason},
-            status=self.status,
-            headers=headers if self.status == web.HTTPUnauthorized.status_code else None,
-        )
+        response = super().response()
+        if self.status == web.HTTPUnauthorized.status_code:
+            response.headers[hdrs.WWW_AUTHENTICATE] = 'Basic realm="Parley dashboard", charset="UTF-8"'
+        return response
 
 
 class Access:

@@ -15,6 +15,7 @@ from yarl import URL
 
 from server.access import is_from_here
 from server.addresses import Network, client_address, is_loopback, limit_key, parse_address, split_host
+from server.refusal import Refusal
 
 ADDRESS: Final = web.RequestKey("address", str)
 """Where a request says by what limits count it; a request from this machine itself says nothing."""
@@ -54,24 +55,8 @@ class GuardParams:
         return bool(self.trusted_proxies or self.allowed_hosts)
 
 
-class GuardError(Exception):
-    """A request that is not served.
-
-    Args:
-        status: HTTP status.
-        code: A word for programs.
-        reason: A sentence for people.
-    """
-
-    def __init__(self, status: int, code: str, reason: str) -> None:
-        super().__init__(reason)
-        self.status = status
-        self.code = code
-        self.reason = reason
-
-    def response(self) -> web.Response:
-        """The HTTP response."""
-        return web.json_response({"code": self.code, "reason": self.reason}, status=self.status)
+class GuardError(Refusal):
+    """A request that does not come in."""
 
 
 class RequestGuard:

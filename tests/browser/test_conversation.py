@@ -16,31 +16,16 @@ from playwright.async_api import Playwright
 from loadtest.bot_process import RealBot, real_bot
 from tests.browser.conftest import GRANT_MICROPHONE, launch
 from tests.browser.visit import Visit, visit
+from tests.clients.hearing import LEVEL_METER
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 DATA = Path(__file__).parents[1] / "data"
 RATE_HZ = 16_000
 
-LISTEN_TO_THE_BOT = """
-window.levels = [];
-const Connection = window.RTCPeerConnection;
-window.RTCPeerConnection = function (...args) {
-    const pc = (window.line = new Connection(...args));
-    pc.addEventListener("track", ({ track }) => {
-        const context = new AudioContext();
-        const analyser = new AnalyserNode(context, { fftSize: 1024 });
-        context.createMediaStreamSource(new MediaStream([track])).connect(analyser);
-        const samples = new Float32Array(analyser.fftSize);
-        setInterval(() => {
-            analyser.getFloatTimeDomainData(samples);
-            const square = samples.reduce((sum, sample) => sum + sample * sample, 0);
-            window.levels.push([performance.now() / 1000, Math.sqrt(square / samples.length)]);
-        }, 20);
-    });
-    return pc;
-};
-window.RTCPeerConnection.prototype = Connection.prototype;
+LISTEN_TO_THE_BOT = (
+    LEVEL_METER
+    + """
 const open = navigator.mediaDevices.getUserMedia;
 navigator.mediaDevices.getUserMedia = async function (wish) {
     const stream = await open.call(navigator.mediaDevices, wish);
@@ -48,7 +33,8 @@ navigator.mediaDevices.getUserMedia = async function (wish) {
     return stream;
 };
 """
-"""Keeps the level of the received voice, with the page's clock in seconds, about every 20 ms."""
+)
+"""Measures the received voice, and tells when the microphone was opened."""
 
 CONCEALED = """async () => {
     const heard = [...(await window.line.getStats()).values()].find(({ type }) => type === "inbound-rtp");

@@ -14,32 +14,16 @@ import pytest
 from loadtest.bot_process import RealBot
 from tests.clients.bidi import BiDi, firefox
 from tests.clients.conftest import assert_no_errors
-from tests.clients.hearing import as_rows, silent_from_secs, voiced_secs
+from tests.clients.hearing import LEVEL_METER, as_rows, silent_from_secs, voiced_secs
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 DATA = Path(__file__).parents[1] / "data"
 CLIPS = ("book_a_room", "go_forward_ten_meters", "stop")
 
-PRELOAD = """() => {
-    window.levels = [];
-    const Connection = window.RTCPeerConnection;
-    window.RTCPeerConnection = function (...args) {
-        const pc = new Connection(...args);
-        pc.addEventListener("track", ({ track }) => {
-            const context = new AudioContext();
-            const analyser = new AnalyserNode(context, { fftSize: 1024 });
-            context.createMediaStreamSource(new MediaStream([track])).connect(analyser);
-            const samples = new Float32Array(analyser.fftSize);
-            setInterval(() => {
-                analyser.getFloatTimeDomainData(samples);
-                const square = samples.reduce((sum, sample) => sum + sample * sample, 0);
-                window.levels.push([performance.now() / 1000, Math.sqrt(square / samples.length)]);
-            }, 20);
-        });
-        return pc;
-    };
-    window.RTCPeerConnection.prototype = Connection.prototype;
+PRELOAD = (
+    f"() => {{{LEVEL_METER}"
+    + """
     const open = () => {
         window.speech ??= new AudioContext();
         window.mouth ??= window.speech.createMediaStreamDestination();
@@ -57,6 +41,7 @@ PRELOAD = """() => {
         return [from, performance.now() / 1000];
     };
 }"""
+)
 
 
 class Person:
