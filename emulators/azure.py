@@ -198,15 +198,20 @@ class _Session:
             await self._send(turn, "response", {"context": tag, "audio": audio})
             slices = [] if mischief.is_(Kind.NO_AUDIO) else sliced(await say(text, language), SLICE_MS)
             async for piece in paced(self._world, Vendor.AZURE, slices):
-                metadata = _metadata(piece.words) if turn.wants("wordBoundaryEnabled") else []
+                wanted = turn.wants("wordBoundaryEnabled") and not mischief.is_(Kind.NO_TIMES)
+                metadata = _metadata(piece.words) if wanted else []
+                late = mischief.is_(Kind.LATE_TIMES)
                 if await mischief.before_chunk() is Send.CUT:
                     whole = turn.text_frame("audio.metadata", {"Metadata": metadata})
                     await self._socket.send_str(whole[: -len(whole) // 4])
-                elif metadata:
+                elif metadata and not late:
                     await self._send(turn, "audio.metadata", {"Metadata": metadata})
                 await self._socket.send_bytes(turn.audio_frame(resampled(piece.pcm, rate_hz)))
                 entry.audio_ms += len(piece.pcm) / 2 / RATE_HZ * 1000
                 self._world.log.content_sent(entry, len(piece.pcm))
+                if metadata and late and mischief.rule is not None:
+                    await asyncio.sleep(mischief.rule.late_ms / 1000)
+                    await self._send(turn, "audio.metadata", {"Metadata": metadata})
             if mischief.is_(Kind.NO_END):
                 return
             if turn.wants("sessionEndEnabled"):

@@ -57,6 +57,7 @@ class _Dialect(Protocol):
     def without_end(self, message: dict[str, Any]) -> dict[str, Any]: ...
     def error(self) -> dict[str, Any]: ...
     def is_final(self, message: Mapping[str, Any]) -> bool: ...
+    def again(self, message: dict[str, Any]) -> dict[str, Any]: ...
 
 
 class _Deepgram:
@@ -120,14 +121,20 @@ class _Stream:
             else KnowingEars(world.clips, rate_hz, self._on_heard, self._on_speech)
         )
         self._dialect: _Dialect = (
-            V1(entry.request_id, self._ears)
+            V1(entry.request_id, self._ears, multi=request.query.get("language") == "multi")
             if what == "listen v1"
-            else V2(entry.request_id, self._ears, eager="eager_eot_threshold" in request.query)
+            else V2(
+                entry.request_id,
+                self._ears,
+                eager="eager_eot_threshold" in request.query,
+                multi=request.query.get("model") == "flux-general-multi",
+            )
         )
         self._rate_hz = rate_hz
         self._out: asyncio.Queue[tuple[float, dict[str, Any]]] = asyncio.Queue()
         self._socket = web.WebSocketResponse(heartbeat=None)
         self._last_due = 0.0
+        self._repeats: set[asyncio.Task[None]] = set()
 
     async def run(self) -> web.WebSocketResponse:
         socket, entry = self._socket, self._entry
@@ -146,8 +153,9 @@ class _Stream:
                     async with asyncio.timeout(5):
                         await self._out.join()
         finally:
-            sender.cancel()
-            await asyncio.wait([sender])
+            for task in (sender, *self._repeats):
+                task.cancel()
+            await asyncio.wait([sender, *self._repeats])
             await self._ears.close()
         entry.status = socket.close_code
         return socket
@@ -232,6 +240,12 @@ class _Stream:
             try:
                 await asyncio.sleep(max(0.0, due - self._world.now()))
                 mischief.look_again()
+                if self._dialect.is_final(message) and (late := self._late_secs(mischief)):
+                    if mischief.is_(Kind.LATE_FINAL):
+                        await asyncio.sleep(late)
+                    else:
+                        self._repeats.add(repeat := asyncio.create_task(self._repeat(message, late)))
+                        repeat.add_done_callback(self._repeats.discard)
                 if mischief.is_(Kind.NO_END):
                     message = self._dialect.without_end(message)
                 verdict = await mischief.before_chunk()
@@ -241,6 +255,20 @@ class _Stream:
                     self._world.log.content_sent(self._entry, len(text))
             finally:
                 self._out.task_done()
+
+    @staticmethod
+    def _late_secs(mischief: Mischief) -> float:
+        """How late a final result comes, or comes again."""
+        rule = mischief.rule
+        if rule is None or rule.kind not in (Kind.LATE_FINAL, Kind.DOUBLE_FINAL):
+            return 0.0
+        return rule.late_ms / 1000
+
+    async def _repeat(self, message: dict[str, Any], after_secs: float) -> None:
+        await asyncio.sleep(after_secs)
+        if not self._socket.closed:
+            with contextlib.suppress(ConnectionError):
+                await self._socket.send_str(json.dumps(self._dialect.again(message)))
 
     async def _ended(self, sender: asyncio.Task[None]) -> None:
         """The sender has ended: by a fault, or since the client is gone."""
@@ -273,7 +301,8 @@ def _words(heard: Heard, *, v1: bool) -> list[dict[str, Any]]:
 class V1:
     """``Results``, ``SpeechStarted``, ``UtteranceEnd``."""
 
-    def __init__(self, request_id: str, ears: Ears | KnowingEars) -> None:
+    def __init__(self, request_id: str, ears: Ears | KnowingEars, *, multi: bool = False) -> None:
+        self._multi = multi
         self._request_id = request_id
         self._ears = ears
         self._finalizing = False
@@ -348,12 +377,20 @@ class V1:
     def is_final(self, message: Mapping[str, Any]) -> bool:
         return message["type"] == "Results" and bool(message["is_final"])
 
+    def again(self, message: dict[str, Any]) -> dict[str, Any]:
+        return message
+
     def _results(self, heard: Heard, *, finalize: bool = False) -> dict[str, Any]:
         start_secs = min(self._covered_secs, heard.start_secs)
         end_secs = self._ears.heard_secs
         if heard.final:
             self._covered_secs = end_secs
-        best = {"transcript": heard.text, "confidence": round(heard.confidence, 4), "words": _words(heard, v1=True)}
+        words = _words(heard, v1=True)
+        best: dict[str, Any] = {"transcript": heard.text, "confidence": round(heard.confidence, 4), "words": words}
+        if self._multi:
+            # https://developers.deepgram.com/docs/multilingual-code-switching
+            best["languages"] = [heard.language] if words else []
+            best["words"] = [{**word, "language": heard.language} for word in words]
         return {
             "type": "Results",
             "channel_index": [0, 1],
@@ -374,7 +411,8 @@ class V1:
 class V2:
     """``Connected``, ``TurnInfo``."""
 
-    def __init__(self, request_id: str, ears: Ears | KnowingEars, *, eager: bool) -> None:
+    def __init__(self, request_id: str, ears: Ears | KnowingEars, *, eager: bool, multi: bool = False) -> None:
+        self._multi = multi
         self._request_id = request_id
         self._ears = ears
         self._eager = eager
@@ -437,6 +475,9 @@ class V2:
     def is_final(self, message: Mapping[str, Any]) -> bool:
         return message.get("event") == "EndOfTurn"
 
+    def again(self, message: dict[str, Any]) -> dict[str, Any]:
+        return self._numbered(message)
+
     def _turn_info(self, event: str, heard: Heard) -> dict[str, Any]:
         self._told_secs = self._ears.heard_secs
         info = {
@@ -450,6 +491,9 @@ class V2:
             "words": _words(heard, v1=False),
             "end_of_turn_confidence": 0.9 if event.endswith("EndOfTurn") else 0.1,
         }
+        if self._multi:
+            # https://developers.deepgram.com/docs/flux/language-prompting: for the turn, not for each word
+            info["languages"] = [heard.language] if heard.text else []
         if event == "EndOfTurn":
             info["trigger"] = "manual" if self._forced else "model"
         return self._numbered(info)

@@ -313,10 +313,22 @@ class _Session:
                     await self._close(1011, "internal_error", "An internal error has occurred.")
                     raise Broken
                 case _:
-                    await self._send(message, context)
+                    await self._send_audio(message, context)
                     context.entry.audio_ms += len(piece.pcm) / 2 / RATE_HZ * 1000
                     self._world.log.content_sent(context.entry, len(piece.pcm))
         return slices
+
+    async def _send_audio(self, message: dict[str, Any], context: _Context) -> None:
+        """Send audio with its times, or without, or with the times behind it."""
+        rule = context.mischief.rule
+        if rule is None or rule.kind not in (Kind.NO_TIMES, Kind.LATE_TIMES):
+            await self._send(message, context)
+            return
+        times = {name: message[name] for name in ("alignment", "normalizedAlignment")}
+        await self._send({**message, **dict.fromkeys(times)}, context)
+        if rule.kind is Kind.LATE_TIMES:
+            await asyncio.sleep(rule.late_ms / 1000)
+            await self._send({"audio": None, "isFinal": None, **times}, context)
 
     def _audio(self, piece: Slice) -> dict[str, Any]:
         kind, rate_hz, *_ = (*self._format.split("_"), "24000")

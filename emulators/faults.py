@@ -71,6 +71,21 @@ class Kind(Enum):
     LATE_AUDIO = "late_audio"
     """Audio for a context that the client has closed keeps coming."""
 
+    BAD_BYTE = "bad_byte"
+    """After ``after_chunks`` one byte inside the text is no UTF-8."""
+    REPLY = "reply"
+    """The model says ``text`` instead, in pieces of ``piece_chars``, and ends with ``finish``."""
+    PARALLEL_CALLS = "parallel_calls"
+    """The model calls ``tools`` at once, and all calls carry index 0."""
+    LATE_FINAL = "late_final"
+    """Final words come ``late_ms`` later than they should."""
+    DOUBLE_FINAL = "double_final"
+    """Final words come once more, ``late_ms`` later."""
+    LATE_TIMES = "late_times"
+    """The times of the words come ``late_ms`` after their audio."""
+    NO_TIMES = "no_times"
+    """The times of the words do not come."""
+
 
 Stage = Literal["connect", "answer"]
 
@@ -80,13 +95,21 @@ _EVERYWHERE = {Kind.REFUSE, Kind.RESET, Kind.STATUS, Kind.QUOTA_GONE, Kind.HANG}
 _STREAM = {Kind.SILENT, Kind.STOP_READING, Kind.DROP, Kind.STALL, Kind.DRIBBLE, Kind.MALFORMED_JSON, Kind.NO_END}
 
 KINDS: dict[Vendor, frozenset[Kind]] = {
-    Vendor.DEEPGRAM: frozenset(_EVERYWHERE | _STREAM | {Kind.CLOSE, Kind.ERROR_EVENT}),
-    Vendor.GROQ: frozenset(_EVERYWHERE | _STREAM | {Kind.RETIRED, Kind.EMPTY_CHOICES, Kind.ERROR_EVENT}),
+    Vendor.DEEPGRAM: frozenset(
+        _EVERYWHERE | _STREAM | {Kind.CLOSE, Kind.ERROR_EVENT, Kind.LATE_FINAL, Kind.DOUBLE_FINAL}
+    ),
+    Vendor.GROQ: frozenset(
+        _EVERYWHERE
+        | _STREAM
+        | {Kind.RETIRED, Kind.EMPTY_CHOICES, Kind.ERROR_EVENT, Kind.BAD_BYTE, Kind.REPLY, Kind.PARALLEL_CALLS}
+    ),
     Vendor.GTTS: frozenset((_EVERYWHERE | _STREAM | {Kind.NO_AUDIO}) - {Kind.NO_END}),
     Vendor.ELEVENLABS: frozenset(
-        _EVERYWHERE | _STREAM | {Kind.CLOSE, Kind.NO_AUDIO, Kind.LATE_AUDIO, Kind.ERROR_EVENT}
+        _EVERYWHERE
+        | _STREAM
+        | {Kind.CLOSE, Kind.NO_AUDIO, Kind.LATE_AUDIO, Kind.ERROR_EVENT, Kind.LATE_TIMES, Kind.NO_TIMES}
     ),
-    Vendor.AZURE: frozenset(_EVERYWHERE | _STREAM | {Kind.CLOSE, Kind.NO_AUDIO}),
+    Vendor.AZURE: frozenset(_EVERYWHERE | _STREAM | {Kind.CLOSE, Kind.NO_AUDIO, Kind.LATE_TIMES, Kind.NO_TIMES}),
 }
 """Which faults each vendor's emulator can play."""
 
@@ -104,6 +127,9 @@ class FaultRule(BaseModel):
     from_secs: float = Field(0.0, ge=0, description="Start of the window, in seconds from the start or the reset.")
     until_secs: float | None = Field(None, gt=0, description="End of the window, in seconds; left out: never.")
     models: tuple[str, ...] = Field((), description="Only these models; empty: all.")
+    asked: tuple[str, ...] = Field(
+        (), description="Only chats in which the user said one of these, in lower case; empty: all."
+    )
 
     status: int = Field(503, ge=400, le=599, description="HTTP status.")
     retry_after: str | None = Field(None, description="retry-after: seconds, or 'date:SECONDS' for an HTTP date.")
@@ -114,6 +140,11 @@ class FaultRule(BaseModel):
     every_ms: float = Field(500.0, ge=0, description="Time between the chunks of a dribble, in milliseconds.")
     code: int = Field(1011, ge=1000, le=4999, description="Close code.")
     reason: str = Field("", max_length=123, description="Close reason; empty: what the vendor says.")
+    text: str = Field("", description="What is said instead.")
+    piece_chars: int = Field(4, ge=1, description="Characters in each chunk of what is said instead.")
+    finish: str = Field("stop", description="Why what is said instead ends.")
+    tools: tuple[str, ...] = Field((), description="Tools that are called instead.")
+    late_ms: float = Field(500.0, ge=0, description="How late what is late comes, in milliseconds.")
 
     @model_validator(mode="after")
     def _fits_vendor(self) -> "FaultRule":
@@ -171,8 +202,18 @@ class FaultSchedule:
         self._counts = {}
         self.generation += 1
 
-    def strike(self, vendor: Vendor, stage: Stage, now: float, model: str | None = None) -> FaultRule | None:
-        """The fault that strikes this request at this stage, or None. Each call counts as one request."""
+    def strike(
+        self, vendor: Vendor, stage: Stage, now: float, model: str | None = None, said: str = ""
+    ) -> FaultRule | None:
+        """The fault that strikes this request at this stage, or None. Each call counts as one request.
+
+        Args:
+            vendor: Who is asked.
+            stage: When.
+            now: Seconds on the schedule's clock.
+            model: Which model is asked.
+            said: What the user said, in lower case.
+        """
         number = self._counts[vendor, stage] = self._counts.get((vendor, stage), 0) + 1
         for armed in self._armed:
             rule = armed.rule
@@ -184,6 +225,7 @@ class FaultSchedule:
                 and (not rule.requests or number in rule.requests)
                 and (rule.limit is None or armed.strikes < rule.limit)
                 and (not rule.models or model in rule.models)
+                and (not rule.asked or any(part in said for part in rule.asked))
                 and (rule.probability == 1 or self.chances.stream(f"{vendor.value} faults").random() < rule.probability)
             ):
                 armed.strikes += 1

@@ -11,7 +11,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from contracts.llm import Delta, LanguageModelError, TextDelta, ToolCallDelta, ToolSpec
-from emulators.faults import Kind, Vendor
+from emulators.faults import FaultRule, Kind, Vendor
 from emulators.log import Entry
 from emulators.mischief import Broken, Mischief, Send, at_connect
 from emulators.prompt_cache import CHARS_PER_TOKEN, PromptCache, rendered
@@ -85,7 +85,8 @@ class _Groq:
         except (ValueError, KeyError, TypeError):
             raise _Refused(_error(400, "'messages' : property is missing", "invalid_request_error")) from None
         entry.detail = {"model": model}
-        instead = await at_connect(self._world, Vendor.GROQ, request, entry, self._refusal(model), model)
+        said = _said(messages)
+        instead = await at_connect(self._world, Vendor.GROQ, request, entry, self._refusal(model), model, said)
         if instead is not None:
             raise _Refused(instead)
         budget = self._admitted(request, model)
@@ -96,7 +97,7 @@ class _Groq:
         denial = budget.admit(prompt_tokens, now)
         if denial is not None:
             raise _Refused(_limited(denial, model, budget.headers(now)))
-        mischief = Mischief(self._world, Vendor.GROQ, request, entry, model)
+        mischief = Mischief(self._world, Vendor.GROQ, request, entry, model, said)
         cached = self._cached(model)
         entry.cached_tokens = cached.cached_tokens(prompt, now) if cached is not None else 0
         try:
@@ -166,6 +167,11 @@ class _Groq:
             if status == 429:
                 text = f"Rate limit reached for model `{model}` in organization `{ORGANIZATION}`."
                 return _error(429, text, "requests", "rate_limit_exceeded", headers)
+            if status == 413:
+                text = f"Request too large for model `{model}` in organization `{ORGANIZATION}`."
+                return _error(413, f"{text} Please reduce your message size.", "tokens", "rate_limit_exceeded", headers)
+            if status < 500:
+                return _error(status, "The request is not valid.", "invalid_request_error", "", headers)
             return _error(status, "Service unavailable. Please try again later.", "internal_server_error", "", headers)
 
         return refuse
@@ -192,7 +198,7 @@ class _Groq:
         limit = int(body.get("max_completion_tokens") or body.get("max_tokens") or 1_000_000)
         reason = "stop"
         await send.chunk({"role": "assistant", "content": ""}, x_groq={"id": entry.request_id})
-        async for delta in self._reply(body):
+        async for delta in self._reply(body, mischief):
             if mischief.is_(Kind.EMPTY_CHOICES):
                 await send.no_choice()
                 continue
@@ -203,6 +209,7 @@ class _Groq:
             if verdict is Send.ERROR:
                 await send.error("Internal server error while streaming")
                 return
+            send.damages = verdict is Send.BAD
             if isinstance(delta, ToolCallDelta):
                 function = {"name": delta.name, "arguments": delta.arguments}
                 call_id = delta.call_id or f"call_{uuid.uuid4().hex[:8]}"
@@ -215,16 +222,29 @@ class _Groq:
                 entry.completion_tokens += tokens
                 await asyncio.sleep(tokens / self._world.profile.groq_tokens_per_sec)
                 await send.chunk({"content": delta.text})
-                if entry.completion_tokens >= limit:
+                if entry.completion_tokens >= limit and not mischief.is_(Kind.REPLY):
                     reason = "length"
                     break
         if mischief.is_(Kind.NO_END):
             return
+        if mischief.is_(Kind.REPLY) and mischief.rule is not None:
+            reason = mischief.rule.finish
         x_groq = {"id": entry.request_id, "usage": _usage(entry)}
         await send.chunk({}, finish=reason, x_groq=x_groq)
         await send.raw("data: [DONE]\n\n")
 
-    async def _reply(self, body: dict[str, Any]) -> AsyncIterator[Delta]:
+    async def _reply(self, body: dict[str, Any], mischief: Mischief | None = None) -> AsyncIterator[Delta]:
+        """The scripted reply, up to where a fault puts another in its place."""
+        after_tools = body["messages"][-1]["role"] == "tool"
+        async for delta in self._scripted(body):
+            instead = _instead(mischief.rule if mischief is not None else None, after_tools=after_tools)
+            if instead is not None:
+                for each in instead:
+                    yield each
+                return
+            yield delta
+
+    async def _scripted(self, body: dict[str, Any]) -> AsyncIterator[Delta]:
         tools = [
             ToolSpec(each["function"]["name"], each["function"].get("description", ""), each["function"]["parameters"])
             for each in body.get("tools") or ()
@@ -237,6 +257,19 @@ class _Groq:
             yield TextDelta("Hello. What can I do for you?")
 
 
+def _instead(rule: FaultRule | None, *, after_tools: bool) -> list[Delta] | None:
+    """What is said in place of the reply; None: the reply itself."""
+    match rule.kind if rule is not None else None:
+        case Kind.REPLY if rule is not None:
+            return [
+                TextDelta(rule.text[at : at + rule.piece_chars]) for at in range(0, len(rule.text), rule.piece_chars)
+            ]
+        case Kind.PARALLEL_CALLS if rule is not None and not after_tools:
+            return [ToolCallDelta("", name, "{}") for name in rule.tools]
+        case _:
+            return None
+
+
 class _Events:
     """Writes server-sent events."""
 
@@ -244,6 +277,8 @@ class _Events:
         self._response = response
         self._entry = entry
         self._model = model
+        self.damages = False
+        """Whether one byte of what is sent is to be bad."""
 
     async def chunk(
         self, delta: dict[str, Any], finish: str | None = None, x_groq: dict[str, Any] | None = None
@@ -274,13 +309,26 @@ class _Events:
         }
         if x_groq is not None:
             event["x_groq"] = x_groq
-        await self.raw(f"data: {json.dumps(event)}\n\n")
+        text = f"data: {json.dumps(event)}\n\n"
+        if not self.damages:
+            await self.raw(text)
+            return
+        mark = '"content": "'
+        at = text.index(mark) + len(mark) if mark in text else len(text) // 2
+        await self._response.write(text[:at].encode() + b"\xff" + text[at:].encode())
 
     def _sent(self, size: int) -> None:
         entry = self._entry
         if entry.first_byte_ms is None:
             entry.first_byte_ms = round((time.monotonic() - entry.clock_at) * 1000, 1)
         entry.bytes_out += size
+
+
+def _said(messages: list[Any]) -> str:
+    """What the user said, in lower case."""
+    return "\n".join(
+        str(message.get("content")) for message in messages if isinstance(message, dict) and message["role"] == "user"
+    ).lower()
 
 
 def _tokens(text: str) -> int:

@@ -33,6 +33,7 @@ class Heard:
         end_secs: Its end so far.
         final: Whether the words may still change.
         confidence: Mean probability of the words.
+        language: Code of the language that they are in.
     """
 
     text: str
@@ -41,6 +42,7 @@ class Heard:
     end_secs: float
     final: bool
     confidence: float
+    language: str = "en"
 
 
 @dataclass

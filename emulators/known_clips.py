@@ -53,10 +53,12 @@ class KnownClip:
     Attributes:
         text: Its words; empty: none (a cough).
         samples: 16 kHz int16.
+        language: Code of its language.
     """
 
     text: str
     samples: NDArray[np.int16]
+    language: str = "en"
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ class _Stretch:
 
     frames: Frames
     words: tuple[tuple[str, float], ...]
+    language: str = "en"
 
 
 class Library:
@@ -86,11 +89,12 @@ class Library:
             ValueError: It is none.
         """
         with np.load(path, allow_pickle=False) as file:
-            texts, samples, ends = file["texts"], file["samples"], file["ends"]
+            texts, samples, ends, languages = file["texts"], file["samples"], file["ends"], file["languages"]
         starts = [0, *ends[:-1]]
-        return cls([KnownClip(str(t), samples[a:b]) for t, a, b in zip(texts, starts, ends, strict=True)])
+        lines = zip(texts, starts, ends, languages, strict=True)
+        return cls([KnownClip(str(text), samples[a:b], str(code)) for text, a, b, code in lines])
 
-    def words(self, heard: Frames, *, whole: bool) -> tuple[list[str], float]:
+    def words(self, heard: Frames, *, whole: bool) -> tuple[list[str], float, str]:
         """What was said in a stretch.
 
         Args:
@@ -98,12 +102,13 @@ class Library:
             whole: Whether it is over.
 
         Returns:
-            The words, and how like a known stretch it is (0 to 1).
+            The words, how like a known stretch it is (0 to 1), and the language of the most like one.
         """
         scores = [self._score(stretch, heard, whole) for stretch in self._stretches]
         best = max(scores, default=0.0)
         if best < SURE:
-            return [], best
+            return [], best, "en"
+        language = self._stretches[scores.index(best)].language
         said = [
             [word for word, ends in stretch.words if ends * len(stretch.frames) <= len(heard) + SHIFT_FRAMES]
             for stretch, score in zip(self._stretches, scores, strict=True)
@@ -111,7 +116,7 @@ class Library:
         ]
         common = [words[0] for words in zip(*said, strict=False) if len(set(words)) == 1]
         agreed = next((at for at, words in enumerate(zip(*said, strict=False)) if len(set(words)) > 1), len(common))
-        return common[:agreed], best
+        return common[:agreed], best, language
 
     def _score(self, stretch: _Stretch, heard: Frames, whole: bool) -> float:
         if len(heard) > len(stretch.frames) + (3 * SHIFT_FRAMES if whole else SHIFT_FRAMES):
@@ -129,7 +134,8 @@ def write_library(clips: Sequence[KnownClip], path: Path) -> None:
     """Write clips to a file for :meth:`Library.read`."""
     ends = np.cumsum([len(clip.samples) for clip in clips])
     samples = np.concatenate([clip.samples for clip in clips])
-    np.savez(path, texts=np.array([clip.text for clip in clips]), samples=samples, ends=ends)
+    texts, languages = (np.array([getattr(clip, name) for clip in clips]) for name in ("text", "language"))
+    np.savez(path, texts=texts, samples=samples, ends=ends, languages=languages)
 
 
 class KnowingEars:
@@ -210,11 +216,12 @@ class KnowingEars:
         asyncio.get_running_loop().call_soon(self._tell, stretch, True)
 
     def _tell(self, stretch: NDArray[np.int16], final: bool) -> None:
-        words, score = self._library.words(frames_of(stretch), whole=final)
+        words, score, language = self._library.words(frames_of(stretch), whole=final)
         if words or final:
             start_secs = self._started_at * HOP / INPUT_SAMPLE_RATE_HZ
             end_secs = start_secs + len(stretch) / INPUT_SAMPLE_RATE_HZ
-            self._on_heard(Heard(" ".join(words), self._segment, start_secs, end_secs, final, round(score, 3)))
+            text = " ".join(words)
+            self._on_heard(Heard(text, self._segment, start_secs, end_secs, final, round(score, 3), language))
 
 
 class _Segmenter:
@@ -288,5 +295,5 @@ def _stretches(clip: KnownClip) -> list[_Stretch]:
             if begun <= (first + last) / 2 < begun + share:
                 mine.append((word, min(1.0, (last - begun) / share)))
         begun += share
-        found.append(_Stretch(frames_of(part), tuple(mine)))
+        found.append(_Stretch(frames_of(part), tuple(mine), clip.language))
     return found

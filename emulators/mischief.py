@@ -31,6 +31,8 @@ class Send(Enum):
     WHOLE = "whole"
     CUT = "cut"
     """Its first half, as a message of its own."""
+    BAD = "bad"
+    """Whole, with one byte that is no UTF-8."""
     ERROR = "error"
     """The vendor's error message in its place; then the end."""
     END = "end"
@@ -61,7 +63,13 @@ def break_connection(request: web.BaseRequest, how: str) -> None:
 
 
 async def at_connect(
-    world: World, vendor: Vendor, request: web.Request, entry: Entry, refusal: Refusal, model: str | None = None
+    world: World,
+    vendor: Vendor,
+    request: web.Request,
+    entry: Entry,
+    refusal: Refusal,
+    model: str | None = None,
+    said: str = "",
 ) -> web.Response | None:
     """Wait as long as a connection takes, and play the fault that strikes it, if any.
 
@@ -72,7 +80,7 @@ async def at_connect(
         Broken: The connection is gone.
     """
     await world.connect(vendor, request.transport)
-    rule = world.faults.strike(vendor, "connect", world.now(), model)
+    rule = world.faults.strike(vendor, "connect", world.now(), model, said)
     if rule is None:
         return None
     entry.fault = rule.kind.value
@@ -108,16 +116,24 @@ class Mischief:
         request: Whose connection it is.
         entry: Where it is noted.
         model: What was asked for.
+        said: What the user said, in lower case.
     """
 
     def __init__(
-        self, world: World, vendor: Vendor, request: web.BaseRequest, entry: Entry, model: str | None = None
+        self,
+        world: World,
+        vendor: Vendor,
+        request: web.BaseRequest,
+        entry: Entry,
+        model: str | None = None,
+        said: str = "",
     ) -> None:
         self._world = world
         self._vendor = vendor
         self._request = request
         self._entry = entry
         self._model = model
+        self._said = said
         self._generation = -1
         self.look_again()
 
@@ -127,7 +143,7 @@ class Mischief:
         if faults.generation == self._generation:
             return
         self._generation = faults.generation
-        self.rule: FaultRule | None = faults.strike(self._vendor, "answer", self._world.now(), self._model)
+        self.rule: FaultRule | None = faults.strike(self._vendor, "answer", self._world.now(), self._model, self._said)
         self._chunks = 0
         self._began = time.monotonic()
         self._stalled = False
@@ -183,6 +199,10 @@ class Mischief:
                 if not self._stalled:
                     self._stalled = True
                     return Send.CUT
+            case Kind.BAD_BYTE:
+                if not self._stalled:
+                    self._stalled = True
+                    return Send.BAD
             case Kind.ERROR_EVENT:
                 return Send.ERROR
             case _:

@@ -65,7 +65,8 @@ class Settings(RecordSettings, ToolSettings, ConversationSettings, ServerSetting
                 said = f"LANGUAGES: {code} is none of ours; it may be: {', '.join(known)}"
                 raise PydanticCustomError("wrong_language", "{said}", {"said": said})
         if self.language == "auto":
-            if self.stt is not SttProvider.DEEPGRAM or not self.deepgram_model.startswith("nova"):
+            tells = self.deepgram_model.startswith("nova") or self.deepgram_model == "flux-general-multi"
+            if self.stt is not SttProvider.DEEPGRAM or not tells:
                 said = "LANGUAGE: auto needs ears that tell languages apart; set STT=deepgram and DEEPGRAM_MODEL=nova-3"
                 raise PydanticCustomError("wrong_language", "{said}", {"said": said})
             self._follows_caller = True

@@ -361,13 +361,14 @@ class _Nova:
             raise DeepgramError(f"error: {getattr(message, 'description', '')}"[:200])
         if kind != "Results" or not message.channel.alternatives:
             return None
+        languages = getattr(message.channel.alternatives[0], "languages", None)
         words = tuple(
             RecognisedWord(
                 _text(word.punctuated_word or word.word),
                 _finite(word.confidence),
                 _finite(word.start),
                 _finite(word.end),
-                _language(word),
+                _language(word, languages),
             )
             for word in message.channel.alternatives[0].words
         )
@@ -406,7 +407,13 @@ class _Flux:
             return None
         final = message.event == "EndOfTurn"
         words = tuple(
-            RecognisedWord(_text(word.word), _finite(word.confidence), _secs(word, "start"), _secs(word, "end"))
+            RecognisedWord(
+                _text(word.word),
+                _finite(word.confidence),
+                _secs(word, "start"),
+                _secs(word, "end"),
+                _language(word, getattr(message, "languages", None)),
+            )
             for word in message.words
         )
         # TurnResumed needs no mark: the words that follow are others, and so is what is prepared.
@@ -420,9 +427,14 @@ def _text(value: Any) -> str:
     return value
 
 
-def _language(word: Any) -> str:
-    """The code of a word's language, without its region; told by the model for several languages only."""
+def _language(word: Any, languages: Any) -> str:
+    """The code of a word's language, without its region; told by the models for several languages only.
+
+    Either field may be missing: then the words are in the one language that all of them are said to be in.
+    """
     value = getattr(word, "language", None)
+    if value is None and isinstance(languages, list | tuple) and len(languages) == 1:
+        value = languages[0]
     return value.lower().partition("-")[0] if isinstance(value, str) else ""
 
 

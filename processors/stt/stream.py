@@ -267,10 +267,9 @@ class SpokenStream:
 
     def _in_media_time(self, word: RecognisedWord, end_secs: float) -> RecognisedWord:
         if word.start_secs is None or word.end_secs is None:
-            return RecognisedWord(word.text, word.confidence, end_secs, end_secs)
-        return RecognisedWord(
-            word.text, word.confidence, self._origin_secs + word.start_secs, self._origin_secs + word.end_secs
-        )
+            return replace(word, start_secs=end_secs, end_secs=end_secs)
+        start_secs, end_secs = self._origin_secs + word.start_secs, self._origin_secs + word.end_secs
+        return replace(word, start_secs=start_secs, end_secs=end_secs)
 
 
 def _middle(word: RecognisedWord) -> float:

@@ -90,7 +90,7 @@ async def test_the_sentences_and_the_lists_of_words_change_with_it(virtual):
     library = Library([KnownClip(SAID["es"], question, "es"), KnownClip("vale", yes, "es")])
     changes = {"language": "auto", "languages": "en,es", "idle_secs": 0, "tools": ["none"]}
     long = "La tarjeta nueva cuesta veinte euros cada año, y la puede pedir en cualquier oficina del banco. " * 2
-    answers = Model(long.strip(), think_secs=4.0)
+    answers = Model(*[long.strip()] * 9, think_secs=4.0)
     async with emulated_house(PROFILE, changes, library) as house:
         house.services.language_model = answers
         async with calling(house.services) as c:
