@@ -6,15 +6,15 @@ import shutil
 import numpy as np
 import pytest
 
+from audio.pcm import Resampler
 from emulators import speech
 from emulators.faults import Vendor
 from emulators.known_clips import KnownClip, Library
 from emulators.profile import Profile
+from languages.catalogue import language
 from loadtest.emulated_house import emulated_house
 from loadtest.in_process import InProcessCall, calling
-from processors.languages.catalogue import language
 from tests.conversations.test_turns import Model
-from transports.pcm import Resampler
 
 pytestmark = pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is not installed")
 
