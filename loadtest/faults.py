@@ -40,7 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "has threads of its own and takes real time. "
         f"A cell is right when the caller was never left for more than {LIMIT_MS} ms without a sound or a sign while "
         "something was owed, never heard two voices at once, got an answer or was told, and was answered again after "
-        "the fault. Exit code 1 if any cell is not."
+        "the fault. Nor may machine text be heard, words be doubled, history hold what was not heard, another call "
+        "notice, or one turn be asked about again and again. Exit code 1 if any cell is not."
     )
     parser.add_argument("--provider", default="", metavar="PART", help="only providers whose name contains this")
     parser.add_argument("--fault", default="", metavar="PART", help="only faults whose name contains this")
@@ -164,6 +165,7 @@ def as_dict(cell: Cell, score: Score) -> dict[str, Any]:
         "recovered": score.recovered,
         "late_ms": score.late_ms,
         "ok": score.ok,
+        "requests": score.requests,
         "faults": score.faults,
     }
 
@@ -181,9 +183,9 @@ def table(scores: dict[Cell, Score]) -> str:
     for cell, score in scores.items():
         mark = letters.get(score.outcome, "-") + ("" if score.ok else "!")
         rows.setdefault((cell.provider.name, cell.fault.name), {})[cell.state] = f"{score.longest_silence_ms}{mark:3}"
-    head = f"{'provider':14} {'fault':26}" + "".join(f"{state.value:>18}" for state in TurnState)
+    head = f"{'provider':14} {'fault':28}" + "".join(f"{state.value:>18}" for state in TurnState)
     lines = [
-        f"{provider:14} {fault:26}" + "".join(f"{row.get(state, ''):>18}" for state in TurnState)
+        f"{provider:14} {fault:28}" + "".join(f"{row.get(state, ''):>18}" for state in TurnState)
         for (provider, fault), row in rows.items()
     ]
     legend = (

@@ -5,70 +5,54 @@ Everything between the microphone's samples and the loudspeaker's is the product
 """
 
 import asyncio
-import wave
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from functools import cache
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from contracts import provider_failures as observed
+from contracts.frames import CallHoldFrame, ClientReadyFrame
 from emulators import speech
 from emulators.faults import Kind, Vendor
-from emulators.profile import Profile
-from emulators.serving import Port, bot_environment, open_ports
+from emulators.serving import Port
 from emulators.world import World
-from languages.catalogue import language
-from loadtest.audio import Samples
-from loadtest.faults_matrix import Cell, Role, TurnState
-from loadtest.faults_scoring import LOUD_RMS, Debt, Outcome, Score, TurnSeen, longest_silence_ms, signs_of, worst
+from loadtest.faults_checks import doubled, heard_off, leaked
+from loadtest.faults_house import COVERS, PROFILE, SORRY, clip_of, house, rest_secs
+from loadtest.faults_matrix import SECOND_TOOL, TOOL, Cell, Role, TurnState
+from loadtest.faults_own import OWN_CALLS, NotedModel, TwoTools
+from loadtest.faults_scoring import Debt, Outcome, Score, TurnSeen, longest_silence_ms, signs_of, worst
 from loadtest.faults_voices import voices_at_once_ms
-from loadtest.in_process import InProcessCall, calling
+from loadtest.in_process import BEAT_SECS, InProcessCall, calling
 from observe.listener import Listener
 from processors.tts.chain import PROBE
 from processors.tts.spoken_form import spoken
-from processors.turns.events import Phrase
-from processors.turns.phrases import phrase_text
 from services.services import Services
-from settings import Settings
 
-CLIPS: Final = Path(__file__).parents[1] / "tests" / "data"
 ASKED: Final = {"book_a_room": "room", "go_forward_ten_meters": "forward", "stop": "stop"}
 """What the caller says, and the word by which one sees that it was understood."""
 
 LONG_QUESTION: Final = "Who are you?"
+OTHER_QUESTION: Final = "When are you open?"
+OTHER_SECS: Final = 12.0
 SETTLE_SECS: Final = 20.0
 """Longest wait for the end of a turn: a turn that lasts longer is stuck."""
 
 RETURN_SECS: Final = 20.0
 """How long after it is well again the vendor may be left alone."""
 
-CELL_SECS: Final = 150.0
+LONG_SETTLE_SECS: Final = 60.0
+"""The same where the model says what it should not: that may be long, and is a reply all the same."""
+
+NOTICED_SECS: Final = 1.2
+"""How long a line is dead before it is known to be."""
+
+CELL_SECS: Final = 240.0
 EARLY_SECS: Final = 0.3
 """What a turn brings may come a little before the last sample of its clip has passed."""
-
-SORRY: Final = frozenset(
-    phrase_text(phrase, "en", "", secs)
-    for phrase in (Phrase.APOLOGY, Phrase.REPEAT, Phrase.BUSY, Phrase.IN_LINE, Phrase.FULL, Phrase.QUOTA)
-    for secs in language("en").sentences.waits
-)
-COVERS: Final = frozenset(phrase_text(phrase, "en", "") for phrase in (Phrase.MOMENT, Phrase.STILL))
-
-PROFILE: Final = Profile.model_validate(
-    {
-        "name": "fault matrix",
-        "timing": {
-            vendor.value: {"first_byte": {"p50_ms": 150}, "between": {"p50_ms": 10}, "final": {"p50_ms": 120}}
-            for vendor in Vendor
-        },
-        "groq_tokens_per_sec": 12.0,
-    }
-)
-"""Fast enough for a conversation, slow enough to be caught in the middle of an answer."""
 
 _failures: ContextVar[list[str] | None] = ContextVar("failures of this cell", default=None)
 
@@ -102,7 +86,7 @@ async def measure(cell: Cell) -> Score:
     async with _lateness() as late_ms:
         try:
             async with asyncio.timeout(CELL_SECS):
-                score = await FaultyCall(cell).run()
+                score = await (OWN_CALLS.get(cell.fault.name) or FaultyCall)(cell).run()
         except Exception as error:  # noqa: BLE001 - a boundary: one broken cell must not end the matrix
             score = Score(Outcome.BROKEN, problem=f"{type(error).__name__}: {error}"[:200])
     return replace(score, late_ms=round(late_ms[0]))
@@ -137,6 +121,7 @@ class _Turn:
         served: How often the vendor had done its part before.
         word: What must be understood; None: nothing, it was typed.
         under_fault: Whether the vendor failed meanwhile.
+        requests: How many requests to the language model there had been before.
     """
 
     from_secs: float
@@ -144,6 +129,7 @@ class _Turn:
     served: int
     word: str | None
     under_fault: bool
+    requests: int
 
 
 class FaultyCall:
@@ -161,6 +147,12 @@ class FaultyCall:
         self._failures: list[str] = []
         self._debts: list[Debt] = []
         self._turn: _Turn | None = None
+        self._asked: Counter[str] = Counter()
+        self._most_requests = 0
+        self._back_secs = 0.0
+        self._wrong: list[str] = []
+        self._prompts = NotedModel()
+        self._tools = TwoTools()
         self._port: Port
         self._call: InProcessCall
 
@@ -168,17 +160,25 @@ class FaultyCall:
         """Make it."""
         _failures.set(self._failures)
         async with AsyncExitStack() as stack:
-            ports = await stack.enter_async_context(open_ports(self._world, vendors=(self._vendor,)))
-            self._port = ports[self._vendor]
-            services = await Services.load(self._settings())
-            stack.push_async_callback(services.close)
+            self._port, services = await stack.enter_async_context(house(self._cell.provider, self._world))
+            if self._cell.provider.role is Role.STT:
+                services.language_model = self._prompts
+            services.tools = self._tools.all if self._cell.fault.kind is Kind.PARALLEL_CALLS else services.tools
             call = self._call = await stack.enter_async_context(calling(services))
             await call.listen(0.5)
+            if self._cell.fault.from_the_start:
+                await self._fail()
             seen = await self._until_it_fails()
             if not self._has_struck(seen):
                 seen.append(await self._ask("go_forward_ten_meters"))
+            if self._cell.fault.of_one_call and not await _is_answered(services):
+                self._wrong.append("another call noticed")
+            if self._cell.fault.kind is Kind.PARALLEL_CALLS and set(self._tools.ran) != {TOOL, SECOND_TOOL}:
+                self._wrong.append(f"only {sorted(set(self._tools.ran))} ran")
+            wrong = [*self._wrong, *leaked(call.messages, self._cell.fault.unsaid)]
             await self._heal()
             recovered = await self._recovers()
+        wrong += doubled(self._prompts.last, self._asked) + await self._off()
         levels, signs = call.levels(), signs_of(call.messages)
         sentences = [np.frombuffer((await speech.say(text)).pcm, np.int16) for text in self._sentences()]
         heard = np.frombuffer(b"".join(call.heard), np.int16)
@@ -188,13 +188,9 @@ class FaultyCall:
             longest_silence_ms(levels, [], self._debts),
             await asyncio.to_thread(voices_at_once_ms, heard, sentences),
             recovered,
+            requests=self._most_requests,
+            wrong=tuple(wrong),
         )
-
-    def _settings(self) -> Settings:
-        where = bot_environment({self._vendor: self._port.port})
-        values: dict[str, Any] = {"stt": "local", "llm": "scripted", "tts": "local", **self._cell.provider.settings}
-        values |= {name.lower(): value for name, value in where.items()}
-        return Settings(_env_file=None, greeting="", bank_file=":memory:", **values)  # pyright: ignore[reportCallIssue]
 
     def _sentences(self) -> set[str]:
         """All that may have been spoken: what the bot says that it spoke, and what the vendor was asked to."""
@@ -210,11 +206,27 @@ class FaultyCall:
         self._failing = True
         if self._turn is not None:
             self._turn.under_fault = True
+        if fault.kind is None:
+            await self._lose_line(fault.lost_secs)
+            return
         self._world.faults.replace([fault.rule(self._vendor)], self._world.now())
         if fault.kind is Kind.REFUSE:
             await self._port.set_open(False)
         if fault.ends_connections:
             self._port.break_connections()
+
+    async def _lose_line(self, secs: float) -> None:
+        """The line is gone for a while; nothing is owed meanwhile."""
+        call = self._call
+        turn = self._turn
+        self._end(call.now)
+        await call.take(CallHoldFrame(True, unheard_secs=min(secs, NOTICED_SECS)))
+        await call.listen(secs)
+        await call.take(ClientReadyFrame())
+        await call.take(CallHoldFrame(False))
+        self._back_secs = call.now
+        if turn is not None:
+            self._turn = replace(turn, from_secs=call.now)
 
     async def _heal(self) -> None:
         """The vendor is well again."""
@@ -224,6 +236,8 @@ class FaultyCall:
 
     def _has_struck(self, seen: Sequence[TurnSeen]) -> bool:
         """Whether the fault has met a turn; one that begins while the bot speaks may meet only the next."""
+        if not self._cell.provider.role.is_vendor:
+            return True
         if self._cell.provider.role is Role.STT:
             return self._cell.state not in (TurnState.THINKING, TurnState.BOT_SPEAKING)
         if any(turn.outcome is not Outcome.VENDOR for turn in seen):
@@ -253,7 +267,7 @@ class FaultyCall:
         match self._cell.provider.role:
             case Role.STT:
                 return sum(len([text for text in entry.detail.get("texts", ()) if text]) for entry in entries)
-            case Role.LLM:
+            case Role.LLM | Role.LINE | Role.TOOL | Role.CALLER:
                 return sum(1 for entry in entries if entry.completion_tokens > 1)
             case Role.TTS:
                 spoken_ = [entry for entry in entries if entry.bytes_out]
@@ -278,6 +292,14 @@ class FaultyCall:
                 await call.listen(0.3)
                 await self._fail()
                 return [await self._settled()]
+            case TurnState.JUDGING:
+                await self._ask_at_length()
+                await call.listen(1.0)
+                call.say(clip_of("sneeze"))
+                with suppress(TimeoutError):  # the reply may be over before anything is heard
+                    await call.until_state("paused", timeout_secs=1.0)
+                await self._fail()
+                return [await self._settled()]
             case TurnState.BARGE_IN:
                 await self._ask_at_length()
                 await call.listen(1.0)
@@ -292,30 +314,46 @@ class FaultyCall:
     async def _ask(self, clip: str, *fails_in: str) -> TurnSeen:
         """Say something, let the vendor fail in one of these states, and wait until the turn is over."""
         call = self._call
-        begins, ends = call.say(_clip(clip))
+        begins, ends = call.say(clip_of(clip))
         self._end(begins)
         if fails_in:
             with suppress(TimeoutError):  # a turn can be over sooner than it was seen
                 await call.until_state(*fails_in, timeout_secs=4.0)
             await self._fail()
-        self._begin(ends - _rest_secs(clip), ASKED[clip])
+        self._asked[ASKED[clip]] += 1
+        self._begin(max(ends - rest_secs(clip), self._back_secs), ASKED[clip])
         await call.listen(max(0.0, ends - call.now))
         return await self._settled()
 
     def _begin(self, from_secs: float, word: str | None) -> None:
-        self._turn = _Turn(from_secs, len(self._failures), self._served(), word, self._failing)
+        self._turn = _Turn(from_secs, len(self._failures), self._served(), word, self._failing, self._requests())
 
     def _end(self, now: float) -> None:
         if self._turn is not None:
             self._debts.append(Debt(self._turn.from_secs, now))
+            self._most_requests = max(self._most_requests, self._requests() - self._turn.requests)
             self._turn = None
+
+    def _requests(self) -> int:
+        return sum(1 for entry in self._world.log.entries(Vendor.GROQ.value) if entry.what == "chat")
+
+    async def _off(self) -> list[str]:
+        """Where history holds other words of the first reply than were heard, if it was cut."""
+        if not self._cell.fault.from_the_start:
+            return []
+        played = [(at, data) for at, kind, data in self._call.messages if kind == "reply-played"]
+        if not played or not played[0][1]["cut"]:
+            return []
+        beats = self._call.beats[: round(played[0][0] / BEAT_SECS)]
+        texts = [str(entry.detail.get("text", "")).strip() for entry in self._world.log.entries() if entry.bytes_out]
+        return await heard_off(beats, [text for text in texts if text != PROBE], played[0][1]["heard"])
 
     async def _settled(self) -> TurnSeen:
         """Wait until the bot's turn is over, or has taken too long."""
         call, turn = self._call, self._turn
         assert turn is not None
         since = turn.from_secs - EARLY_SECS
-        deadline = call.now + SETTLE_SECS
+        deadline = call.now + (SETTLE_SECS if self._cell.fault.kind is not Kind.REPLY else LONG_SETTLE_SECS)
         while call.now < deadline:
             await call.listen(0.04)
             replied = any(at > since and kind in ("reply-played", "error") for at, kind, _ in call.messages)
@@ -338,14 +376,12 @@ class FaultyCall:
         )
 
 
-@cache
-def _clip(name: str) -> Samples:
-    with wave.open(str(CLIPS / f"{name}.wav")) as file:
-        return np.frombuffer(file.readframes(file.getnframes()), np.int16)
-
-
-@cache
-def _rest_secs(name: str) -> float:
-    """The silence at a clip's end."""
-    samples = _clip(name)
-    return (len(samples) - 1 - int(np.flatnonzero(np.abs(samples.astype(np.int32)) > LOUD_RMS)[-1])) / 16_000
+async def _is_answered(services: Services) -> bool:
+    """Whether a caller who asks something else is answered without a fault."""
+    async with calling(services) as other:
+        await other.listen(0.5)
+        await other.type(OTHER_QUESTION)
+        await other.listen(OTHER_SECS)
+        replies = other.told("reply-played")
+    heard = [str(reply["heard"]).strip() for reply in replies if reply["error"] is None]
+    return not other.told("error") and any(text and text not in SORRY | COVERS for text in heard)

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from contracts.frames import OUTPUT_SAMPLE_RATE_HZ
+from contracts.llm import Message
 from emulators import speech
 from loadtest.in_process import Beat
-from processors.frames import OUTPUT_SAMPLE_RATE_HZ
-from processors.llm.base import Message
 
 WORDS_OFF: Final = 1
 """A cut in the middle of a word may count it or not."""

@@ -13,13 +13,13 @@ from emulators.faults import Vendor
 from emulators.profile import Profile
 from emulators.serving import Port, bot_environment, open_ports
 from emulators.world import World
+from languages.catalogue import language
 from loadtest.audio import Samples
 from loadtest.faults_matrix import Provider
 from loadtest.faults_scoring import LOUD_RMS
-from processors.languages.catalogue import language
-from processors.services import Services
 from processors.turns.events import Phrase
 from processors.turns.phrases import phrase_text
+from services.services import Services
 from settings import Settings
 
 CLIPS: Final = Path(__file__).parents[1] / "tests" / "data"

@@ -9,11 +9,19 @@ from emulators.faults import CONNECT_KINDS, KINDS, FaultRule, Kind, Vendor
 
 
 class Role(Enum):
-    """What a vendor does for the bot."""
+    """What fails: what a vendor does for the bot, or something on the bot's own side."""
 
     STT = "stt"
     LLM = "llm"
     TTS = "tts"
+    TOOL = "tool"
+    LINE = "line"
+    CALLER = "caller"
+
+    @property
+    def is_vendor(self) -> bool:
+        """Whether an emulator plays the fault."""
+        return self in (Role.STT, Role.LLM, Role.TTS)
 
 
 class TurnState(Enum):
@@ -23,6 +31,7 @@ class TurnState(Enum):
     USER_SPEAKING = "user speaking"
     THINKING = "thinking"
     BOT_SPEAKING = "bot speaking"
+    JUDGING = "judging a sound"
     BARGE_IN = "after a barge-in"
 
 
@@ -73,6 +82,10 @@ PROVIDERS: Final = {
             {"tts": "azure", "azure_speech_key": KEY, "azure_speech_region": "westeurope"},
             in_real_time=True,
         ),
+        Provider("tool", Vendor.GROQ, Role.TOOL, {"llm": "groq", "groq_api_key": KEY}),
+        Provider("tool's thread", Vendor.GROQ, Role.TOOL, {"llm": "groq", "groq_api_key": KEY}, in_real_time=True),
+        Provider("line", Vendor.GROQ, Role.LINE, {"llm": "groq", "groq_api_key": KEY}),
+        Provider("caller", Vendor.GROQ, Role.CALLER, {"llm": "groq", "groq_api_key": KEY}),
     )
 }
 
@@ -83,22 +96,46 @@ class Fault:
 
     Attributes:
         name: As the table has it.
-        kind: Its kind.
+        kind: Its kind; None: no emulator plays it, but :class:`~loadtest.faults_call.FaultyCall` does.
         fields: Further fields of :class:`~emulators.faults.FaultRule`.
         returns: Whether the vendor is to be asked again soon after it is well; not when it has named a time that is
             far away, or has refused for good.
         vendors: With whom it makes sense; empty: with all that can play it.
+        provider: The only provider that it is for, if no emulator plays it.
+        states: The states in which it makes sense; empty: all.
+        unsaid: What the caller must neither hear nor see of it.
+        of_one_call: Whether it concerns only what this caller said: another call must not notice.
+        from_the_start: Whether it stands before the question at length is asked.
+        lost_secs: How long the line is gone.
     """
 
     name: str
-    kind: Kind
+    kind: Kind | None
     fields: Mapping[str, Any]
     returns: bool = True
     vendors: frozenset[Vendor] = frozenset()
+    provider: str = ""
+    states: frozenset[TurnState] = frozenset()
+    unsaid: tuple[str, ...] = ()
+    of_one_call: bool = False
+    from_the_start: bool = False
+    lost_secs: float = 0.0
 
     def rule(self, vendor: Vendor) -> FaultRule:
         """The emulator's rule."""
+        if self.kind is None:
+            raise ValueError(f"no emulator plays {self.name!r}")
         return FaultRule(vendor=vendor, kind=self.kind, **self.fields)
+
+    def meets(self, provider: Provider, state: TurnState) -> bool:
+        """Whether there is such a cell."""
+        if self.states and state not in self.states:
+            return False
+        if self.kind is None:
+            return provider.name == self.provider
+        if not provider.role.is_vendor or self.kind not in KINDS[provider.vendor]:
+            return False
+        return not self.vendors or provider.vendor in self.vendors
 
     @property
     def ends_connections(self) -> bool:
@@ -108,6 +145,34 @@ class Fault:
 
 def _fault(name: str, kind: Kind, *vendors: Vendor, returns: bool = True, **fields: Any) -> Fault:
     return Fault(name, kind, fields, returns, frozenset(vendors))
+
+
+def _says(name: str, text: str, *unsaid: str, finish: str = "stop") -> Fault:
+    """The model says this instead."""
+    return Fault(name, Kind.REPLY, {"text": text, "finish": finish}, unsaid=unsaid)
+
+
+def _refused(status: int) -> Fault:
+    """What this caller says is refused."""
+    fields = {"status": status, "asked": ("room", "who are you", "forward", "stop")}
+    return Fault(f"HTTP {status}, of one call", Kind.STATUS, fields, vendors=frozenset({Vendor.GROQ}), of_one_call=True)
+
+
+def _times(name: str, kind: Kind) -> Fault:
+    """The times of words are not as they should be, from the start."""
+    return Fault(name, kind, {}, states=frozenset({TurnState.BOT_SPEAKING, *_SOUNDING}), from_the_start=True)
+
+
+def _own(name: str, provider: str, *states: TurnState, lost_secs: float = 0.0) -> Fault:
+    """What no emulator plays."""
+    return Fault(name, None, {}, provider=provider, states=frozenset(states), lost_secs=lost_secs)
+
+
+_SOUNDING: Final = (TurnState.JUDGING, TurnState.BARGE_IN)
+_LINE_STATES: Final = (TurnState.LISTENING, TurnState.THINKING, TurnState.BOT_SPEAKING, TurnState.JUDGING)
+LONG_REPLY: Final = "We also have rooms with a view of the river, and each of them has a table and some chairs. " * 40
+TOOL: Final = "reserve_table"
+SECOND_TOOL: Final = "order_taxi"
 
 
 _STREAMED: Final = (Vendor.GROQ, Vendor.GTTS, Vendor.ELEVENLABS, Vendor.AZURE)
@@ -136,6 +201,34 @@ FAULTS: Final = (
     _fault("closes with 1011", Kind.CLOSE, after_chunks=1),
     _fault("completes without audio", Kind.NO_AUDIO),
     _fault("late audio", Kind.LATE_AUDIO),
+    _fault("one bad byte", Kind.BAD_BYTE, after_chunks=2),
+    _refused(400),
+    _refused(401),
+    _refused(413),
+    _says("says only dots", "…"),
+    _says("says only an emoji", "👍"),
+    _says("says only code", "```python\nprint(1)\n```", "print"),
+    _says("says nothing", ""),
+    _says("content filter", "", finish="content_filter"),
+    _says("cut at the limit", "Of course, I can tell you that the first of the", finish="length"),
+    _says("says 4,000 tokens", LONG_REPLY),
+    _says("thinks aloud", "<think>The caller wants a table.</think>Gladly, for how many?", "think", "caller wants"),
+    _says("thinks without end", "<think>The caller wants a table, so I", "think", "caller wants"),
+    _says("call as text", 'Gladly. to=functions.reserve {"n": 6} One moment.', "functions", "{", "reserve"),
+    _says("call as code", "Gladly. reserve(n=6)", "reserve", "n=6"),
+    Fault("parallel calls, all index 0", Kind.PARALLEL_CALLS, {"tools": (TOOL, SECOND_TOOL)}),
+    _fault("final words 1.5 s late", Kind.LATE_FINAL, late_ms=1_500),
+    _fault("final words twice, 50 ms", Kind.DOUBLE_FINAL, late_ms=50),
+    _fault("final words twice, 600 ms", Kind.DOUBLE_FINAL, late_ms=600),
+    _fault("final words twice, 1.5 s", Kind.DOUBLE_FINAL, late_ms=1_500),
+    _times("word times 500 ms late", Kind.LATE_TIMES),
+    _times("no word times", Kind.NO_TIMES),
+    _own("takes 8 s, caller hangs up", "tool", TurnState.THINKING),
+    _own("never comes back", "tool", TurnState.THINKING),
+    _own("blocks for 2 s", "tool's thread", TurnState.THINKING),
+    _own("lost for 1.5 s", "line", *_LINE_STATES, lost_secs=1.5),
+    _own("lost for 8 s", "line", *_LINE_STATES, lost_secs=8.0),
+    _own("talks without end", "caller", TurnState.USER_SPEAKING),
 )
 
 
@@ -155,7 +248,6 @@ def cells(provider: str = "", fault: str = "", state: str = "") -> Iterator[Cell
     """All cells whose names contain these parts."""
     for each in PROVIDERS.values():
         for what in FAULTS:
-            plays = what.kind in KINDS[each.vendor] and (not what.vendors or each.vendor in what.vendors)
             for when in TurnState:
-                if plays and provider in each.name and fault in what.name and state in when.value:
+                if what.meets(each, when) and provider in each.name and fault in what.name and state in when.value:
                     yield Cell(each, what, when)

@@ -8,6 +8,9 @@ from typing import Any, Final, Protocol
 
 import numpy as np
 
+from audio.pcm import Resampler
+from contracts.frames import INPUT_SAMPLE_RATE_HZ
+from contracts.llm import Delta, Message, ToolSpec
 from emulators import speech
 from emulators.faults import FaultRule, Kind
 from emulators.world import World
@@ -15,12 +18,9 @@ from loadtest.faults_house import COVERS, PROFILE, SORRY, house
 from loadtest.faults_matrix import SECOND_TOOL, TOOL, Cell
 from loadtest.faults_scoring import Debt, Outcome, Score, longest_silence_ms, signs_of
 from loadtest.in_process import InProcessCall, calling
-from processors.frames import INPUT_SAMPLE_RATE_HZ
-from processors.llm.base import Delta, Message, ToolSpec
 from processors.llm.scripted import ScriptedModel
 from processors.tools.base import Tool
 from processors.tools.declare import tool
-from transports.pcm import Resampler
 
 QUESTION: Final = "When are you open?"
 EFFECT_SECS: Final = 8.0

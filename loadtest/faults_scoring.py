@@ -136,6 +136,8 @@ class Score:
         voices_at_once_ms: How long two sentences sounded at the same time.
         recovered: Whether a turn after the fault was answered, by the vendor if it may be asked again.
         late_ms: How late the measuring machine itself was at most.
+        requests: The most requests to the language model that one turn took.
+        wrong: What else is not as it should be, in words.
         problem: Why the measurement failed, if it did.
     """
 
@@ -145,6 +147,8 @@ class Score:
     voices_at_once_ms: int = 0
     recovered: bool = False
     late_ms: int = 0
+    requests: int = 0
+    wrong: tuple[str, ...] = ()
     problem: str = ""
 
     @property
@@ -157,13 +161,18 @@ class Score:
             found.append("two voices")
         if not self.recovered:
             found.append("stuck")
-        return found + ([self.problem] if self.problem else [])
+        if self.requests > MOST_REQUESTS:
+            found.append(f"{self.requests} requests for one turn")
+        return [*found, *self.wrong] + ([self.problem] if self.problem else [])
 
     @property
     def ok(self) -> bool:
         """Whether the rule holds."""
         return not self.faults
 
+
+MOST_REQUESTS: Final = 6
+"""For one turn: prepared replies, another model, one more try. A loop asks for more."""
 
 VOICES_MS: Final = 200
 """Where one sentence follows another, so much may seem to be both."""
