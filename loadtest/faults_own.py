@@ -103,7 +103,13 @@ class _ToolCall:
             return await self._meet(services)
 
     def _calls(self) -> FaultRule:
-        return FaultRule(vendor=self._cell.provider.vendor, kind=Kind.PARALLEL_CALLS, tools=(TOOL,), asked=("table",))
+        fields = {
+            "vendor": self._cell.provider.vendor,
+            "kind": Kind.PARALLEL_CALLS,
+            "tools": (TOOL,),
+            "asked": ("table",),
+        }
+        return FaultRule.model_validate(fields)
 
     def _tool(self) -> Tool:
         raise NotImplementedError
