@@ -11,11 +11,11 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
-from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import aiohttp
+import psutil
 from aiortc import RTCPeerConnection
 
 from loadtest.caller import Caller, CallFailed, CallRefused
@@ -62,19 +62,11 @@ Attack = Callable[["Attacker"], Awaitable[None]]
 
 def udp_ports(pid: int) -> list[tuple[str, int]]:
     """The UDP sockets (IPv4) of a process that runs here: what a sweep over all ports would find, at once."""
-    inodes = set()
-    for link in Path(f"/proc/{pid}/fd").iterdir():
-        with contextlib.suppress(OSError):
-            target = os.readlink(link)
-            if target.startswith("socket:["):
-                inodes.add(target[8:-1])
-    found = []
-    for line in Path(f"/proc/{pid}/net/udp").read_text().splitlines()[1:]:
-        fields = line.split()
-        if fields[9] in inodes:
-            address, port = fields[1].split(":")
-            found.append((socket.inet_ntoa(bytes.fromhex(address)[::-1]), int(port, 16)))
-    return found
+    return [
+        (connection.laddr.ip, connection.laddr.port)
+        for connection in psutil.Process(pid).net_connections("udp4")
+        if connection.laddr
+    ]
 
 
 class Attacker:

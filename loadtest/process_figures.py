@@ -1,19 +1,14 @@
-"""CPU time and memory of another process, from Linux's ``/proc``."""
+"""CPU time and memory of another process."""
 
-import os
-from pathlib import Path
-from typing import Final
-
-_TICKS_PER_SEC: Final = os.sysconf("SC_CLK_TCK")
-_PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
+import psutil
 
 
 def cpu_secs(pid: int) -> float:
     """CPU time that a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS_PER_SEC
+    times = psutil.Process(pid).cpu_times()
+    return times.user + times.system
 
 
 def rss_mb(pid: int) -> float:
     """Resident memory of a process."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE_BYTES / 2**20
+    return psutil.Process(pid).memory_info().rss / 2**20

@@ -1,22 +1,13 @@
 """CPU and memory of this process."""
 
-import os
-import resource
-import sys
 import time
-from pathlib import Path
-from typing import Final
 
-_STATM: Final = Path("/proc/self/statm")
+import psutil
 
 
 def resident_bytes() -> int:
-    """Resident memory; where the system does not tell, the most that there ever was."""
-    try:
-        return int(_STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
-        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return most if sys.platform == "darwin" else most * 1024
+    """Resident memory."""
+    return psutil.Process().memory_info().rss
 
 
 class CpuMeter:
