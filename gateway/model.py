@@ -220,7 +220,7 @@ class Gateway:
         key = self._cache.key(messages, tools) if self._cache is not None else None
         if self._cache is not None and (known := self._cache.get(key, self._now())) is not None:
             yield TextDelta(known)
-            yield Finish("stop")
+            yield Finish("stop", Usage())
             return
         if key is None:
             deltas = self._ask(call_id, messages, tools, key)

@@ -79,7 +79,12 @@ class Preparations:
         async def on_text(text: str, last: bool) -> None:
             await self._push(GuessTextFrame(text, last, guess_id))
 
-        look_up = self._ahead if self._look_up is not None else None
+        async def ahead(calls: Sequence[ToolCallDelta]) -> list[str] | None:
+            """Run look-ups; the request that follows is one more, which is made for the newest words only."""
+            newest = next(reversed(self._alive), None) == guess_id
+            return await self._ahead(calls) if newest else None
+
+        look_up = ahead if self._look_up is not None else None
         asking = Asking(self._model, tools, on_text, look_up, self._params.language)
         self._alive[guess_id] = Guess(asking, messages)
 
@@ -120,7 +125,7 @@ class Preparations:
             await self._drop_one(guess_id)
 
     async def _ahead(self, calls: Sequence[ToolCallDelta]) -> list[str] | None:
-        """Run look-ups; the request that follows is one more."""
+        """Run look-ups, and count the request that follows."""
         assert self._look_up is not None
         outputs = await self._look_up(calls) if self._guesses.allowed else None
         if outputs is not None:

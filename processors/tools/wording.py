@@ -8,7 +8,7 @@ import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final, cast
 
-from contracts.llm import Delta, Finish, LanguageModel, Message, ReadsAlong, TextDelta, ToolSpec
+from contracts.llm import Delta, Finish, LanguageModel, Message, ReadsAlong, TextDelta, ToolSpec, Usage
 from processors.context.aggregators import CANCELLED, RUNNING
 from processors.tools.base import Tool
 from processors.tools.runner import NOT_TOLD
@@ -77,7 +77,7 @@ def worded_by_tools_first(model: LanguageModel, tools: Sequence[Tool], language:
 
 async def _said(text: str) -> AsyncIterator[Delta]:
     yield TextDelta(text)
-    yield Finish("stop")
+    yield Finish("stop", Usage())
 
 
 def worded_by_tools(messages: Sequence[Message], worded_for: Mapping[str, frozenset[str]], language: str) -> str | None:

@@ -122,6 +122,9 @@ class Floor:
         self._p_complete: float | None = None
         self._probes: dict[int, str] = {}
         self._go_on: list[str] = []
+        self._heard_last = ""
+        self._stands = False
+        self._sounds_over = ""
         self._last_probe = 0
         self._probed_at = float("-inf")
         self._relies_on_early = False

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from processors.turns.events import EarlyWords, Words
-from processors.turns.wording import normalised
+from processors.turns.wording import normalised, wording
 
 PAST_SEGMENTS: Final = 4
 """How many closed segments are remembered: a late or grown result can only concern the last few."""
@@ -360,9 +360,9 @@ def continued(known: str, early: str) -> str | None:
     sure, heard = known.split()[:-1], early.split()
     if not sure:
         return early
-    anchor, at = normalised(sure[-1]), len(sure) - 1
+    anchor, at = wording(sure[-1]), len(sure) - 1  # "10" is "ten"
     near = range(max(0, at - ANCHOR_WORDS), min(len(heard), at + ANCHOR_WORDS + 1))
-    found = [i for i in near if normalised(heard[i]) == anchor]
+    found = [i for i in near if wording(heard[i]) == anchor]
     if not found:
         return None
     after = min(found, key=lambda i: (abs(i - at), i)) + 1

@@ -37,6 +37,8 @@ class UserSpeaks(TakesBack):
         self._clear_waits()
         self._relies_on_early = False
         self._go_on = []
+        self._heard_last = self._sounds_over = ""
+        self._stands = False
         self.state = State.USER_SPEAKING
         self._do(AnnounceUserStarted())
         if self._speech_on:
@@ -91,9 +93,17 @@ class UserSpeaks(TakesBack):
             self._guess_while_speaking()
 
     def _guess_while_speaking(self) -> None:
-        """Words that may be all: the turn detector is asked whether they sound so."""
+        """Words that may be all: the turn detector is asked whether they sound so.
+
+        A reply is prepared once they have been heard twice: the last word of a reading is often half a word.
+        """
         text = self._transcript.ahead()
+        self._stands = self._same(text, self._heard_last)
+        self._heard_last = text
         if self.params.guess_speaking > 1 or self._same(text, self._guessed):
+            return
+        if self._stands and self._same(text, self._sounds_over):
+            self._guess(text)
             return
         if len(text.split()) < self.params.probe_words:
             return
@@ -153,7 +163,9 @@ class UserSpeaks(TakesBack):
             if text and event.p_complete < SOUNDS_ON:
                 self._go_on.append(text)
             elif text and sounds_complete and self._same(text, self._transcript.ahead()):
-                self._guess(text)
+                self._sounds_over = text
+                if self._stands:
+                    self._guess(text)
         elif self._transcript.awaits_final():
             self._arm_early_end()
         elif Timer.END_OF_TURN in self._timers:

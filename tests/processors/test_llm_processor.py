@@ -23,6 +23,7 @@ from contracts.frames import (
 from contracts.llm import Cause, Finish, InLine, LanguageModelError, ToolCallDelta
 from processors.context.aggregators import CANCELLED, Conversation, ReplyContextFrame, ReplyGuessFrame
 from processors.llm.parts import ReplyParts
+from processors.llm.preemptive import gist
 from processors.llm.preemptive_budget import Guesses
 from processors.llm.processor import LLMParams, LLMProcessor
 from processors.tools.base import Tool
@@ -674,3 +675,25 @@ async def test_a_hang_up_needs_no_faultless_reply(virtual, replies, said):
         await chain.processors[0].queue_frame(played, FrameDirection.UPSTREAM)
         await asyncio.sleep(1.0)
         assert len(ended) == 1
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("What's my balance?", "um what's my balance please", True),
+        ("Please tell me my balance", "Tell me, uh, my balance.", True),
+        ("Yes, please.", "yes", True),
+        ("please", "Please!", True),
+        ("my balance", "my ballast", False),
+        ("please", "um", False),
+        ("no", "know", False),
+        ("I like you know what", "I what", False),
+    ],
+)
+def test_a_preparation_serves_words_that_differ_in_no_more_than_courtesy(one, other, same):
+    assert (gist(one, "en") == gist(other, "en")) is same
+
+
+def test_er_is_a_word_in_german():
+    assert gist("er kommt", "de") != gist("kommt", "de")
+    assert gist("äh, wann kommt er bitte", "de") == gist("wann kommt er", "de")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.llm import Finish, ReadsAlong, TextDelta
+from contracts.llm import Finish, ReadsAlong, TextDelta, Usage
 from processors.context.aggregators import CANCELLED, RUNNING, Conversation
 from processors.tools.catalogue import find_tools
 from processors.tools.runner import NOT_TOLD
@@ -115,7 +115,7 @@ async def test_the_model_is_asked_for_the_rest_only():
         (prompt("Is my balance good?", ("check_balance", HOLDS)), "said by the model", 2),
     ):
         deltas = [delta async for delta in wrapped.stream(messages)]
-        assert deltas == [TextDelta(text), Finish("stop")]
+        assert deltas == [TextDelta(text), Finish("stop", Usage())]
         assert model.asked == asked
 
 

@@ -226,3 +226,20 @@ def test_when_all_is_final_only_the_vendors_words_are_left(results):
         for transcript in (with_early, without):
             transcript.add(Words(f"final {segment}", segment, True))
     assert with_early.text() == without.text() == with_early.ahead() == "final 0 final 1 final 2"
+
+
+def test_half_a_word_is_not_prepared_for():
+    scene = speech(0, 2400, "what were my transactions")
+    scene += [(1000, EarlyWords("what were my transaction", 0, False)), (1010, ev.TurnScored(0.95, 1))]
+    scene += [(at, EarlyWords("what were my transactions", 0, False)) for at in (1130, 1230)]
+    scene += [(1140, ev.TurnScored(0.95, 2))]
+    world = World(FAST, EARLY).run(scene, 8000)
+    guesses = [(at, guess.text) for at, guess in world.actions(ev.Guess) if guess.text]
+    assert guesses[0] == (1230, "what were my transactions")
+
+
+def test_a_figure_of_the_early_recogniser_is_the_vendors_word():
+    transcript = Transcript()
+    transcript.add(Words("Go forward, ten meats,", 0, False))
+    transcript.add_early(EarlyWords("Go forward 10 meters.", 0, False))
+    assert transcript.ahead() == "Go forward, ten meters."
