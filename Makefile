@@ -23,17 +23,20 @@ LOCKED := $(PIP) --no-deps --require-hashes --requirement
 LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --quiet \
 	--override requirements/overrides.txt --constraint requirements/constraints.txt --custom-compile-command "make lock"
 
-.PHONY: run test test-fast test-llm lint lock audit parts bench clean
+.PHONY: run test test-parallel test-fast test-llm lint lock audit parts bench clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/installed-run
 	@$(BIN)/python bot.py serve $(ARGS)
 
-# Lanes: see tests/lanes.py. What counts on the real clock runs last, and what measures it alone.
-test: lint
-	$(PARALLEL) -m "not realtime and not llm" $(ARGS)
+# Lanes: see tests/lanes.py. What counts on the real clock runs after all else, and what measures it alone.
+test: $(VENV)/installed-test
+	@$(MAKE) --no-print-directory --jobs 2 lint test-parallel
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder -m "not timed and not llm" $(REAL_TIME) $(ARGS)
 	$(BIN)/python -m pytest -m "timed and not llm" $(REAL_TIME) $(ARGS)
+
+test-parallel: $(VENV)/installed-test
+	$(PARALLEL) -m "not realtime and not llm" $(ARGS)
 
 test-fast: $(VENV)/installed-test
 	$(PARALLEL) -m "not realtime and not slow and not registry and not llm" $(ARGS)
