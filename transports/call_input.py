@@ -38,6 +38,8 @@ class CallInput(FrameProcessor):
         self._taking = asyncio.Lock()
         self._listener: DirectListener | None = None
         self.on_hold = False
+        self.started = asyncio.Event()
+        """Set when the pipeline takes what comes."""
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Pass every frame on; the start frame opens the door for the peer, end and cancel close it."""
@@ -48,6 +50,7 @@ class CallInput(FrameProcessor):
         if isinstance(frame, StartFrame):
             self._running = True
             self._listener = self.next if isinstance(self.next, DirectListener) else None
+            self.started.set()
 
     async def take(self, frame: Frame) -> None:
         """Push a frame from the peer; dropped before the pipeline has started and after it has ended."""

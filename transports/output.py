@@ -35,6 +35,7 @@ from contracts.frames import (
 from contracts.overtaking import OvertakingInterruptions
 from processors.ear.played import PlayedAudio
 from transports import rtvi
+from transports.far_end import FarEnd
 from transports.heard_words import Pace, word_starts
 from transports.playout import PlayoutEngine
 
@@ -131,6 +132,8 @@ class PlayoutOutput(OvertakingInterruptions):
         self._teller: asyncio.Task[None] | None = None
         self._all_played = asyncio.Event()
         self._all_played.set()
+        self.far_end: FarEnd | None = None
+        """Who plays from a buffer of its own what is pulled; None: what is pulled is heard."""
         self.on_audio: Callable[[bytes], None] | None = None
         """Given all that is played: 24 kHz mono 16-bit PCM."""
         self.played = PlayedAudio()
@@ -143,17 +146,22 @@ class PlayoutOutput(OvertakingInterruptions):
         self._pulls.append((self._pulled, self._engine.played))
         self._pulled += samples
         pcm = self._engine.pull(samples)
-        due = self._engine.take_due()
-        for item in due:
-            self._note(item)
+        self._note_due()
         if self._open is not None:
             self._watch_for_stall(pcm)
-        if due:
-            self._due_came.set()
         self.played.push(pcm)
         if self.on_audio is not None:
             self.on_audio(pcm)
         return pcm
+
+    @property
+    def sounds(self) -> bool:
+        """Whether there was something of a reply in what was pulled last."""
+        return self._engine.last_content[1] > 0
+
+    def has(self, samples: int) -> bool:
+        """Whether so many samples are there, so that they could be pulled ahead of their time."""
+        return not self._engine.paused and not self._engine.ducked and self._engine.pending >= samples
 
     def line_down(self, unheard_secs: float) -> None:
         """Nothing comes through: keep back what would not be heard.
@@ -177,6 +185,25 @@ class PlayoutOutput(OvertakingInterruptions):
         played = self._engine.played
         position = next((position for pulled, position in self._pulls if pulled >= since), played)
         return max(0, played - position)
+
+    def _heard_position(self) -> int:
+        """Position of the next sample to be heard."""
+        after = self._engine.played
+        if self.far_end is None:
+            return after
+        heard = self._pulled - self.far_end.unplayed()
+        for pulled, position in reversed(self._pulls):
+            if pulled <= heard:
+                return min(after, position + heard - pulled)
+            after = position
+        return after
+
+    def _note_due(self) -> None:
+        due = self._engine.take_due(self._heard_position())
+        for item in due:
+            self._note(item)
+        if due:
+            self._due_came.set()
 
     def _note(self, item: object) -> None:
         """Book what was heard at once, so that a cut in the next instant tells it right; frames follow."""
@@ -348,7 +375,7 @@ class PlayoutOutput(OvertakingInterruptions):
         """Words that have begun by the samples that left, whatever is known of their times by now."""
         if utterance.utterance_id not in self._utterances:
             return  # all its words have their places
-        played_secs = (self._engine.played - utterance.base) / OUTPUT_SAMPLE_RATE_HZ
+        played_secs = (self._heard_position() - utterance.base) / OUTPUT_SAMPLE_RATE_HZ
         begun = "".join(word for start, word in self._word_starts(utterance) if start < played_secs)
         if len(begun) > len(utterance.heard):
             utterance.heard = begun
@@ -360,9 +387,7 @@ class PlayoutOutput(OvertakingInterruptions):
             self._open = None
         self._engine.mark_tail(_Ends(reply))
         if not self._engine.pending:
-            for item in self._engine.take_due():
-                self._note(item)
-            self._due_came.set()
+            self._note_due()
 
     def _hold(self, frame: CallHoldFrame) -> None:
         self._on_hold = frame.on
@@ -442,10 +467,14 @@ class PlayoutOutput(OvertakingInterruptions):
             await self._announce_played(reply, cut=True)
 
     def _cancel_replies(self) -> list[_Reply]:
+        self._note_due()  # a far end may have come on since the last pull
         cut = list(self._replies.values())
         for utterance in (utterance for reply in cut for utterance in reply.utterances):
             self._note_cut(utterance)
-        self._engine.cancel()
+        self._engine.cancel(fade=self.far_end is None)
+        if self.far_end is not None:
+            self.far_end.clear()
+            self._pulls.clear()
         for reply in cut:
             self._forget(reply)
         self._utterances.clear()

@@ -113,12 +113,17 @@ class PlayoutEngine:
         self._marks += 1
         heapq.heappush(self._due, (due_at, kind, self._marks, item))
 
-    def take_due(self) -> list[object]:
-        """Items whose moment has come, in the order of their moments."""
-        return list(self._take_due())
+    def take_due(self, heard: int | None = None) -> list[object]:
+        """Items whose moment has come, in the order of their moments.
 
-    def _take_due(self) -> Iterator[object]:
-        while self._due and self._due[0][0] <= self._position:
+        Parameters:
+            heard: Position of the next sample to be heard, where a far end plays later than we pull; None: what was
+                pulled was heard.
+        """
+        return list(self._take_due(self._position if heard is None else heard))
+
+    def _take_due(self, heard: int) -> Iterator[object]:
+        while self._due and self._due[0][0] <= heard:
             yield heapq.heappop(self._due)[3]
 
     # --- what is heard ---------------------------------------------------------------------
@@ -260,13 +265,18 @@ class PlayoutEngine:
         self.ducked = False
         self._low_stopped = False
 
-    def cancel(self) -> list[object]:
+    def cancel(self, *, fade: bool = True) -> list[object]:
         """Drop what is pending, and end any pause or lowering, but no hold.
+
+        Parameters:
+            fade: Whether the voice fades, where it sounds; else it is silent at once.
 
         Returns:
             The items that were not released.
         """
-        if not self.paused:
+        if not fade:
+            self._tail = b""
+        elif not self.paused:
             self._fade_out()
         dropped = [entry[3] for entry in sorted(self._due)]
         self._due.clear()
