@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 from typing import Any, Final, Protocol
 
-import redis.asyncio
 from loguru import logger
 
 from contracts.vendor_errors import kind
@@ -89,6 +88,8 @@ class RedisPlaces:
     @classmethod
     def at(cls, url: str, limit: int) -> "RedisPlaces":
         """Share them at a Redis' URL; nothing is connected yet."""
+        import redis.asyncio  # 0.2 s that only those pay who share
+
         return cls(redis.asyncio.from_url(url, socket_timeout=WAIT_SECS, socket_connect_timeout=WAIT_SECS), limit)
 
     async def take(self, name: str) -> bool:

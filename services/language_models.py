@@ -3,19 +3,17 @@
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from contracts.llm import SHORT_NAMES, LanguageModel
 from gateway.model import Endpoint, Gateway, GatewayParams
 from gateway.policy import Choice, PolicyParams
 from gateway.reply_cache import ReplyCache
+from gateway.shared_budget import RedisBudget
 from processors.llm import weights
 from processors.llm.local import LocalModel
 from processors.llm.scripted import ScriptedModel
 from settings import LlmFallback, LlmProvider, Settings
-
-if TYPE_CHECKING:
-    from gateway.shared_budget import RedisBudget
 
 FALLBACK_CORES: Final = 4
 """A machine with fewer has none to spare for a language model while it carries calls."""
@@ -86,7 +84,7 @@ def _gateway(settings: Settings, endpoints: Sequence[Endpoint], *, patient: bool
     kept_secs, code = settings.reply_cache_secs, settings.language
     cache = ReplyCache(kept_secs, world=names, language=code) if kept_secs else None
     url = settings.redis_url.get_secret_value()
-    shared = _shared_budget(url) if url else None
+    shared = RedisBudget.at(url) if url else None
     stands_in = _last_resort(settings)
     return Gateway(
         endpoints, params, cache=cache, shared=shared, last_resort=stands_in, overflows=settings.llm_overflow
@@ -120,9 +118,3 @@ def _last_resort(settings: Settings) -> LanguageModel | None:
     if not _stands_in(settings):
         return None
     return _local(settings)
-
-
-def _shared_budget(url: str) -> "RedisBudget":
-    from gateway.shared_budget import RedisBudget
-
-    return RedisBudget.at(url)

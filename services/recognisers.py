@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from loguru import logger
 
 from contracts.stt import Recogniser
+from processors import compat
 from processors.models.files import ModelError
 from processors.stt import moonshine_model
 from processors.stt.chain import RecogniserChain
@@ -51,8 +52,10 @@ def deepgram(settings: Settings, early: Callable[[], Numbering] | None, *, local
 
 async def ask_deepgram(settings: Settings) -> list[str]:
     """See whether Deepgram takes key and model; what it says if not."""
+    from processors.compat import deepgram as private
     from processors.stt.deepgram import DeepgramError, probe
 
+    compat.require(compat.missing_fields(private.FIELDS), "deepgram-sdk")
     try:
         await probe(deepgram_params(settings))
     except DeepgramError as error:

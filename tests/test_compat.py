@@ -41,6 +41,7 @@ from processors.compat import (
     InlineAudio,
     OnPacket,
     SendRtp,
+    deepgram,
     install,
     missing_names,
     take_audio,
@@ -187,6 +188,7 @@ async def _send(processor: Processor, *frames: Frame) -> None:
 
 def test_the_installed_versions_have_every_private_name():
     assert missing_names() == []
+    assert compat.missing_fields(deepgram.FIELDS) == []
 
 
 def test_a_vanished_name_stops_the_start_with_its_name(monkeypatch):

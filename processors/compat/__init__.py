@@ -2,16 +2,17 @@
 
 Each private name stands in the ``FUNCTIONS`` or ``FIELDS`` of the module that uses it. :func:`install` checks that the
 installed versions have them and stops the start with one plain sentence if not, rather than letting a call fail later;
-``tests/test_compat.py`` checks also that they still *mean* the same.
+``tests/test_compat.py`` checks also that they still *mean* the same. Deepgram's SDK is heavy: what is used of it stands
+in :mod:`processors.compat.deepgram` and is checked where Deepgram is chosen.
 """
 
 import inspect
+from collections.abc import Sequence
 from typing import Final
 
-from processors.compat import caller_line, data, deepgram, ice, inline_audio, media
+from processors.compat import caller_line, data, ice, inline_audio, media
 from processors.compat.contract import CompatError, PrivateFields, PrivateFunctions
 from processors.compat.data import bound_messages
-from processors.compat.deepgram import DeepgramSocket, deepgram_abort, deepgram_ping
 from processors.compat.ice import ask_whether_there, close_sockets, on_sign_of_life, own_interfaces
 from processors.compat.inline_audio import InlineAudio
 from processors.compat.media import AudioPacket, OnPacket, SendRtp, take_audio, take_voice
@@ -19,15 +20,12 @@ from processors.compat.media import AudioPacket, OnPacket, SendRtp, take_audio, 
 __all__ = [
     "AudioPacket",
     "CompatError",
-    "DeepgramSocket",
     "InlineAudio",
     "OnPacket",
     "SendRtp",
     "ask_whether_there",
     "bound_messages",
     "close_sockets",
-    "deepgram_abort",
-    "deepgram_ping",
     "install",
     "missing_names",
     "on_sign_of_life",
@@ -51,7 +49,6 @@ PRIVATE_INSTANCE_NAMES: Final[PrivateFields] = (
     *ice.FIELDS,
     *data.FIELDS,
     *caller_line.FIELDS,
-    *deepgram.FIELDS,
 )
 """Class and private attributes of its instances that are read or set."""
 
@@ -64,13 +61,24 @@ def install() -> None:
     Raises:
         CompatError: A private name is gone or has another signature.
     """
-    missing = missing_names()
+    require(missing_names(), "pipecat-ai, aiortc or aioice")
+    ice.install()
+
+
+def require(missing: Sequence[str], packages: str) -> None:
+    """See that nothing is missing.
+
+    Args:
+        missing: What :func:`missing_names` or :func:`missing_fields` has found.
+        packages: Where it should be.
+
+    Raises:
+        CompatError: Something is.
+    """
     if missing:
         raise CompatError(
-            "the installed pipecat-ai, aiortc or aioice is not a version that Parley supports; changed: "
-            + ", ".join(missing)
+            f"the installed {packages} is not a version that Parley supports; changed: {', '.join(missing)}"
         )
-    ice.install()
 
 
 def missing_names() -> list[str]:
@@ -80,7 +88,13 @@ def missing_names() -> list[str]:
         function = getattr(owner, name, None)
         if function is None or tuple(inspect.signature(function).parameters) != parameters:
             missing.append(f"{owner.__name__}.{name}")
-    for owner, names in PRIVATE_INSTANCE_NAMES:
+    return missing + missing_fields(PRIVATE_INSTANCE_NAMES)
+
+
+def missing_fields(fields: PrivateFields) -> list[str]:
+    """Private attributes that a class's constructor does not assign."""
+    missing = []
+    for owner, names in fields:
         # Instances need an event loop or a live transport; what a constructor assigns can be read from its code.
         assigned = vars(owner)["__init__"].__code__.co_names
         missing += [f"{owner.__name__}.{name}" for name in names if name not in assigned]

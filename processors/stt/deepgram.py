@@ -23,7 +23,7 @@ from pydantic import SecretStr
 from contracts.frames import INPUT_SAMPLE_RATE_HZ, WINDOW_SAMPLES
 from contracts.stt import Emit, OnError, RecognisedWord, RecogniserError, Transcript
 from contracts.vendor_errors import KEY_REFUSED, key_refused, kind, status_words
-from processors.compat import DeepgramSocket, deepgram_abort, deepgram_ping
+from processors.compat.deepgram import DeepgramSocket, deepgram_abort, deepgram_ping
 from processors.stt.stream import Result, SpokenStream, StreamParams
 
 CONNECT_SECS: Final = 3.0
