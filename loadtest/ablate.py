@@ -57,7 +57,8 @@ def main(options: argparse.Namespace) -> int:
         print("error: --seeds, --clips and --jobs are at least 1", file=sys.stderr)
         return 2
     try:
-        clips = some_of(read_manifest(options.audio), options.clips)
+        listed = [(clip.path, clip.name, clip.class_) for clip in read_manifest(options.audio)]
+        clips = some_of(listed, options.clips)
     except ManifestError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -21,7 +21,7 @@ from emulators.profile import Profile, Timing, load_profile
 from emulators.rates import ModelLimits
 from loadtest import virtual_time, whole_calls
 from loadtest.emulated_house import emulated_house
-from loadtest.interruptions import Bot, run_clip
+from loadtest.interruptions import Bot, Labelled, run_clip
 from loadtest.material import Material, gather
 from loadtest.run import changed_rate, unheard_tokens
 from loadtest.scenario import Kind, Scenario, load_scenario
@@ -172,7 +172,7 @@ def run_strategy(name: str, path: Path, file: str, class_: str) -> dict[str, Any
     """One clip over the bot's voice, under one strategy."""
     _quiet()
     strategy = STRATEGIES[name]
-    return run_clip(path, file, class_, Bot(strategy.mode, 0.5, None, strategy.policy)).as_dict()
+    return run_clip(Labelled(path, file, class_), Bot(strategy.mode, 0.5, None, strategy.policy)).as_dict()
 
 
 async def prompt_tokens(history_turns: int) -> dict[str, float]:

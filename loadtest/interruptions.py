@@ -27,7 +27,8 @@ from loadtest import interruptions_echo, interruptions_webrtc, virtual_time
 from loadtest.audio import SAMPLE_RATE_HZ as CLIP_RATE_HZ
 from loadtest.audio import Samples, load_wav
 from loadtest.in_process import BEAT_SECS, LOUD_RMS, Beat, InProcessCall, calling
-from loadtest.rows import Row, report, table
+from loadtest.label_reader import LabelReader
+from loadtest.rows import Row, losses, report, table
 from loadtest.talkers import Talker
 from processors import compat
 from processors.models.files import usable_cores
@@ -82,11 +83,16 @@ def judge_call(call: InProcessCall, first: float, last: float, file: str, class_
     from_beat = round(first / BEAT_SECS)
     beats = call.beats[from_beat:] if cut_secs is None else call.beats[from_beat : round(cut_secs / BEAT_SECS)]
     held = [index for index, beat in enumerate(beats) if beat.held_back]
+    cancels = [at for at, type_, data in call.messages if type_ == "decision-card" and _cancels(data["card"])]
+    if cut_secs is not None:
+        cancels.append(cut_secs)
+    cancel_secs = min(cancels) if cancels else None
     if cut_secs is not None:
         outcome = "cancelled"
         silent_secs = held_since(held, len(beats)) * BEAT_SECS
     else:
-        outcome = "resumed" if held else "kept_talking"
+        taken_back = any(card["outcome"] == "taken_back" for card in cards.values())
+        outcome = "taken_back" if taken_back else "resumed" if held else "kept_talking"
         silent_secs = held[0] * BEAT_SECS if held else None
     return Row(
         file=file,
@@ -95,11 +101,15 @@ def judge_call(call: InProcessCall, first: float, last: float, file: str, class_
         stuck=is_stuck(call),
         samples_lost=samples_lost(beats),
         stop_ms=None if silent_secs is None else round(1000 * (from_beat * BEAT_SECS + silent_secs - first)),
-        verdict_ms=None if cut_secs is None else round(1000 * (cut_secs - first)),
+        verdict_ms=None if cancel_secs is None else round(1000 * (cancel_secs - first)),
         gap_ms=0 if outcome == "cancelled" else round(1000 * len(held) * BEAT_SECS),
         full_voice_ms=None if outcome == "cancelled" else full_voice_ms(call.beats, last),
         cards=list(cards.values()),
     )
+
+
+def _cancels(card: dict[str, Any]) -> bool:
+    return card["verdict"] == "cancel"
 
 
 def held_since(held: Sequence[int], end: int) -> int:
@@ -140,8 +150,25 @@ class ManifestError(Exception):
     """The folder cannot be used; one line that says why."""
 
 
-def read_manifest(path: Path) -> list[tuple[Path, str, str]]:
-    """Clips of a folder (its ``manifest.jsonl``), or of a JSON lines file: (path, name, class).
+@dataclass(frozen=True)
+class Labelled:
+    """One clip of a manifest.
+
+    Attributes:
+        path: The file.
+        name: Its name in the manifest.
+        class_: Its class.
+        transcript: What is said in it; empty if nothing is, or nobody knows.
+    """
+
+    path: Path
+    name: str
+    class_: str
+    transcript: str = ""
+
+
+def read_manifest(path: Path) -> list[Labelled]:
+    """Clips of a folder (its ``manifest.jsonl``), or of a JSON lines file.
 
     Raises:
         ManifestError: There is none, or a line of it cannot be used.
@@ -158,11 +185,12 @@ def read_manifest(path: Path) -> list[tuple[Path, str, str]]:
         try:
             entry = json.loads(line)
             name, class_ = str(entry["file"]), str(entry["class"])
+            transcript = str(entry.get("transcript") or "")
         except (ValueError, KeyError, TypeError):
             raise ManifestError(f'{manifest}, line {number}: not an object with "file" and "class"') from None
         if not (manifest.parent / name).is_file():
             raise ManifestError(f"{manifest}, line {number}: {manifest.parent / name} does not exist")
-        clips.append((manifest.parent / name, name, class_))
+        clips.append(Labelled(manifest.parent / name, name, class_, transcript))
     if not clips:
         raise ManifestError(f"{manifest} lists no clips")
     return clips
@@ -177,12 +205,14 @@ class Bot:
         sensitivity: Of interruptions, 0 to 1.
         weights: Of the sound judge; None: the bot's own; "none": no judge.
         policy: Who decides instead of the bot's own rules.
+        labels: Whether the words are those of the manifest, instead of the recogniser's.
     """
 
     mode: str
     sensitivity: float
     weights: str | None
     policy: VerdictPolicy | None = None
+    labels: bool = False
 
 
 @cache
@@ -194,10 +224,10 @@ def _worker_services(bot: Bot) -> tuple[Settings, list[Services]]:
     return settings, []
 
 
-def run_clip(path: Path, file: str, class_: str, bot: Bot) -> Row:
+def run_clip(clip: Labelled, bot: Bot) -> Row:
     """Play one clip over the bot, in a call of its own; blocks, for the seconds of CPU that it takes."""
     settings, loaded = _worker_services(bot)
-    samples = soxr.resample(load_wav(path), CLIP_RATE_HZ, INPUT_SAMPLE_RATE_HZ)
+    samples = soxr.resample(load_wav(clip.path), CLIP_RATE_HZ, INPUT_SAMPLE_RATE_HZ)
 
     async def scene() -> Row:
         if not loaded:
@@ -208,19 +238,21 @@ def run_clip(path: Path, file: str, class_: str, bot: Bot) -> Row:
                 loaded[0].judge = None
             elif bot.weights is not None:
                 loaded[0].judge = Judge(SoundModel.read(Path(bot.weights)))
+        if bot.labels:
+            loaded[0].recogniser = lambda code="": LabelReader(clip.transcript)
         async with calling(loaded[0]) as call:
             first, last = await play_over(call, samples)
-            return judge_call(call, first, last, file, class_)
+            return judge_call(call, first, last, clip.name, clip.class_)
 
     return virtual_time.run(scene(), loop=virtual_time.VirtualTimeLoop(charge_jobs=1.0))
 
 
-def run_all(clips: Sequence[tuple[Path, str, str]], bot: Bot, jobs: int) -> list[Row]:
+def run_all(clips: Sequence[Labelled], bot: Bot, jobs: int) -> list[Row]:
     """Play all clips, ``jobs`` at a time, with a progress bar on a terminal."""
     bar = tqdm(total=len(clips), unit="clip", disable=None)
     context = multiprocessing.get_context("spawn")
     with bar, ProcessPoolExecutor(jobs, mp_context=context) as pool:
-        futures = [pool.submit(run_clip, path, name, class_, bot) for path, name, class_ in clips]
+        futures = [pool.submit(run_clip, clip, bot) for clip in clips]
         for future in futures:
             future.add_done_callback(lambda _: bar.update())
         return [future.result() for future in futures]
@@ -242,6 +274,12 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--mode", choices=["duck", "pause", "cancel", "off"], default="duck", help="default: duck")
     command.add_argument("--sensitivity", type=float, default=0.5, help="0 to 1; default: 0.5")
     command.add_argument("--weights", metavar="FILE", help="other weights of the sound judge; none: words alone decide")
+    command.add_argument(
+        "--words",
+        choices=["recogniser", "labels"],
+        default="recogniser",
+        help="labels: a recogniser without faults, that writes the manifest's transcripts; default: recogniser",
+    )
     command.add_argument("--class", dest="class_", metavar="CLASS", help="only clips of this class")
     command.add_argument("--jobs", type=int, default=usable_cores(), help="clips at once; default: one per core")
     command.add_argument("--verbose", action="store_true", help="a line for each clip")
@@ -255,16 +293,17 @@ def main(options: argparse.Namespace) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     if options.class_:
-        clips = [clip for clip in clips if clip[2] == options.class_]
+        clips = [clip for clip in clips if clip.class_ == options.class_]
+    listed = [(clip.path, clip.name, clip.class_) for clip in clips]
     if options.echo:
-        return interruptions_echo.main(clips, options)
+        return interruptions_echo.main(listed, options)
     if options.webrtc:
-        calls = interruptions_webrtc.run_all(clips, options.mode, options.sensitivity, options.jobs)
+        calls = interruptions_webrtc.run_all(listed, options.mode, options.sensitivity, options.jobs)
         rows, quiet = asyncio.run(calls)
         if quiet:
             print(f"{quiet} clips are left out: no 5 ms of them are as loud as -41 dBFS")
     else:
-        bot = Bot(options.mode, options.sensitivity, options.weights)
+        bot = Bot(options.mode, options.sensitivity, options.weights, labels=options.words == "labels")
         rows = run_all(clips, bot, max(1, min(options.jobs, len(clips))))
     if options.verbose:
         for row in rows:
@@ -272,6 +311,7 @@ def main(options: argparse.Namespace) -> int:
             print(f"{row.class_:13} {row.outcome:13} {row.file}: {card.get('reason', '')} {card.get('text', '')!r}")
     figures = report(rows)
     print(table(figures["classes"]))
+    print(f"\n{losses(rows)}")
     print(
         "\nAll times in ms. stop, verdict: from the clip's first loud sample. gap: silence of the voice for clips that"
     )

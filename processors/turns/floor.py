@@ -76,10 +76,12 @@ class Suspended:
     Attributes:
         cut_at: When the caller got the floor.
         silent_since: Since when the voice is silent.
+        by_voice: Whether the VAD has heard speech in the sound.
     """
 
     cut_at: float
     silent_since: float
+    by_voice: bool = True
 
 
 class Floor:

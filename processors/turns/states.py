@@ -122,6 +122,7 @@ class TurnParams:
         confirm_secs: After the end of speech: how long the voice is then held for the final words at most. Longer than
             any recogniser takes that works.
         take_back_secs: A reply that a sound has cut goes on when no words have come this long after the sound.
+        unvoiced_secs: The same after a sound in which the VAD heard no speech.
         wordless_secs: The same, counted from the cut, while the sound lasts and no words come.
         settle_secs: Words that mean nothing and are not final are believed when no others come for this long.
         kept_secs: So long after the cut a reply goes on at the latest, unless words mean something.
@@ -170,6 +171,7 @@ class TurnParams:
     early_end: bool = False
     confirm_secs: float = 1.5
     take_back_secs: float = 0.9
+    unvoiced_secs: float = 0.4
     wordless_secs: float = 2.0
     settle_secs: float = 0.3
     kept_secs: float = 4.0

@@ -51,9 +51,11 @@ class TakesBack(Floor):
             silent_since = self._now
             reply.falls_silent(self._now)
             self._do(Pause())
+        sound, spoke_at = self._sound, self._speech_started_at
+        by_voice = sound is None or (spoke_at is not None and spoke_at >= sound.started_at)
         self._stop_judging()
         self._clear_waits()
-        self._suspended = Suspended(cut_at=self._now, silent_since=silent_since)
+        self._suspended = Suspended(cut_at=self._now, silent_since=silent_since, by_voice=by_voice)
 
     def _arm_take_back(self) -> None:
         """When the reply goes on, as things are."""
@@ -67,7 +69,8 @@ class TakesBack(Floor):
         latest = suspended.cut_at + self.params.kept_secs
         if not self._speech_on:
             said = bool(self._transcript.text_since_asked())
-            due = self._now + (self.params.settle_secs if said else self.params.take_back_secs)
+            wordless_secs = self.params.take_back_secs if suspended.by_voice else self.params.unvoiced_secs
+            due = self._now + (self.params.settle_secs if said else wordless_secs)
         elif self._tells_interims:
             due = max(suspended.cut_at + self.params.wordless_secs, self._now + self.params.take_back_secs)
         else:
