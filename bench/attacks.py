@@ -172,16 +172,16 @@ async def candidates(attacker: Attacker) -> None:
 async def messages(attacker: Attacker) -> None:
     """A caller who floods the data channel, and speaks ten times faster than life."""
     async with Caller(attacker.url) as caller:
-        line = caller._line
+        line = caller.line
         assert line is not None
         while attacker.goes_on:
             for _ in range(MESSAGES_PER_SEC // 50):
-                caller._channel.send(json.dumps(random.choice(MESSAGES)))
+                caller.channel.send(json.dumps(random.choice(MESSAGES)))
                 attacker.done["messages sent"] += 1
             for _ in range(10):
-                line.send(caller._room[0])
+                line.send(caller.room[0])
             await asyncio.sleep(0.02)
-            if caller._pc is None or caller._pc.connectionState != "connected":
+            if caller.connection is None or caller.connection.connectionState != "connected":
                 attacker.done["the bad caller was thrown out"] += 1
                 return
 

@@ -85,7 +85,7 @@ def feed_round(runner: asyncio.Runner, target: Target, count: int, findings: Fin
                 took_ms = min(took_ms, *(_timed_ms(runner, target, value) for _ in range(3)))
         except (StopTest, UnsatisfiedAssumption):
             raise
-        except Exception as error:  # whatever it is: that is what is looked for
+        except Exception as error:  # noqa: BLE001 - whatever it is: that is what is looked for
             findings.add(target.name, repr(error), value)
             return
         longest_ms = max(longest_ms, took_ms)
@@ -151,7 +151,7 @@ async def fuzz_bot(secs: float, findings: Findings) -> None:
                             with contextlib.suppress(OSError):
                                 sock.sendto(packet, place)
                     for message in samples.draw(as_text(rtvi_messages), 10):
-                        caller._channel.send(message)
+                        caller.channel.send(message)
                     for raw in samples.draw(damaged(REQUEST), 10):
                         await _knock(port, raw, findings)
                     for sdp in samples.draw(damaged(OFFER), 2):
@@ -161,7 +161,7 @@ async def fuzz_bot(secs: float, findings: Findings) -> None:
                                 findings.add("the bot's offers", "HTTP 500", sdp)
                     sent += 50 * len(ports) + 22
             findings.inputs += sent
-            if caller._pc is None or caller._pc.connectionState != "connected":
+            if caller.connection is None or caller.connection.connectionState != "connected":
                 findings.add("the bot", "the call was lost", "")
             async with client.get(f"{url}/stats") as answer:
                 lag = await answer.json()

@@ -290,7 +290,7 @@ async def read_deepgram(model: str, raws: list[str | bytes]) -> None:
     kind = AsyncV2SocketClient if model.startswith("flux") else AsyncV1SocketClient
     wire: Any = _Wire(raws)
     try:
-        await recogniser._receive(kind(websocket=wire))
+        await recogniser._receive(kind(websocket=wire))  # noqa: SLF001 - behind the network
     except (DeepgramError, websockets.exceptions.ConnectionClosed):
         pass
     finally:
@@ -301,10 +301,10 @@ async def read_elevenlabs(raws: list[str | bytes]) -> None:
     """What comes over a socket to ElevenLabs, up to the voice."""
     wire: Any = _Wire(raws)
     voice = ElevenLabsVoice(SecretStr("k"), "v", first_audio_secs=0.05)
-    voice._sockets = [ContextSocket(wire, SecretStr("k"), lambda: None)]
+    voice._sockets = [ContextSocket(wire, SecretStr("k"), lambda: None)]  # noqa: SLF001 - behind the network
     deadline = asyncio.get_running_loop().time() + 1.0
     with suppress(VoiceError):
-        async with aclosing(voice._said(voice._sockets[0], SENTENCE, deadline)) as spoken:
+        async with aclosing(voice._said(voice._sockets[0], SENTENCE, deadline)) as spoken:  # noqa: SLF001 - the same
             async for _ in spoken:
                 pass
     await voice.close()

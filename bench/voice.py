@@ -197,7 +197,7 @@ def main() -> int:
     except ImportError:
         print("error: PESQ is missing: pip install -e '.[quality]'", file=sys.stderr)
         return 2
-    voices = [local._synthesise(text, 1.0) for text in SENTENCES]
+    voices = [local.synthesise(text, 1.0) for text in SENTENCES]
     print(f"{'':34} kbit/s  CPU us  ratio   clean: mean  least   {options.loss:.0%} loss: mean  least")
     for way in (*USED, *(OTHERS if options.all else (BEFORE,))):
         one = measured(way, voices, loss=options.loss, draws=options.draws)

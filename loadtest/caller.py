@@ -77,12 +77,12 @@ class Caller:
         """How long connecting took, from the offer to the open data channel."""
         self._offer_extras = offer_extras or {}
         self._ready = ready
-        self._pc: RTCPeerConnection | None = None
-        self._line: Line | None = None
+        self.connection: RTCPeerConnection | None = None
+        self.line: Line | None = None
         self._clips: deque[tuple[Clip, Said, asyncio.Future[Said]]] = deque()
         self._packet_of_clip = 0
-        self._room = room_packets()
-        self._packet_of_room = random.randrange(len(self._room))
+        self.room = room_packets()
+        self._packet_of_room = random.randrange(len(self.room))
         self._level_decoder = OpusDecoder(sample_rate_hz=_LEVEL_RATE_HZ)
         self._last_payload = b""
         self._last_loud = False
@@ -124,11 +124,13 @@ class Caller:
         self._ping()
 
     async def _connect(self) -> None:
-        pc = self._pc = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
+        pc = self.connection = RTCPeerConnection(
+            RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE)
+        )
         transceiver = pc.addTransceiver("audio", direction="sendrecv")
         if _is_loopback(self.url):
             stay_on_loopback(transceiver)
-        channel = self._channel = pc.createDataChannel("rtvi", ordered=True)
+        channel = self.channel = pc.createDataChannel("rtvi", ordered=True)
         opened, connected = asyncio.Event(), asyncio.Event()
         channel.on("open", opened.set)
         channel.on("message", self._on_message)
@@ -145,7 +147,7 @@ class Caller:
         await connected.wait()
         if pc.connectionState != "connected":
             raise CallFailed(f"the connection is {pc.connectionState}")
-        self._line = Line(transceiver, self._on_packet)
+        self.line = Line(transceiver, self._on_packet)
         await opened.wait()
         if self._ready:
             self.send_message("client-ready", {"version": "2.0.0", "about": {"library": "parley-loadtest"}})
@@ -173,7 +175,7 @@ class Caller:
             future.cancel()
         self._clips.clear()
         self._waits.clear()
-        pc, self._pc, self._line = self._pc, None, None
+        pc, self.connection, self.line = self.connection, None, None
         if pc is not None:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_CLOSE_TIMEOUT_SECS):
@@ -181,18 +183,18 @@ class Caller:
 
     def cut_line(self) -> None:
         """Nothing passes either way from now on, until :meth:`mend_line`."""
-        if self._line is not None:
-            self._line.cut()
+        if self.line is not None:
+            self.line.cut()
 
     def mend_line(self) -> None:
         """The path is back, as when a train leaves a tunnel."""
-        if self._line is not None:
-            self._line.mend()
+        if self.line is not None:
+            self.line.mend()
 
     async def vanish(self) -> None:
         """Be gone without a goodbye, as when a battery dies."""
-        if self._line is not None:
-            self._line.cut()
+        if self.line is not None:
+            self.line.cut()
         await self.hangup()
 
     # --- talking
@@ -208,7 +210,7 @@ class Caller:
     def send_message(self, kind: str, data: dict[str, Any] | None = None) -> None:
         """Send an RTVI message."""
         message = {"label": "rtvi-ai", "type": kind, "id": uuid.uuid4().hex[:8], "data": data or {}}
-        self._channel.send(json.dumps(message))
+        self.channel.send(json.dumps(message))
 
     def type_text(self, text: str) -> None:
         """Type a text, as on the page."""
@@ -219,8 +221,8 @@ class Caller:
         self.send_message("client-message", {"t": "dtmf", "d": {"key": key}})
 
     def _tick(self) -> None:
-        if self._pc is not None and self._pc.connectionState == "closed":
-            self._line = None  # the bot has closed it, and aiortc its socket
+        if self.connection is not None and self.connection.connectionState == "closed":
+            self.line = None  # the bot has closed it, and aiortc its socket
         now = time.monotonic()
         late = now - self._due
         self.recording.slip_secs.append(late)
@@ -228,10 +230,10 @@ class Caller:
             # A burst of so much audio would be heard as nothing that a person does.
             missed = int(late / PACKET_SECS)
             self._due += missed * PACKET_SECS
-            if self._line is not None:
-                self._line.skip(missed)
-        if self._line is not None:
-            self._line.send(self._next_payload(now))
+            if self.line is not None:
+                self.line.skip(missed)
+        if self.line is not None:
+            self.line.send(self._next_payload(now))
         self._due += PACKET_SECS
         self._ticking = asyncio.get_running_loop().call_at(self._due, self._tick)
         if self._waits:
@@ -239,8 +241,8 @@ class Caller:
 
     def _next_payload(self, now: float) -> bytes:
         if not self._clips:
-            self._packet_of_room = (self._packet_of_room + 1) % len(self._room)
-            return self._room[self._packet_of_room]
+            self._packet_of_room = (self._packet_of_room + 1) % len(self.room)
+            return self.room[self._packet_of_room]
         clip, said, future = self._clips[0]
         start = self._packet_of_clip * PACKET_SECS
         if self._packet_of_clip == clip.first_loud_packet:
@@ -257,8 +259,8 @@ class Caller:
         return payload
 
     def _ping(self) -> None:
-        if self._channel.readyState == "open":
-            self._channel.send("ping")
+        if self.channel.readyState == "open":
+            self.channel.send("ping")
         self._pinging = asyncio.get_running_loop().call_later(PING_SECS, self._ping)
 
     # --- listening

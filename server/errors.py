@@ -116,6 +116,6 @@ async def errors_as_json(
         return ApiError(400, "bad_body", "the body cannot be read").response()
     except ConnectionError:  # the client has gone
         raise
-    except Exception:  # the boundary to the network: the caller learns that, not why, it failed
+    except Exception:  # noqa: BLE001 - the boundary to the network: the caller learns that, not why, it failed
         logger.exception(f"{request.method} {request.path} failed")
         return ApiError(500, "internal", "something went wrong on our side").response()

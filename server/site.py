@@ -13,6 +13,8 @@ from typing import Any, Final
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
+from processors.compat.http import requests_begun
+
 HEADER_SECS: Final = 10.0
 """How long a connection may take until its first request has begun, and a TLS handshake."""
 
@@ -114,7 +116,7 @@ class GuardedSite(web.TCPSite):
 
     @staticmethod
     def _look_at(protocol: RequestHandler) -> None:
-        if protocol.transport is not None and not protocol._request_count:  # no request, or not yet a whole header
+        if protocol.transport is not None and not requests_begun(protocol):  # no request, or not yet a whole header
             protocol.transport.abort()
 
 

@@ -113,7 +113,7 @@ def synthetic_clips() -> list[Sample]:
 
 def say(text: str) -> np.ndarray:
     """The bot's own voice."""
-    from hibari import Hibari  # noqa: PLC0415 - loaded only where it is wanted
+    from hibari import Hibari
 
     global _hibari
     if _hibari is None:

@@ -90,7 +90,7 @@ class _Phase:
         for voice in list(self.voices):
             try:
                 voice(packets)
-            except Exception as error:  # a boundary: the other calls' voices go on
+            except Exception as error:  # noqa: BLE001 - a boundary: the other calls' voices go on
                 logger.opt(exception=error).error("a voice failed and falls silent")
                 self.leave(voice)
         if not self.voices:

@@ -112,7 +112,7 @@ class InlineAudio(FrameProcessor):
             if callback is None and self._is_unobserved("process"):
                 try:
                     await self.process_audio(frame, direction)
-                except Exception as error:  # Pipecat's own boundary: a frame's failure is told, and no more
+                except Exception as error:  # noqa: BLE001 - Pipecat's own boundary: a frame's failure is told
                     await self.push_error(
                         error_msg=f"Error processing frame: {error}", exception=error, category=ErrorCategory.UNKNOWN
                     )

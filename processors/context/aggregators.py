@@ -249,7 +249,7 @@ class Conversation:
     def messages_with(self, turn_id: int, text: str) -> list[Message]:
         """The prompt if the user's turn were this, which it may become."""
         other = copy.copy(self)
-        other._turns = copy.deepcopy(self._turns)
+        other._turns = copy.deepcopy(self._turns)  # noqa: SLF001 - its own copy
         other.earlier = self.earlier.with_lines(())
         other.user_turn(turn_id, text)
         return other.messages()

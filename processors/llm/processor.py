@@ -459,7 +459,7 @@ class LLMProcessor(OvertakingInterruptions):
         await self.push_frame(frame)
 
 
-class _ReplyOver(Exception):  # noqa: N818 - no error: there is nothing more to do
+class _ReplyOver(Exception):
     """Something else is being answered by now."""
 
 

@@ -139,7 +139,7 @@ def locked(path: Path) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
         try:
-            import fcntl  # noqa: PLC0415 - POSIX only; elsewhere two first starts at once may fetch twice
+            import fcntl
         except ImportError:
             yield
             return

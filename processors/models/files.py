@@ -242,7 +242,7 @@ class HeavyPool:
             return
         try:
             result = work()
-        except BaseException as error:  # whatever it is belongs to whoever waits for the result
+        except BaseException as error:  # noqa: BLE001 - it belongs to whoever waits for the result
             future.set_exception(error)
         else:
             future.set_result(result)

@@ -230,7 +230,7 @@ class DeepgramRecogniser:
             DeepgramError: How it ended, or that it could not be made.
         """
         try:
-            async with self._socket() as socket:
+            async with self.open_socket() as socket:
                 self._outgoing = asyncio.Queue()
                 self._expiries = 0
                 self._deaf.clear()
@@ -249,7 +249,7 @@ class DeepgramRecogniser:
             raise DeepgramError(f"no connection ({kind(error)})") from None
 
     @asynccontextmanager
-    async def _socket(self) -> AsyncIterator[DeepgramSocket]:
+    async def open_socket(self) -> AsyncIterator[DeepgramSocket]:
         """A connection that is dropped, not closed in good order, when it is left: nobody waits for a frozen peer."""
         opening = self._dialect.connect()
         try:
@@ -468,7 +468,7 @@ async def probe(params: DeepgramParams) -> None:
     """
     recogniser = DeepgramRecogniser(params)
     try:
-        async with recogniser._socket():
+        async with recogniser.open_socket():
             return
     except ApiError as error:
         raise _refusal(error) from None

@@ -310,7 +310,7 @@ class MoonshineRecogniser:
                     else:
                         self._partial_due = False
                         await self._tell_partial(emit)
-                except Exception as error:  # whatever fails in a reading, the next words can still be read
+                except Exception as error:  # noqa: BLE001 - a boundary: the next words can still be read
                     self._finals_due.clear()
                     fault = RecogniserError("I could not make out what you said.")
                     fault.__cause__ = error

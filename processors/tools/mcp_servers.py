@@ -70,7 +70,7 @@ class ServerConfig(BaseModel):
 
 
 class _File(BaseModel):
-    mcpServers: dict[str, ServerConfig]  # noqa: N815 - the file's own name
+    mcpServers: dict[str, ServerConfig]
 
 
 def read_servers(path: Path) -> dict[str, ServerConfig]:
@@ -160,7 +160,7 @@ class McpServer:
             if error.error.code != CONNECTION_CLOSED:
                 raise ToolError(error.error.message) from None
             raise self._gone(name, error) from None
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001
             # A boundary: a server that has gone shows itself as a closed stream too, in the SDK's many ways.
             raise self._gone(name, error) from None
         text = "\n".join(part.text for part in result.content if part.type == "text").strip()
@@ -201,7 +201,7 @@ class McpServer:
                 if not ready.done():
                     ready.set_result(session)
                 await self._leave.wait()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001
             # A boundary: transports raise what they like, often in groups.
             logger.warning("MCP {}: {}", self.name, type(error).__name__)
         finally:

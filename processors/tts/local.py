@@ -47,7 +47,7 @@ class HibariVoice:
         Raises:
             ModelError: It is not installed.
         """
-        await run_heavy(_synthesise, "Hello.", self._speed, urgency=Urgency.FINAL)
+        await run_heavy(synthesise, "Hello.", self._speed, urgency=Urgency.FINAL)
 
     async def rehearse(self, texts: Iterable[str]) -> None:
         """Synthesise these now."""
@@ -60,7 +60,7 @@ class HibariVoice:
         pcm = self._cache.get(text)
         if pcm is None:
             try:
-                pcm = await run_heavy(_synthesise, text, self._speed, urgency=Urgency.FINAL)
+                pcm = await run_heavy(synthesise, text, self._speed, urgency=Urgency.FINAL)
             except (RuntimeError, ValueError, KeyError, IndexError) as error:  # what the library meets odd text with
                 raise VoiceError(f"the text cannot be spoken ({type(error).__name__})") from error
             self._remember(text, pcm)
@@ -92,7 +92,7 @@ def _model() -> Any:
     return Hibari(threads=1)
 
 
-def _synthesise(text: str, speed: float) -> bytes:
+def synthesise(text: str, speed: float) -> bytes:
     """16-bit PCM of a text, without the silence around it."""
     wave = np.asarray(_model()(text, speed=speed, seed=SEED))
     loud = np.flatnonzero(np.abs(wave) >= QUIET)

@@ -9,8 +9,8 @@ from functools import cache
 from typing import Final
 
 import numpy as np
-from pipecat.audio.turn.smart_turn._whisper_features import compute_whisper_log_mel_features
 
+from processors.compat.turn_features import compute_whisper_log_mel_features
 from processors.models.files import SMART_TURN, Urgency, run_heavy, session
 
 SAMPLES: Final = 8 * 16_000

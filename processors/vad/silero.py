@@ -47,13 +47,13 @@ class SileroStream:
     """
 
     def __init__(self) -> None:
-        self._network = network()
+        self.network = network()
         self._silent_windows = 0
         self._wipe()
 
     def _wipe(self) -> None:
-        self._state = np.zeros((2, 1, STATE_SIZE), np.float32)
-        self._context = np.zeros(CONTEXT_SAMPLES, np.float32)
+        self.state = np.zeros((2, 1, STATE_SIZE), np.float32)
+        self.context = np.zeros(CONTEXT_SAMPLES, np.float32)
 
     def speech_prob(self, window: bytes) -> float:
         """Probability (0 to 1) that the window holds speech.
@@ -103,13 +103,13 @@ def _judge(windows: list[tuple[SileroStream, bytes]]) -> list[float]:
     pcm = np.frombuffer(b"".join([window for _, window in windows]), np.int16)
     np.multiply(pcm.reshape(count, WINDOW_SAMPLES), _FULL_SCALE, out=heard[:, CONTEXT_SAMPLES:])
     for row, (stream, _) in zip(heard, windows, strict=True):
-        row[:CONTEXT_SAMPLES] = stream._context
-    states = [stream._state for stream, _ in windows]
+        row[:CONTEXT_SAMPLES] = stream.context
+    states = [stream.state for stream, _ in windows]
     memory = states[0] if count == 1 else np.concatenate(states, axis=1)
-    probs, memory = windows[0][0]._network.run(heard, memory)
+    probs, memory = windows[0][0].network.run(heard, memory)
     for index, (stream, _) in enumerate(windows):
-        stream._state = memory[:, index : index + 1]
-        stream._context = heard[index, -CONTEXT_SAMPLES:]
+        stream.state = memory[:, index : index + 1]
+        stream.context = heard[index, -CONTEXT_SAMPLES:]
     return probs.tolist()
 
 

@@ -24,7 +24,7 @@ async def test_a_live_call_stands_each_attack(name):
             assert udp_ports(os.getpid())
             done = await Attacker(url, os.getpid(), 1.0).run([ATTACKS[name]])
             assert sum(count for what, count in done.items() if " met " not in what) > 0
-            assert caller._pc.connectionState == "connected"
+            assert caller.connection.connectionState == "connected"
             before = heard.frames
             await asyncio.sleep(0.3)
             assert heard.frames > before

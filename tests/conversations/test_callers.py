@@ -150,8 +150,8 @@ async def test_what_was_said_into_a_dead_line_is_said_again(virtual, call: Calli
 
 async def test_a_long_greeting_comes_from_memory_at_once(virtual, call: Calling, monkeypatch):
     spoken_for: list[str] = []
-    synthesise = local._synthesise
-    monkeypatch.setattr(local, "_synthesise", lambda text, speed: spoken_for.append(text) or synthesise(text, speed))
+    synthesise = local.synthesise
+    monkeypatch.setattr(local, "synthesise", lambda text, speed: spoken_for.append(text) or synthesise(text, speed))
     async with call(greeting=LONG) as c:
         rehearsed = len(spoken_for)
         await c.until_state("speaking")

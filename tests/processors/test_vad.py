@@ -113,8 +113,8 @@ def test_each_call_has_its_own_memory():
 
 def test_the_model_rests_through_digital_silence_and_wakes_up_as_new(monkeypatch):
     stream, asked = SileroStream(), []
-    real = stream._network.run
-    monkeypatch.setattr(stream._network, "run", lambda heard, state: asked.append(1) or real(heard, state))
+    real = stream.network.run
+    monkeypatch.setattr(stream.network, "run", lambda heard, state: asked.append(1) or real(heard, state))
     speech = read_wav(DATA / "stop.wav")
     windows = [speech[at : at + 512].tobytes() for at in range(0, len(speech) - 511, 512)]
     for window in windows:
@@ -159,7 +159,7 @@ CLIPS = ("go_forward_ten_meters", "book_a_room", "stop", "okay", "sneeze", "typi
 async def test_judged_together_every_clip_starts_and_stops_where_it_does_alone(virtual, monkeypatch):
     streams = {name: SileroStream() for name in CLIPS}
     runs: list[int] = []
-    model = streams["okay"]._network
+    model = streams["okay"].network
     real = model.run
     together: dict[str, list[tuple[bytes, float]]] = {name: [] for name in CLIPS}
     with monkeypatch.context() as patched:

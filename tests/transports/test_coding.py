@@ -204,7 +204,7 @@ def test_a_clean_link_sounds_as_the_voice_was_made():
     pytest.importorskip("pesq", reason="PESQ is an extra: pip install -e '.[quality]'")
     from bench import voice
 
-    sentences = [voice.local._synthesise(text, 1.0) for text in voice.SENTENCES[:2]]
+    sentences = [voice.local.synthesise(text, 1.0) for text in voice.SENTENCES[:2]]
     found = [voice.measured(way, sentences, loss=0.05, draws=3) for way in voice.USED]
     assert found[0].clean[0] >= 4.2
     assert min(way.lossy[0] for way in found[1:]) >= 3.0

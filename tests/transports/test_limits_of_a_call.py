@@ -153,10 +153,10 @@ async def test_audio_faster_than_life_is_not_listened_to():
     async with calling(heard) as (caller, _):
         loop = asyncio.get_running_loop()
         began = loop.time()
-        payload = caller._room[0]
+        payload = caller.room[0]
         while loop.time() - began < 3.0:
             for _ in range(20):
-                caller._line.send(payload)
+                caller.line.send(payload)
             await asyncio.sleep(0.02)
         real_secs = loop.time() - began
         assert real_secs * 0.9 <= heard.frames * 0.02 <= real_secs * 1.1 + 1.0
@@ -165,11 +165,11 @@ async def test_audio_faster_than_life_is_not_listened_to():
 async def test_hundreds_of_sources_neither_end_the_reports_nor_hang_the_close():
     heard = Heard()
     async with calling(heard) as (caller, client):
-        line = caller._line
+        line = caller.line
         first = line._ssrc
         for n in range(400):
             line._ssrc = n + 1
-            line.send(caller._room[0])
+            line.send(caller.room[0])
             if n % 50 == 0:
                 await asyncio.sleep(0.02)
         line._ssrc = first
@@ -219,7 +219,7 @@ async def test_a_flood_of_messages_is_answered_with_few_errors():
 async def test_fragments_without_an_end_end_the_call_that_sends_them(unordered):
     heard = Heard()
     async with calling(heard) as (caller, client):
-        sctp = caller._pc.sctp
+        sctp = caller.connection.sctp
         for _ in range(400):
             chunk = DataChunk(flags=2 | unordered)  # the first fragment, and no last one
             chunk.tsn = sctp._local_tsn
@@ -236,7 +236,7 @@ async def test_fragments_without_an_end_end_the_call_that_sends_them(unordered):
 async def test_a_channel_that_is_opened_twice_ends_the_call_in_good_order():
     heard = Heard()
     async with calling(heard) as (caller, client):
-        sctp = caller._pc.sctp
+        sctp = caller.connection.sctp
         for channel in list(sctp._data_channels.values()):
             sctp._data_channel_queue.append((channel, 50, b"\x03" + bytes(11)))
         await sctp._data_channel_flush()

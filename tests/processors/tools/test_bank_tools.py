@@ -166,7 +166,7 @@ class Mailbox:
         self.refuse = refuse
         self.mails = []
 
-    async def handle_DATA(self, server, session, envelope):  # noqa: N802 - aiosmtpd's name
+    async def handle_DATA(self, server, session, envelope):
         if self.refuse:
             return self.refuse
         self.mails.append((envelope.rcpt_tos, message_from_bytes(envelope.content, policy=default)))
