@@ -106,8 +106,13 @@ def bars(found: dict[str, dict[str, Any]]) -> list[Bar]:
                 Bar(run.name, "false alarms resumed, %", _percent(alarms["resume_rate"]), 100, True),
                 Bar(run.name, "false alarm: gap p95, ms", alarms["gap_ms"]["p95"], 250, False),
                 Bar(run.name, "silent failures", summary["silent_failures"], 0, False),
+                Bar(run.name, "calls that the gateway remembers after their end", _remembered(summary), 0, False),
             ]
     return made
+
+
+def _remembered(summary: dict[str, Any]) -> float | None:
+    return summary.get("run", {}).get("preemptive", {}).get("calls_remembered")
 
 
 def _percent(share: float | None) -> float | None:

@@ -203,6 +203,7 @@ class Gateway:
     def snapshot(self) -> dict[str, Any]:
         """Plain values for the dashboard; see :mod:`observe.gateway`."""
         about = self._policy.snapshot(self._now()) | {"guesses": self.guesses.snapshot()}
+        about["calls_remembered"] = len(self._calls | self._on_usage.keys()) + self._policy.calls_remembered
         if self._overflow is not None:
             about["overflow"] = self._overflow.snapshot()
         if self._cache is not None:

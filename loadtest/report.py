@@ -40,7 +40,8 @@ def in_short(summary: dict[str, Any]) -> str:
         + (f", causes {summary['failures']}" if summary["failures"] else ""),
         f"voice to voice: mean {ms(v2v['mean'])}, p50 {ms(v2v['p50'])}, p95 {ms(v2v['p95'])} ({v2v['count']}); first "
         f"sound p50 {ms(summary['first_sound_ms']['p50'])}",
-        f"unheard tokens per request: {_whole(summary.get('unheard_tokens'))}; turns ended early on other words: "
+        f"unheard tokens per request: {_whole(summary.get('unheard_tokens'))}, without cached ones "
+        f"{_whole(summary.get('unheard_uncached_tokens'))}; turns ended early on other words: "
         f"{percent(summary.get('early_changed_rate'))}",
         f"interruptions: {percent(interruptions['success_rate'])} of {interruptions['count']} answered, "
         f"lowered p50 {ms(interruptions['lowered_ms']['p50'])}, silent p50 {ms(interruptions['stop_ms']['p50'])}; "

@@ -297,6 +297,7 @@ def put_together(
         "requests_each": options.requests,
         "vendor_refused_rate": _refused_rate(about["vendors"]),
         "unheard_tokens": unheard_tokens(about.get("preemptive", {}), len(requests)),
+        "unheard_uncached_tokens": unheard_tokens(about.get("preemptive", {}), len(requests), uncached=True),
         "early_changed_rate": changed_rate(about.get("preemptive", {})),
         "cost": cost.costs(used, len(requests), load_prices(options.prices)),
         "run": {
@@ -329,12 +330,19 @@ def _calls(text: str) -> int | str:
     return text if text == AUTO else int(text)
 
 
-def unheard_tokens(preemptive: Mapping[str, Any], requests: int) -> float | None:
-    """Tokens per request for replies that nobody heard, as the bot counts them; None if it does not tell."""
+def unheard_tokens(preemptive: Mapping[str, Any], requests: int, *, uncached: bool = False) -> float | None:
+    """Tokens per request for replies that nobody heard, as the bot counts them; None if it does not tell.
+
+    Args:
+        preemptive: What the bot tells.
+        requests: How many were made.
+        uncached: Without those that the vendor had in its cache.
+    """
     guesses = preemptive.get("guesses")
     if not guesses or not requests:
         return None
-    return round((guesses["wasted_tokens"] + guesses["unheard_tokens"]) / requests, 1)
+    cached = guesses.get("wasted_cached_tokens", 0) if uncached else 0
+    return round((guesses["wasted_tokens"] + guesses["unheard_tokens"] - cached) / requests, 1)
 
 
 def changed_rate(preemptive: Mapping[str, Any]) -> float | None:

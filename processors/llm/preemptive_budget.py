@@ -25,6 +25,7 @@ class Guesses:
         self.refused = 0
         self.used_tokens = 0
         self.wasted_tokens = 0
+        self.wasted_cached_tokens = 0
         self.unheard = 0
         self.unheard_tokens = 0
 
@@ -46,10 +47,11 @@ class Guesses:
         self.used += 1
         self.used_tokens += round(tokens)
 
-    def note_wasted(self, tokens: float) -> None:
-        """It was not; what it cost, as far as it had come."""
+    def note_wasted(self, tokens: float, cached_tokens: float = 0.0) -> None:
+        """It was not; what it cost, as far as it had come, and what of that the vendor had in its cache."""
         self.wasted += 1
         self.wasted_tokens += round(tokens)
+        self.wasted_cached_tokens += round(cached_tokens)
 
     def note_unheard(self, tokens: float) -> None:
         """A reply that was asked for was given up before anything of it was heard."""
@@ -66,5 +68,6 @@ class Guesses:
             "unheard": self.unheard,
             "used_tokens": self.used_tokens,
             "wasted_tokens": self.wasted_tokens,
+            "wasted_cached_tokens": self.wasted_cached_tokens,
             "unheard_tokens": self.unheard_tokens,
         }

@@ -143,6 +143,6 @@ class Preparations:
 
     def _count(self, guess: Guess) -> None:
         usage = guess.usage
-        self._guesses.note_wasted(usage.prompt_tokens + usage.completion_tokens)
+        self._guesses.note_wasted(usage.prompt_tokens + usage.completion_tokens, usage.cached_tokens)
         if guess.told_usage is not None:  # what came to no end is counted where it was asked
             self._on_usage(guess.told_usage)

@@ -510,6 +510,6 @@ async def test_all_tools_are_described_where_what_is_cached_is_free_and_the_budg
     model = Told("a", ANSWER)
     limits = {Quota.TOKENS_PER_DAY: 100_000.0}
     gate = Gateway([Endpoint(Choice("a", limits, cached_is_free=True), model)], GatewayParams())
-    gate._policy.learned("a", [Allowance(Quota.TOKENS_PER_DAY, 100_000.0, 40_000.0)], asyncio.get_running_loop().time())
+    gate._policy.learned("a", [Allowance(Quota.TOKENS_PER_DAY, 100_000.0, 20_000.0)], asyncio.get_running_loop().time())
     assert text([delta async for delta in gate.for_call("anna").stream(PROMPT, tools)]) == "We open at nine."
     assert model.tools == [[tool.name for tool in tools]]
