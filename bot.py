@@ -47,6 +47,7 @@ from server.call_tokens import CallTokens, make_token
 from server.calls import CALLS, Calls
 from server.dashboard import Sources, add_dashboard
 from server.limits import ServerLimits
+from server.phone import add_phone, phone_params
 from server.signalling import make_app
 from server.site import app_runner
 from server.supervisor import CLIENTS_LEAVE_SECS, first_of, run_workers
@@ -56,7 +57,6 @@ from services.language_models import thinks_here
 from services.services import EARLIER_CHARS, Services
 from settings import Settings, SettingsError
 from transports.call import Call
-from transports.webrtc import WebRTCCall
 
 CPU_SECS = 10.0
 """What calls take of the core is measured over so long."""
@@ -164,7 +164,7 @@ async def serve(settings: Settings, proxy: ProxyLink | None = None) -> None:
     book.add_listener(costs)
     loop = asyncio.get_running_loop()
 
-    async def start_call(call: WebRTCCall) -> None:
+    async def start_call(call: Call) -> None:
         await run_call(call, services, book)
 
     # Before anyone is told that it runs, and may stop it.
@@ -197,6 +197,8 @@ async def serve(settings: Settings, proxy: ProxyLink | None = None) -> None:
         faces_others=exposure.faces_others(settings),
     )
     add_dashboard(app, sources)
+    if (phone := phone_params(settings)) is not None:
+        add_phone(app, phone)
     runner = app_runner(app, shutdown_timeout=CLIENTS_LEAVE_SECS)
     measuring = asyncio.create_task(_measure_cpu(services, app[CALLS]))
     await runner.setup()

@@ -2,8 +2,8 @@
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final, Protocol
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Set
+from typing import Any, Final, Protocol, TypeVar
 
 from aiohttp import web
 from loguru import logger
@@ -27,6 +27,7 @@ from server.errors import (
     unknown_call,
 )
 from server.ice_servers import IceServers
+from transports.call import Call
 from transports.client_messages import MessageLimits
 from transports.sdp import OfferError
 from transports.takeover import FIELD as CALLER_FIELD
@@ -92,6 +93,36 @@ class ServerSettings(Protocol):
         ...
 
 
+class OpenCall(Call, Protocol):
+    """A call that was let in, whatever carries it."""
+
+    @property
+    def caller(self) -> CallerId | None:
+        """Whose it is; None: nobody can take it over."""
+        ...
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended, though it may hold something still."""
+        ...
+
+    @property
+    def peer_names(self) -> Set[str]:
+        """Names of the peer connections that the page which has the call has had."""
+        ...
+
+    def part(self) -> None:
+        """End the call politely."""
+        ...
+
+    async def close(self, reason: str = "closed") -> None:
+        """End the call; returns when all that it held is freed."""
+        ...
+
+
+CallT = TypeVar("CallT", bound=OpenCall)
+
+
 class Calls:
     """The calls of this process.
 
@@ -105,15 +136,15 @@ class Calls:
     def __init__(
         self,
         settings: ServerSettings,
-        start_call: Callable[[WebRTCCall], Awaitable[None]],
+        start_call: Callable[[Any], Awaitable[None]],
         lag: LoopLag,
         places: Places | None = None,
     ) -> None:
         self._settings = settings
         self._start_call = start_call
-        self._calls: dict[WebRTCCall, asyncio.Task[None] | None] = {}
-        self._places_of: dict[WebRTCCall, str] = {}
-        self._address_of: dict[WebRTCCall, str | None] = {}
+        self._calls: dict[OpenCall, asyncio.Task[None] | None] = {}
+        self._places_of: dict[OpenCall, str] = {}
+        self._address_of: dict[OpenCall, str | None] = {}
         self._queue = CallerQueue()
         self._room = Headroom(settings.max_loop_lag_ms)
         self._asked = AddressLimit(settings.offers_per_minute)
@@ -153,7 +184,7 @@ class Calls:
             OfferError: The offer cannot be answered.
         """
         self._count(address)
-        if (standing := call_of(self._calls, caller)) is not None:
+        if (standing := call_of(self._web_calls(), caller)) is not None:
             # The call outlives its token; but nobody takes over another one's.
             if isinstance(who, CallerIdentity) and _differ(standing.identity, who):
                 raise ApiError(403, "other_caller", "the call belongs to another caller")
@@ -167,14 +198,10 @@ class Calls:
         if isinstance(who, TokenError):
             raise token_refused(who)
         # Behind a proxy the line is the proxy's: a name that this one kept would keep a place that nobody asks for.
-        self._admit(caller, address, waits=place is None, identity=who)
+        waiter = caller if place is None else None
+        self._admit(caller, address, waiter, identity=who)
         name = place or secrets.token_hex(8)
-        self._entering += 1  # before anything is awaited, so that the count holds
-        try:
-            if not await self._places.take(name):
-                raise self._full(caller if place is None else None)
-        finally:
-            self._entering -= 1
+        await self._take_place(name, waiter)
         call = WebRTCCall(
             ice_servers=self._settings.ice_servers,
             connect_timeout_secs=self._settings.connect_timeout_secs,
@@ -194,6 +221,50 @@ class Calls:
             raise
         self._calls[call] = asyncio.create_task(self._run(call, name))
         return _answered(answer)
+
+    async def enter(
+        self,
+        make_call: Callable[[], CallT],
+        *,
+        waiter: Hashable,
+        address: str | None = None,
+        identity: CallerIdentity | None = None,
+    ) -> CallT:
+        """Let in a call that is carried by something else than WebRTC, and start it.
+
+        Parameters:
+            make_call: Makes it.
+            waiter: By which name it waits in line.
+            address: Where it comes from, as limits count it; None: no limit holds it up.
+            identity: Who calls; None: nobody vouches for that.
+
+        Raises:
+            ApiError: The process is at capacity, or stops; this address asks too often or has too many calls.
+        """
+        self._count(address)
+        self._admit(None, address, waiter, identity=identity)
+        name = secrets.token_hex(8)
+        await self._take_place(name, waiter)
+        call = make_call()
+        self._places_of[call], self._address_of[call] = name, address
+        self._calls[call] = asyncio.create_task(self._run(call, name))
+        return call
+
+    async def _take_place(self, name: str, waiter: Hashable | None) -> None:
+        """Take a place under a name.
+
+        Raises:
+            ApiError: Other processes have taken what is left.
+        """
+        self._entering += 1  # before anything is awaited, so that the count holds
+        try:
+            if not await self._places.take(name):
+                raise self._full(waiter)
+        finally:
+            self._entering -= 1
+
+    def _web_calls(self) -> list[WebRTCCall]:
+        return [call for call in self._calls if isinstance(call, WebRTCCall)]
 
     async def renegotiate(
         self,
@@ -221,8 +292,9 @@ class Calls:
         Raises:
             ApiError: There is none, or it is somebody else's, or another page of theirs has it.
         """
-        call = next((call for call in self._calls if call.has_peer(pc_id)), None)
-        if call is None and call_of(self._calls, caller) is not None:
+        calls = self._web_calls()
+        call = next((call for call in calls if call.has_peer(pc_id)), None)
+        if call is None and call_of(calls, caller) is not None:
             raise ApiError(409, "call_moved", "the call goes on in another page")
         if call is None or (call.caller is not None and call.caller != caller):
             raise unknown_call()
@@ -234,7 +306,7 @@ class Calls:
         Raises:
             ApiError: There is none.
         """
-        for call in self._calls:
+        for call in self._web_calls():
             if call.has_peer(pc_id):
                 return call
         raise unknown_call()
@@ -293,7 +365,7 @@ class Calls:
         self,
         caller: CallerId | None,
         address: str | None,
-        waits: bool = True,
+        waiter: Hashable | None,
         identity: CallerIdentity | None = None,
     ) -> None:
         """Let the caller in.
@@ -301,7 +373,7 @@ class Calls:
         Parameters:
             caller: Who asks.
             address: From where.
-            waits: Whether the caller waits in this server's own line.
+            waiter: By which name the caller waits in this server's own line; None: not at all.
             identity: Who it is by a signed token.
 
         Raises:
@@ -324,7 +396,7 @@ class Calls:
             and not self._room.allows(others, self._lag.percentiles(LAG_SECS)["lag_p95_ms"])
         ):
             free = 0
-        wait = self._queue.admit(caller if waits else None, free, now)
+        wait = self._queue.admit(waiter, free, now)
         if wait is not None:
             raise self._at_capacity(wait)
 
@@ -341,15 +413,15 @@ class Calls:
             if not _differ(call.identity, identity) and (caller is None or call.caller != caller)
         )
 
-    def _full(self, caller: CallerId | None) -> ApiError:
+    def _full(self, waiter: Hashable | None) -> ApiError:
         """Other processes have taken what is left."""
-        return self._at_capacity(self._queue.put_back(caller, asyncio.get_running_loop().time()))
+        return self._at_capacity(self._queue.put_back(waiter, asyncio.get_running_loop().time()))
 
     def _at_capacity(self, wait: Wait) -> ApiError:
         self._refused += 1
         return at_capacity(wait)
 
-    async def _run(self, call: WebRTCCall, name: str) -> None:
+    async def _run(self, call: OpenCall, name: str) -> None:
         pipeline = asyncio.ensure_future(self._start_call(call))
         closed = asyncio.create_task(call.closed.wait())
         try:

@@ -22,7 +22,6 @@ from server.pages import WEB_DIR, file_response
 from server.request_guard import ADDRESS, PLACE, GuardParams, RequestGuard, guard_middleware
 from transports.sdp import parse_candidate
 from transports.takeover import read_caller, says_ready
-from transports.webrtc import WebRTCCall
 
 LOOP_LAG: Final = web.AppKey("loop_lag", LoopLag)
 """Where the application keeps the event loop's lag."""
@@ -48,7 +47,7 @@ def readiness(status: str) -> web.Response:
 
 def make_app(
     settings: ServerSettings,
-    start_call: Callable[[WebRTCCall], Awaitable[None]],
+    start_call: Callable[[Any], Awaitable[None]],
     *,
     info: Callable[[], Mapping[str, Any]] = dict,
     places: Places | None = None,

@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 from languages.catalogue import find_languages, language
 from settings.choices import LlmProvider, SttProvider, TtsProvider
 from settings.conversation import ConversationSettings
+from settings.phone import PhoneSettings
 from settings.providers import ProviderSettings
 from settings.records import RecordSettings
 from settings.renamed import OldNames
@@ -16,7 +17,7 @@ from settings.server import ServerSettings
 from settings.tools import ToolSettings
 
 
-class Settings(RecordSettings, ToolSettings, ConversationSettings, ServerSettings, ProviderSettings):
+class Settings(RecordSettings, ToolSettings, ConversationSettings, PhoneSettings, ServerSettings, ProviderSettings):
     """The settings of one bot process."""
 
     model_config = SettingsConfigDict(env_file=".env", extra="ignore")
@@ -101,6 +102,13 @@ class Settings(RecordSettings, ToolSettings, ConversationSettings, ServerSetting
         return self
 
     @model_validator(mode="after")
+    def _phone_has_one_process(self) -> "Settings":
+        if self.phone and self.workers > 1:
+            said = "WORKERS: PHONE is served by one process only; set WORKERS=1, and start one bot for each core"
+            raise PydanticCustomError("missing_key", said)
+        return self
+
+    @model_validator(mode="after")
     def _shared_limit_has_a_place(self) -> "Settings":
         if self.max_calls_shared and not self.redis_url.get_secret_value():
             said = "REDIS_URL: missing; MAX_CALLS_SHARED is counted there: set it to redis://HOST:PORT/0"
@@ -149,7 +157,9 @@ class Settings(RecordSettings, ToolSettings, ConversationSettings, ServerSetting
         """The sample bank's customer for callers without a token; 0: nobody."""
         if self.sample_customer is not None:
             return self.sample_customer
-        others = self.listens_to_others or self.trusted_proxies or self.allowed_hosts or self.allowed_origins
+        others = (
+            self.listens_to_others or self.trusted_proxies or self.allowed_hosts or self.allowed_origins or self.phone
+        )
         return 0 if others or self.call_tokens_required else 1
 
     @property

@@ -23,6 +23,7 @@ from server.access import Access
 from server.dashboard import Sources, add_dashboard
 from server.request_guard import GuardParams, RequestGuard
 from server.signalling import make_app
+from tests.server.test_phone import phones, stream_path, twilio_signature
 from tests.server.test_signalling import Limits, offer
 from transports.webrtc import WebRTCCall
 
@@ -229,3 +230,23 @@ async def test_a_plain_nginx_that_nobody_has_told_the_bot_of_opens_nothing(tmp_p
                     assert answer.status == status, "behind a proxy nobody is unlimited"
             async with http.get(f"http://127.0.0.1:{bot_port}/api/calls") as straight:
                 assert straight.status == 200
+
+
+@pytest.mark.parametrize("shipped", SHIPPED, ids=lambda shipped: shipped.program)
+async def test_as_shipped_carriers_streams_pass(shipped, tmp_path, tls):
+    upgrade = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+    }
+    async with phones() as (client, calls, _), behind(shipped, tmp_path, tls, client.port) as ask:
+        form = {"CallSid": "CA1", "From": "+33612345678"}
+        headers = {"X-Twilio-Signature": twilio_signature(f"https://{NAME}/phone/twilio", form)}
+        async with ask("POST", "/phone/twilio", data=form, headers=headers) as answer:
+            path = stream_path(await answer.text())
+        async with ask("GET", path + "x", headers=upgrade) as refused:
+            assert refused.status == 403
+        async with ask("GET", path, headers=upgrade) as stream:
+            assert stream.status == 101
+            assert len(calls) == 1

@@ -128,7 +128,7 @@ class PhoneCall:
         self.close_reason = ""
         self.caller = None
         self.quality: dict[str, float] = {}
-        self._carrier_call_id = carrier_call_id
+        self.carrier_call_id = carrier_call_id
         self._input = CallInput()
         self._output = PlayoutOutput(self.send_message)
         self._socket: Socket | None = None
@@ -162,10 +162,6 @@ class PhoneCall:
     def peer_names(self) -> Set[str]:
         """It has no peer connections."""
         return frozenset()
-
-    def has_peer(self, pc_id: str) -> bool:
-        """It has no peer connections."""
-        return False
 
     def input(self) -> CallInput:
         """The processor that pushes the caller's sound (16 kHz mono, 20 ms) and keys."""
@@ -274,7 +270,7 @@ class PhoneCall:
     def _on_start(self, started: Started) -> str | None:
         if self._hearing is not None:
             raise MalformedError("a second start")
-        if started.call_id not in (None, self._carrier_call_id):
+        if started.call_id not in (None, self.carrier_call_id):
             return "the stream belongs to another call"
         self._deadline.cancel()
         self._hearing = Hearing(started.encoding)
