@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from contracts.frames import INPUT_SAMPLE_RATE_HZ, WINDOW_SAMPLES
 from contracts.stt import RecognisedWord, Transcript
+from processors.stt.voiced import VoicedTrack
 
 WINDOW_SECS = WINDOW_SAMPLES / INPUT_SAMPLE_RATE_HZ
 QUIET_PROB = 0.35
@@ -91,6 +92,7 @@ class SpokenStream:
         self._segments: deque[_Segment] = deque()
         self._last_number = 0
         self._speaking = False
+        self._voiced = VoicedTrack()
 
     @property
     def segment(self) -> int:
@@ -102,6 +104,7 @@ class SpokenStream:
     def feed(self, window: bytes, speech_prob: float) -> None:
         """Take one window of 512 samples."""
         self._windows.append(window)
+        self._voiced.feed(speech_prob)
         self._fed_secs += WINDOW_SECS
         if self._speaking and speech_prob >= QUIET_PROB:
             self._segments[-1].voiced_end_secs = self._fed_secs
@@ -156,11 +159,12 @@ class SpokenStream:
     # --- what the vendor tells -------------------------------------------------------------------
 
     def heard(self, result: Result, now: float) -> list[Transcript]:
-        """Take a message; returns what is news."""
+        """Take a message; returns what is news. Words that nobody can have said are none."""
         end_secs = self._origin_secs + result.end_secs
         for segment in self._segments:
             segment.interims = []
-        words = [self._in_media_time(word, end_secs) for word in result.words]
+        timed = (self._in_media_time(word, end_secs) for word in result.words)
+        words = [word for word in timed if self._voiced.was_said(word)]
         if result.final:
             self._forget_told_again(words)
         for at in words:
