@@ -385,6 +385,10 @@ class PlayoutOutput(OvertakingInterruptions):
         reply.error = error or reply.error
         if self._open is reply:
             self._open = None
+            if self._stalled:  # all that it was waited for is there
+                self._stalled = False
+                self._due.append(PlayoutStalledFrame(reply.reply_id, False))
+                self._due_came.set()
         self._engine.mark_tail(_Ends(reply))
         if not self._engine.pending:
             self._note_due()

@@ -164,6 +164,28 @@ async def test_a_stream_that_stalls_leaves_no_second_voice_and_no_silence(virtua
         assert any("can't answer" in text for text in heard[1:])
 
 
+class Halting(Model):
+    """Stops between two sentences; then the rest comes at once, with the end of the reply."""
+
+    async def stream(self, messages, tools=()):
+        self.prompts.append(messages)
+        yield TextDelta("Here is the first sentence. And ")
+        await asyncio.sleep(self.think_secs)
+        yield TextDelta("one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen.")
+        yield Finish("stop")
+
+
+@pytest.mark.parametrize("halt_secs", [1.0, 1.8, 2.2, 2.6, 3.0])
+async def test_a_reply_that_halts_and_then_comes_whole_is_heard_whole(virtual, call: Calling, halt_secs):
+    async with call(Halting(think_secs=halt_secs), ToneVoice(waits={"And": 0.0})) as c:
+        await c.type("count")
+        await answered(c)
+        await c.listen(8.0)
+        (played,) = c.told("reply-played")
+    assert played["heard"].strip().endswith("fifteen.")
+    assert not played["cut"]
+
+
 async def test_an_interruption_is_answered_no_later_than_a_plain_turn(virtual, call: Calling):
     waits = []
     for interrupting in (False, True):
