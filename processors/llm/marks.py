@@ -149,10 +149,19 @@ _FOREIGN_ARGUMENTS: Final = re.compile(
     r"""\(\s*(?:[A-Za-z_]\w*\s*=\s*(?:["'\[{\d-]|true|false|null|none)|\{\s*["'])""", re.IGNORECASE
 )
 _FOREIGN_MAYBE: Final = re.compile(r"\(\s*(?:\{\s*|[A-Za-z_]\w*\s*(?:=\s*[a-z]{0,4})?)?$", re.IGNORECASE)
-_OBJECT_BEHIND: Final = re.compile(r"""\s{0,2}[:=]?\s{0,2}\{\s*["'}]""")
-_OBJECT_MAYBE: Final = re.compile(r"\s{0,2}[:=]?\s{0,2}(?:\{\s*)?$")
+_OBJECT_BEHIND: Final = re.compile(r"""\s{0,2}(?::\d{1,3})?[:=]?\s{0,2}\{\s*["'}]""")
+_OBJECT_MAYBE: Final = re.compile(r"\s{0,2}(?::\d{0,3})?[:=]?\s{0,2}(?:\{\s*)?$")
+_BEFORE_A_CALL: Final = re.compile(r"print\(|await\s+")
+_BEFORE_MAYBE: Final = ("print(", "await ")
 _CANDIDATE: Final = re.compile(r"[<{\[`◁(]|(?<!\w)[A-Za-z_]\w*")
 _FRAGMENT: Final = re.compile(r"<[|｜]|</?[a-z_]{3}|\[/?[A-Z]+_?|\w*to=|◁|\w+\(\s*\w+\s*=|\{\s*[\"']", re.IGNORECASE)
+
+
+_OWN_LABELS: Final = ("Assistant:", "AI:")
+_CALLERS_LABELS: Final = ("User:", "Human:", "Caller:")
+
+FOREIGN_NAME_CHARS: Final = 4
+"""Shorter names with arguments may be mathematics: f(x=0)."""
 
 
 class Marks:
@@ -215,7 +224,9 @@ class Marks:
             case _:
                 if at == 0 and before[-1:].isalnum():
                     return None  # the middle of a word
-                return self._word(here, candidate.group(), begins=not (before + text[:at]).strip())
+                so_far = before + text[:at]
+                label = _label(here, so_far)
+                return label or self._word(here, candidate.group(), begins=not so_far.strip())
 
     def _object(self, here: str) -> Look:
         first = _FIRST_KEY.match(here)
@@ -274,6 +285,10 @@ class Marks:
             return self._addressed(here, to)
         if here.startswith(_PARROTED):
             return Opened(Place.CALL, close=_NEVER)
+        if any(each.startswith(here) for each in _BEFORE_MAYBE):
+            return UNDECIDED
+        if (wrapped := _BEFORE_A_CALL.match(here)) is not None:
+            return self._named(here[wrapped.end() :]) if wrapped.end() < len(here) else UNDECIDED
         name = re.match(r"[\w.]*\w", here)
         assert name is not None
         if name.group() in self._called:
@@ -300,6 +315,19 @@ class Marks:
         return Opened(Place.CALL, close=re.compile("(?s:.)"), skip_close=header.end())
 
 
+def _label(here: str, so_far: str) -> Look:
+    """Who speaks, as in a written dialogue; behind the caller's name come words that the caller never said."""
+    if not so_far.strip():
+        if any(here.startswith(each) for each in _OWN_LABELS):
+            return Opened(Place.TEXT, here.index(":") + 1)
+        return UNDECIDED if _begins(here, _OWN_LABELS) else None
+    if not so_far.rstrip(" ").endswith("\n"):
+        return None
+    if any(here.startswith(each) for each in _CALLERS_LABELS):
+        return Opened(Place.DROPPED)
+    return UNDECIDED if _begins(here, _CALLERS_LABELS) else None
+
+
 def _called(behind: str) -> Look:
     """What stands behind a tool's name: arguments, or the rest of a sentence."""
     if not behind:
@@ -312,7 +340,7 @@ def _called(behind: str) -> Look:
 def _foreign_arguments(here: str, before: str) -> Look:
     """Arguments behind a name that is no tool's: ``check_order(id=5)``."""
     name = re.search(r"[A-Za-z_][\w.]*$", before)
-    if name is None or not re.search(r"[_.]", name.group()):
+    if name is None or (not re.search(r"[_.]", name.group()) and len(name.group()) < FOREIGN_NAME_CHARS):
         return None
     if _FOREIGN_ARGUMENTS.match(here):
         return Opened(Place.CALL)

@@ -1,5 +1,6 @@
 """Preemptive generation: the replies that are prepared in one call, to the words that may be all."""
 
+import asyncio
 import itertools
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -20,10 +21,13 @@ class PreparationParams:
         most: Replies that are prepared at once; a further one replaces the oldest. With 1 it is given up as soon as the
             caller goes on; with more it is kept, since words come back: recognisers change their mind.
         language: Of the caller's words.
+        freely: Replies that may be prepared in one turn of the caller's as soon as they are wanted. Each further one
+            waits for twice as long after the last as that did, from one second on: who talks on and on costs little.
     """
 
     most: int = 1
     language: str = "en"
+    freely: int = 8
 
 
 class Preparations:
@@ -57,6 +61,8 @@ class Preparations:
         self._alive: dict[int, Guess] = {}
         self._taken: Guess | None = None
         self._ids = itertools.count(1)
+        self._in_turn = 0
+        self._not_before = 0.0
 
     async def prepare(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> None:
         """Ask ahead of time; no messages: the caller goes on, and what was prepared is of little use."""
@@ -70,9 +76,13 @@ class Preparations:
             return
         while len(self._alive) >= self._params.most:
             await self._drop_one(next(iter(self._alive)))
-        if not self._guesses.allowed:
+        now = asyncio.get_running_loop().time()
+        if now < self._not_before or not self._guesses.allowed:
             self._guesses.note_refused()
             return
+        self._in_turn += 1
+        if self._in_turn >= self._params.freely:
+            self._not_before = now + 2.0 ** (self._in_turn - self._params.freely)
         self._guesses.note_asked()
         guess_id = next(self._ids)
 
@@ -93,6 +103,7 @@ class Preparations:
 
         The others stay until :meth:`heard`: a turn that was ended early may turn out to have other words.
         """
+        self._in_turn, self._not_before = 0, 0.0
         taken, self._taken = self._taken, None
         if taken is not None and (after := taken.next) is not None:
             if after.answers(messages, tools):

@@ -41,7 +41,7 @@ from contracts.llm import (
 from contracts.overtaking import OvertakingInterruptions
 from languages.catalogue import language as known_language
 from processors.context.aggregators import PromptSoFarFrame, ReplyContextFrame, ReplyGuessFrame
-from processors.context.prompt_size import Earlier, shorter
+from processors.context.prompt_size import Earlier, shorter, tokens
 from processors.llm.machine_text import MachineTextFilter, Rest
 from processors.llm.meant import described
 from processors.llm.parts import ReplyParts
@@ -305,10 +305,12 @@ class LLMProcessor(OvertakingInterruptions):
             try:
                 round_ = await self._round(reply, messages, specs if rounds_left and not ends else [])
             except LanguageModelError as error:
-                if error.cause is not Cause.SIZE or size_left < SMALLEST_SHARE:
+                less = shorter(messages, 0.5)
+                nothing_left_out = tokens(less) >= tokens(messages)
+                if error.cause is not Cause.SIZE or size_left < SMALLEST_SHARE or nothing_left_out:
                     raise
                 size_left /= 2
-                messages = shorter(messages, 0.5)
+                messages = less
                 logger.info("{}: reply {}: {}; asked with less", self._model.name, reply.reply_id, error)
                 continue
             if ends or reply.parts.full:

@@ -80,6 +80,10 @@ NAMED = [
     "[book(people=4)]",
     "```tool_code\nbook(people=4)\n```",
     "```python\nprint(default_api.book(people=4))\n```",
+    "print(book(people=4))",
+    "await book(people=4)",
+    'functions.book:0{"people": 4}',
+    'functions.book:12 {"people": 4}',
 ]
 """Forms that hold no more than a tool's name to tell them from text."""
 
@@ -117,6 +121,8 @@ INNOCENT = [
     "Say {hello} [twice], a|b, <tag>, x=1. ",
     "Please hang up (if you like), check_balance is a name. ",
     "The book {for you}. ",
+    "Print (the page), await the bus, f(x=0) is 3. ",
+    "A user: is a word, and Human: too. ",
     "<3 <- -> <|> |x| ",
     "É’s “naïve”… 你好 🦀 ",
 ]
@@ -146,6 +152,31 @@ def test_words_around_such_a_call_are_spoken(text, words, data):
     spoken, rest, calls = run(*cut(f"Sure! {text} {words}", data), tools=TOOLS)
     assert "".join(spoken) + rest == f"Sure! {words}"
     assert calls == [("book", {"people": 4})]
+
+
+@pytest.mark.parametrize(
+    ("text", "right"),
+    [
+        ("Assistant: We open at nine.", "We open at nine."),
+        ("AI: We open at nine.", "We open at nine."),
+        ("We open at nine.\nUser: And on Sunday?\nAssistant: At ten.", "We open at nine."),
+        ("We open at nine.\n\nHuman: And on Sunday?", "We open at nine."),
+        ("As of today: we open at nine.", "As of today: we open at nine."),
+        ("Three ways:\nUse the app, or\nHurry.", "Three ways:\nUse the app, or\nHurry."),
+    ],
+)
+@settings(max_examples=30, deadline=None)
+@given(data=st.data())
+def test_of_a_written_dialogue_the_first_words_of_the_bot_s_are_spoken(text, right, data):
+    spoken, rest, calls = run(*cut(text, data))
+    assert (("".join(spoken) + rest).strip(), calls) == (right, [])
+
+
+@pytest.mark.parametrize("size", [1, 3, 400])
+def test_the_arguments_of_an_unknown_tool_are_not_spoken(size):
+    text = "Gladly. reserve(n=6)"
+    spoken, rest, _ = run(*(text[at : at + size] for at in range(0, len(text), size)), tools=TOOLS)
+    assert ("".join(spoken) + rest).strip() == "Gladly. reserve"
 
 
 @settings(max_examples=300, deadline=None)

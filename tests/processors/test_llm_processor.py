@@ -466,6 +466,24 @@ async def test_the_oldest_gives_way_when_too_many_are_prepared(virtual):
     assert not [task for task in asyncio.all_tasks() if task.get_name() == "guess"]
 
 
+async def test_who_talks_on_and_on_is_prepared_for_less_and_less(virtual):
+    """Five minutes of new words each second: no request for each of them, and the next turn is like any other."""
+    model, book = ScriptModel(*(["A", 0.1, STOP] for _ in range(40))), guesses()
+    async with running(LLMProcessor(model, params=several(), guesses=book)) as chain:
+        words = "so"
+        for number in range(300):
+            words += f" and {number}"
+            await chain.push(maybe(words))
+            await asyncio.sleep(1.0)
+        assert 8 < len(model.prompts) <= 18
+        await chain.push(prompt(3, words))
+        await chain.until(ReplyEndFrame)
+        before = len(model.prompts)
+        await chain.push(maybe("good bye"))
+        await asyncio.sleep(0.2)
+    assert len(model.prompts) == before + 1
+
+
 async def test_figures_and_their_names_are_the_same_words(virtual):
     model, book = ScriptModel(["A.", STOP], ["B.", STOP]), guesses()
     async with running(LLMProcessor(model, guesses=book)) as chain:

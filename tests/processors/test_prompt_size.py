@@ -162,6 +162,7 @@ async def test_a_prompt_that_stays_too_long_ends_in_an_apology(virtual):
         await chain.push(ReplyContextFrame(LLMContext([SYSTEM, {"role": "user", "content": "Hi"}]), reply_id=1))
         assert (await chain.until(ReplyEndFrame)).error == "too long"
     assert len(model.prompts) <= 4
+    assert len(model.prompts) == 1, "nothing could be left out, and the same prompt is not asked again"
 
 
 async def test_one_model_finds_it_too_long_and_another_takes_it(virtual):
