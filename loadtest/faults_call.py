@@ -89,6 +89,8 @@ async def measure(cell: Cell) -> Score:
                 score = await (OWN_CALLS.get(cell.fault.name) or FaultyCall)(cell).run()
         except Exception as error:  # noqa: BLE001 - a boundary: one broken cell must not end the matrix
             score = Score(Outcome.BROKEN, problem=f"{type(error).__name__}: {error}"[:200])
+    if score.requests > cell.fault.requests:
+        score = replace(score, wrong=(*score.wrong, f"{score.requests} requests for one turn"))
     return replace(score, late_ms=round(late_ms[0]))
 
 
@@ -321,7 +323,9 @@ class FaultyCall:
                 await call.until_state(*fails_in, timeout_secs=4.0)
             await self._fail()
         self._asked[ASKED[clip]] += 1
-        self._begin(max(ends - rest_secs(clip), self._back_secs), ASKED[clip])
+        # Words that were understood before the line was lost are shown before it is back.
+        word = ASKED[clip] if call.now > self._back_secs else None
+        self._begin(max(ends - rest_secs(clip), self._back_secs), word)
         await call.listen(max(0.0, ends - call.now))
         return await self._settled()
 

@@ -24,7 +24,8 @@ Told = Sequence[tuple[float, str, Mapping[str, Any]]]
 
 def leaked(messages: Told, unsaid: Iterable[str]) -> list[str]:
     """What was heard or shown of what must not be."""
-    told = "\n".join(str(data).lower() for _, kind, data in messages if kind in _SHOWN)
+    shown = [data for _, kind, data in messages if kind in _SHOWN]
+    told = "\n".join(str(value).lower() for data in shown for name, value in data.items() if name != "unheard")
     return [f"{part!r} was said" for part in unsaid if part.lower() in told]
 
 

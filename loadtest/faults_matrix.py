@@ -1,6 +1,6 @@
 """The cells of the fault matrix: which vendor, what goes wrong with it, and in which state of the call that begins."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
@@ -53,6 +53,9 @@ class Provider:
     settings: Mapping[str, Any]
     in_real_time: bool = False
 
+
+MOST_REQUESTS: Final = 6
+"""For one turn: prepared replies, another model, one more try. A loop asks for more."""
 
 KEY: Final = "0123456789abcdef0123456789abcdef"
 """Any: the emulators take all."""
@@ -107,6 +110,7 @@ class Fault:
         of_one_call: Whether it concerns only what this caller said: another call must not notice.
         from_the_start: Whether it stands before the question at length is asked.
         lost_secs: How long the line is gone.
+        requests: The most requests to the language model that one turn may take.
     """
 
     name: str
@@ -120,6 +124,7 @@ class Fault:
     of_one_call: bool = False
     from_the_start: bool = False
     lost_secs: float = 0.0
+    requests: int = MOST_REQUESTS
 
     def rule(self, vendor: Vendor) -> FaultRule:
         """The emulator's rule."""
@@ -152,10 +157,17 @@ def _says(name: str, text: str, *unsaid: str, finish: str = "stop") -> Fault:
     return Fault(name, Kind.REPLY, {"text": text, "finish": finish}, unsaid=unsaid)
 
 
-def _refused(status: int) -> Fault:
+def _refused(status: int, states: Iterable[TurnState] = (), requests: int = MOST_REQUESTS) -> Fault:
     """What this caller says is refused."""
-    fields = {"status": status, "asked": ("room", "who are you", "forward", "stop")}
-    return Fault(f"HTTP {status}, of one call", Kind.STATUS, fields, vendors=frozenset({Vendor.GROQ}), of_one_call=True)
+    return Fault(
+        f"HTTP {status}, of one call",
+        Kind.STATUS,
+        {"status": status, "asked": ("room", "who are you", "forward", "stop")},
+        vendors=frozenset({Vendor.GROQ}),
+        states=frozenset(states),
+        of_one_call=True,
+        requests=requests,
+    )
 
 
 def _times(name: str, kind: Kind) -> Fault:
@@ -163,9 +175,9 @@ def _times(name: str, kind: Kind) -> Fault:
     return Fault(name, kind, {}, states=frozenset({TurnState.BOT_SPEAKING, *_SOUNDING}), from_the_start=True)
 
 
-def _own(name: str, provider: str, *states: TurnState, lost_secs: float = 0.0) -> Fault:
+def _own(name: str, provider: str, *states: TurnState, lost_secs: float = 0.0, requests: int = MOST_REQUESTS) -> Fault:
     """What no emulator plays."""
-    return Fault(name, None, {}, provider=provider, states=frozenset(states), lost_secs=lost_secs)
+    return Fault(name, None, {}, provider=provider, states=frozenset(states), lost_secs=lost_secs, requests=requests)
 
 
 _SOUNDING: Final = (TurnState.JUDGING, TurnState.BARGE_IN)
@@ -203,7 +215,7 @@ FAULTS: Final = (
     _fault("late audio", Kind.LATE_AUDIO),
     _fault("one bad byte", Kind.BAD_BYTE, after_chunks=2),
     _refused(400),
-    _refused(401),
+    _refused(401, (TurnState.BOT_SPEAKING, *_SOUNDING)),  # a key that nobody was answered with is wrong for all
     _refused(413),
     _says("says only dots", "…"),
     _says("says only an emoji", "👍"),
@@ -215,7 +227,7 @@ FAULTS: Final = (
     _says("thinks aloud", "<think>The caller wants a table.</think>Gladly, for how many?", "think", "caller wants"),
     _says("thinks without end", "<think>The caller wants a table, so I", "think", "caller wants"),
     _says("call as text", 'Gladly. to=functions.reserve {"n": 6} One moment.', "functions", "{", "reserve"),
-    _says("call as code", "Gladly. reserve(n=6)", "reserve", "n=6"),
+    _says("call as code", 'Gladly. check_balance(account="savings")', "check_balance", "account="),
     Fault("parallel calls, all index 0", Kind.PARALLEL_CALLS, {"tools": (TOOL, SECOND_TOOL)}),
     _fault("final words 1.5 s late", Kind.LATE_FINAL, late_ms=1_500),
     _fault("final words twice, 50 ms", Kind.DOUBLE_FINAL, late_ms=50),
@@ -228,7 +240,7 @@ FAULTS: Final = (
     _own("blocks for 2 s", "tool's thread", TurnState.THINKING),
     _own("lost for 1.5 s", "line", *_LINE_STATES, lost_secs=1.5),
     _own("lost for 8 s", "line", *_LINE_STATES, lost_secs=8.0),
-    _own("talks without end", "caller", TurnState.USER_SPEAKING),
+    _own("talks without end", "caller", TurnState.USER_SPEAKING, requests=20),
 )
 
 

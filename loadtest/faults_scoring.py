@@ -161,8 +161,6 @@ class Score:
             found.append("two voices")
         if not self.recovered:
             found.append("stuck")
-        if self.requests > MOST_REQUESTS:
-            found.append(f"{self.requests} requests for one turn")
         return [*found, *self.wrong] + ([self.problem] if self.problem else [])
 
     @property
@@ -170,9 +168,6 @@ class Score:
         """Whether the rule holds."""
         return not self.faults
 
-
-MOST_REQUESTS: Final = 6
-"""For one turn: prepared replies, another model, one more try. A loop asks for more."""
 
 VOICES_MS: Final = 200
 """Where one sentence follows another, so much may seem to be both."""
