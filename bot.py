@@ -75,7 +75,7 @@ def build_pipeline(call: Call, services: Services, log: CallLog) -> Pipeline:
     )
     context = ContextPair(conversation)
     output = call.output()
-    ear = Ear(output.played if services.settings.echo_guard else None)
+    ear = Ear(output.played, echo=services.settings.echo_guard, caller=services.settings.caller_voice)
     interruptions = InterruptionHandler(
         TurnMachine(services.turn_params, services.verdict_policy),
         detect_end_of_turn=services.detect_end_of_turn,
@@ -86,6 +86,8 @@ def build_pipeline(call: Call, services: Services, log: CallLog) -> Pipeline:
         on_turn_ended_early=services.note_turn_ended_early,
     )
     tools = services.tool_runner(call.pc_id, conversation, call.identity, call.request_data, clock)
+    if tools is not None:
+        tools.session.hears_caller = ear.is_callers
     llm = LLMProcessor(
         services.language_model_for(call.pc_id, log.tokens_used),
         tools,

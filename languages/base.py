@@ -162,6 +162,7 @@ class Language:
         speech: How figures and signs are said.
         idle: Words that ask for nothing by themselves ("please", "can", "you"): where only these are said, no tool is
             meant. A word too few costs some tokens, one too many a tool that is not at hand.
+        handovers: Phrases by which a caller says that somebody else takes the telephone.
     """
 
     code: str
@@ -175,3 +176,4 @@ class Language:
     agreement: Agreement
     speech: Speech
     idle: frozenset[str] = frozenset()
+    handovers: frozenset[tuple[str, ...]] = frozenset()

@@ -402,4 +402,10 @@ GERMAN = Language(
             "so"
         )
     ),
+    handovers=phrases(
+        "gebe ihnen meine,gebe ihnen meinen,gebe dir meine,gebe dir meinen,gebe sie weiter,"
+        "gebe mal weiter,gebe weiter an,reiche sie weiter,reiche weiter an,hier ist meine frau,"
+        "hier ist mein mann,hier kommt meine,hier kommt mein,sprechen sie mit meiner,"
+        "sprechen sie mit meinem,gebe das telefon"
+    ),
 )

@@ -513,4 +513,9 @@ ENGLISH = Language(
             "french spanish hindi language"
         )
     ),
+    handovers=phrases(
+        "pass you to,pass you over,pass you on to,hand you over,hand you to,put you on to,give you to,"
+        "give the phone to,pass the phone to,hand the phone to,talk to my,speak to my,speak with my,"
+        "talk with my,here is my,here's my,ask my wife,ask my husband,my wife will,my husband will"
+    ),
 )

@@ -369,4 +369,8 @@ SPANISH = Language(
             "inglés idioma"
         )
     ),
+    handovers=phrases(
+        "le paso con,le paso a,te paso con,te paso a,se pone mi,le pongo con,aquí está mi,"
+        "hable con mi,habla con mi,paso el teléfono"
+    ),
 )

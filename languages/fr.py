@@ -338,4 +338,8 @@ FRENCH = Language(
             "ici là y ne n pas l français anglais langue moi toi"
         )
     ),
+    handovers=phrases(
+        "vous passe ma,vous passe mon,te passe ma,te passe mon,voici ma femme,voici mon mari,"
+        "parlez à ma,parlez à mon,parlez avec ma,parlez avec mon,passe le téléphone"
+    ),
 )

@@ -269,4 +269,8 @@ HINDI = Language(
             "se mein par aur hai hain hoon kya kaise batao bataiye haan ji"
         )
     ),
+    handovers=phrases(
+        "पत्नी से बात,पति से बात,फ़ोन देता हूँ,फ़ोन देती हूँ,फोन देता हूँ,फोन देती हूँ,wife se baat,"
+        "husband se baat,phone deta hoon,phone deti hoon"
+    ),
 )

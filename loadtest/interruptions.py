@@ -23,7 +23,7 @@ from loguru import logger
 from tqdm import tqdm
 
 from contracts.frames import INPUT_SAMPLE_RATE_HZ
-from loadtest import interruptions_echo, interruptions_webrtc, virtual_time
+from loadtest import interruptions_echo, interruptions_others, interruptions_webrtc, virtual_time
 from loadtest.audio import SAMPLE_RATE_HZ as CLIP_RATE_HZ
 from loadtest.audio import Samples, load_wav
 from loadtest.in_process import BEAT_SECS, LOUD_RMS, Beat, InProcessCall, calling
@@ -270,7 +270,12 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--echo", action="store_true", help="the bot's own voice comes back: alone, and under the clips"
     )
-    command.add_argument("--no-guard", action="store_true", help="with --echo: as it would be without ECHO_GUARD")
+    command.add_argument(
+        "--others", action="store_true", help="voices below the caller's: over the bot, while it listens, as a yes"
+    )
+    command.add_argument(
+        "--no-guard", action="store_true", help="with --echo or --others: without ECHO_GUARD or CALLER_VOICE"
+    )
     command.add_argument("--mode", choices=["duck", "pause", "cancel", "off"], default="duck", help="default: duck")
     command.add_argument("--sensitivity", type=float, default=0.5, help="0 to 1; default: 0.5")
     command.add_argument("--weights", metavar="FILE", help="other weights of the sound judge; none: words alone decide")
@@ -295,6 +300,8 @@ def main(options: argparse.Namespace) -> int:
     if options.class_:
         clips = [clip for clip in clips if clip.class_ == options.class_]
     listed = [(clip.path, clip.name, clip.class_) for clip in clips]
+    if options.others:
+        return interruptions_others.main(listed, options)
     if options.echo:
         return interruptions_echo.main(listed, options)
     if options.webrtc:

@@ -30,7 +30,7 @@ from loadtest.audio import load_wav
 from loadtest.echo_room import EchoRoom, EchoSetup
 from loadtest.in_process import InProcessCall, calling
 from loadtest.rows import percentile
-from loadtest.talkers import Teller
+from loadtest.talkers import SpokenOnce, Teller
 from processors import compat
 from services.services import Services
 from settings import Settings, load
@@ -47,7 +47,7 @@ HARDER: Final = (
 )
 """Clocks that drift, packets that are lost both ways, a room that sounds long."""
 
-ALONE_SECS: Final = 14.0
+ALONE_SECS: Final = 8.0
 """How long the bot is listened to in each of its answers."""
 
 AFTER_SECS: Final = 3.0
@@ -168,6 +168,7 @@ def run(setup: EchoSetup, clip: tuple[Path, str] | None, guard: bool) -> EchoRow
     async def scene() -> EchoRow:
         if not loaded:
             loaded.append(await Services.load(settings))
+            loaded[0].voice = SpokenOnce(loaded[0].voice)
         loaded[0].language_model = Teller()
         call = EchoingCall(setup)
         async with calling(loaded[0], call):

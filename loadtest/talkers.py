@@ -1,9 +1,10 @@
 """Language models that only talk, so that there is a voice to speak over."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Final
 
 from contracts.llm import Delta, Finish, Message, TextDelta, ToolSpec
+from contracts.tts import Voice, VoiceChunk
 
 MONOLOGUE: Final = (
     "Our branches are open from Monday to Friday, from nine in the morning until five in the afternoon, and on the "
@@ -36,11 +37,16 @@ class Talker:
 
 
 class Teller:
-    """A :class:`~contracts.llm.LanguageModel` that tells one part of its text after the other."""
+    """A :class:`~contracts.llm.LanguageModel` that tells one part of its text after the other.
+
+    Args:
+        short_after_first: Whether all answers but the first are a word.
+    """
 
     name = "teller"
 
-    def __init__(self) -> None:
+    def __init__(self, *, short_after_first: bool = False) -> None:
+        self._short = short_after_first
         self._told = 0
 
     async def warm(self, system_prompt: str, tools: Sequence[ToolSpec] = ()) -> None:
@@ -52,8 +58,47 @@ class Teller:
         half = len(parts) // 2
         first = self._told % 2 == 0
         self._told += 1
-        yield TextDelta(". ".join(parts[:half] if first else parts[half:]))
+        if self._short and self._told > 1:
+            yield TextDelta("All right.")
+        else:
+            yield TextDelta(". ".join(parts[:half] if first else parts[half:]))
         yield Finish("stop")
 
     async def close(self) -> None:
         """Nothing to close."""
+
+
+class SpokenOnce:
+    """A :class:`~contracts.tts.Voice` that speaks each text once, and repeats it from memory in every later call.
+
+    Args:
+        voice: Who speaks.
+    """
+
+    def __init__(self, voice: Voice) -> None:
+        self._voice = voice
+        self._spoken: dict[str, list[VoiceChunk]] = {}
+
+    @property
+    def name(self) -> str:
+        """As the voice's own."""
+        return self._voice.name
+
+    async def load(self) -> None:
+        """Load the voice."""
+        await self._voice.load()
+
+    async def rehearse(self, texts: Iterable[str]) -> None:
+        """As the voice does."""
+        await self._voice.rehearse(texts)
+
+    async def speak(self, text: str) -> AsyncIterator[VoiceChunk]:
+        """Speak, or repeat."""
+        if text not in self._spoken:
+            self._spoken[text] = [chunk async for chunk in self._voice.speak(text)]
+        for chunk in self._spoken[text]:
+            yield chunk
+
+    async def close(self) -> None:
+        """Close the voice."""
+        await self._voice.close()

@@ -85,6 +85,9 @@ class ConversationSettings(BaseSettings):
     echo_guard: bool = Field(
         True, description="The bot's own voice, as the caller's microphone hears it, does not count as speech."
     )
+    caller_voice: bool = Field(
+        True, description="A voice far below the caller's (a television, a colleague) does not count as speech."
+    )
     language: str = Field(
         "en",
         pattern=f"^({'|'.join(find_languages())}|auto)$",

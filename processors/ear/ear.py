@@ -7,11 +7,16 @@ own echo goes on as silence, without speech.
 from typing import Final
 
 from contracts.frames import WINDOW_SAMPLES
+from processors.ear.caller import CallerVoice
 from processors.ear.echo import EchoGuard, Source
+from processors.ear.handover import hands_over
 from processors.ear.own_words import OwnWords
 from processors.ear.played import PlayedAudio
 
 SILENCE: Final = bytes(2 * WINDOW_SAMPLES)
+
+UTTERANCE_GAP_SECS: Final = 1.5
+"""A longer silence of the bot's separates what it says."""
 
 Window = tuple[bytes, float]
 """512 samples of 16 kHz mono 16-bit PCM, and the probability that they hold speech."""
@@ -21,15 +26,21 @@ class Ear:
     """What is heard, but for what is not the caller's.
 
     Args:
-        played: What the bot plays; None: its echo is not looked for.
+        played: What the bot plays.
+        echo: Whether its echo is looked for.
+        caller: Whether a voice far below the caller's is another's.
     """
 
-    def __init__(self, played: PlayedAudio | None) -> None:
-        self._echo = None if played is None else EchoGuard(played)
+    def __init__(self, played: PlayedAudio | None = None, *, echo: bool = False, caller: bool = False) -> None:
+        self._played = played
+        self._echo = EchoGuard(played) if echo and played is not None else None
+        self._caller = CallerVoice() if caller else None
         self._own_words = OwnWords()
         self._speech_began = 0.0
         self.echo_windows = 0
         """Windows that were the bot's own voice."""
+        self.far_windows = 0
+        """Windows with the voice of somebody else."""
 
     # --- sound -------------------------------------------------------------------------
 
@@ -47,7 +58,19 @@ class Ear:
                 return [(SILENCE, 0.0)]
             if source is Source.UNSURE:
                 return [(pcm, 0.0)]
+        if self._caller is not None and not self._is_callers(self._caller, pcm, speech_prob):
+            self.far_windows += 1
+            return [(pcm if self._caller.is_onset else SILENCE, 0.0)]
         return [(pcm, speech_prob)]
+
+    def _is_callers(self, caller: CallerVoice, pcm: bytes, speech_prob: float) -> bool:
+        if self._played is not None:
+            caller.bot_sounds(self._played.silent_secs(self._played.samples) < UTTERANCE_GAP_SECS)
+        return caller.judge(pcm, speech_prob)
+
+    def is_callers(self) -> bool:
+        """Whether what was said last was said in the caller's own voice, as far as can be told."""
+        return self._caller is None or self._caller.is_callers()
 
     # --- words -------------------------------------------------------------------------
 
@@ -58,6 +81,11 @@ class Ear:
     def bot_said(self, text: str, now: float) -> None:
         """A word of the bot's begins to sound."""
         self._own_words.say(text, now)
+
+    def heard(self, text: str, language: str) -> None:
+        """Final words of the caller's: they may say that somebody else takes the telephone."""
+        if self._caller is not None and hands_over(text, language):
+            self._caller.hand_over()
 
     def is_own(self, text: str, now: float) -> bool:
         """Whether what was read is what the bot itself was saying."""

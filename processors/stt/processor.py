@@ -103,6 +103,8 @@ class STTProcessor(InlineAudio, FrameProcessor):
             and self._language.hear(transcript.text, transcript.language)
         ):
             logger.info("the call goes on in {}", self._language.code)
+        if transcript.final:
+            self._ear.heard(transcript.text, self._language.code if self._language is not None else "en")
         kind = TranscriptFrame if transcript.final else InterimTranscriptFrame
         frame = kind(
             transcript.text,

@@ -104,6 +104,8 @@ class Session:
         self.proof = Proof(identity.subject if identity is not None else "", shared.get(Tries) if shared else None)
         self.language = language
         self._shared = shared
+        self.hears_caller: Callable[[], bool] = lambda: True
+        """Whether what was said last was said in the caller's own voice."""
         self._own: dict[type[Any], Any] = {}
         self._lock = threading.Lock()
 

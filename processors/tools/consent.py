@@ -24,6 +24,13 @@ DONE_ALREADY = (
 """Output of a call that repeats what was done before."""
 
 
+NOT_THE_CALLER = (
+    "not done: the answer came from a voice far from the telephone. Ask the caller to say it once more, close to it; "
+    "after a yes, call the tool again with the same arguments"
+)
+"""Output of a call after a yes that may have been somebody else's."""
+
+
 def agrees(text: str, language: str = "en") -> bool:
     """Whether an answer is a yes and nothing else."""
     known = known_language(language).agreement

@@ -18,7 +18,7 @@ from contracts.llm import ToolCallDelta, ToolSpec
 from processors.context.aggregators import CANCELLED, Conversation
 from processors.tools.apart import LineFromApart, Watched, apart
 from processors.tools.base import Arguments, Line, NoLine, Session, Tool, ToolContext, ToolError
-from processors.tools.consent import DONE_ALREADY, MUST_ASK, agrees
+from processors.tools.consent import DONE_ALREADY, MUST_ASK, NOT_THE_CALLER, agrees
 from processors.tools.effects import Effects
 from processors.tools.quota import USED_UP, EffectQuota
 
@@ -321,6 +321,8 @@ class ToolRunner:
         exchange = self.conversation.exchange(turn_id)
         if exchange is None or not agrees(exchange.answer, self.session.language):
             return False
+        if not self.session.hears_caller():
+            return False
         # A yes to something else that was asked since is none, nor is one to a question that nobody heard.
         asked = exchange.heard and (exchange.heard_in == proposal.turn_id or "?" in exchange.heard)
         if asked:
@@ -329,7 +331,10 @@ class ToolRunner:
 
     def _propose(self, tool: Tool, arguments: Arguments, turn_id: int) -> str:
         """Wait for a yes; what the model is told."""
+        answered = tool.name in self._proposals and self._proposals[tool.name].arguments == arguments
         self._proposals[tool.name] = _Proposal(tool, arguments, turn_id)
+        if answered and not self.session.hears_caller():
+            return NOT_THE_CALLER
         for run in reversed(self._effects):
             if run.is_same(tool, arguments) and not run.failed:
                 return DONE_ALREADY.format(result=run.task.result())

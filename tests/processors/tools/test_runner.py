@@ -10,7 +10,7 @@ from loguru import logger
 from contracts.llm import ToolCallDelta
 from processors.context.aggregators import CANCELLED, Conversation
 from processors.tools.base import Session, Tool, ToolContext, ToolError
-from processors.tools.consent import DONE_ALREADY, MUST_ASK
+from processors.tools.consent import DONE_ALREADY, MUST_ASK, NOT_THE_CALLER
 from processors.tools.declare import tool
 from processors.tools.effects import Effects
 from processors.tools.runner import ASKED_OFTEN, LOOKED_UP_SECS, NOT_TOLD, ToolRunner
@@ -453,6 +453,19 @@ async def test_an_effect_waits_for_the_yes_and_is_done_once(virtual):
     said.user("Yes, once more.")
     await said.bot(FOUR)
     assert said.effect.began == 2
+
+
+async def test_a_yes_from_another_voice_is_none(virtual):
+    said = Dialogue()
+    await said.bot(FOUR)
+    said.runner.session.hears_caller = lambda: False
+    said.user("Yes, please.")
+    await said.bot(FOUR, heard="Would you say that once more?")
+    assert said.effect.began == 0
+    said.runner.session.hears_caller = lambda: True
+    said.user("Yes, please.")
+    await said.bot(FOUR, heard="Done.")
+    assert outputs(said.conversation) == [MUST_ASK, NOT_THE_CALLER, "done 1"]
 
 
 @pytest.mark.parametrize("text", ["No.", "Yes, but for six.", "What was that?", "Tell me my balance", ""])
