@@ -22,11 +22,12 @@ import numpy as np
 from loguru import logger
 from tqdm import tqdm
 
+from contracts.frames import INPUT_SAMPLE_RATE_HZ
 from contracts.llm import Delta, Finish, Message, TextDelta, ToolCallDelta, ToolSpec
 from loadtest import virtual_time
 from loadtest.in_process import InProcessCall, calling
 from loadtest.interruptions_echo import load_clip
-from loadtest.talkers import SpokenOnce, Teller
+from loadtest.talkers import SpokenOnce, Talker
 from processors import compat
 from processors.tools.base import Arguments, Tool, ToolContext
 from services.services import Services
@@ -36,6 +37,10 @@ BELOW_DB: Final = (10.0, 12.0, 15.0, 18.0, 24.0)
 OWN_DB: Final = (6.0, 3.0, 0.0, -3.0, -6.0)
 SPEECH_RMS: Final = 2_000.0
 """The caller's level: -24 dBFS where it is voice."""
+
+FRAME: Final = INPUT_SAMPLE_RATE_HZ // 50
+ACTIVE_DB: Final = 20.0
+"""Frames this far below the loud ones are pauses."""
 
 AFTER_SECS: Final = 4.0
 OPENING: Final = "speech"
@@ -62,10 +67,11 @@ class OtherRow:
 
 
 def levelled(samples: np.ndarray, gain_db: float) -> np.ndarray:
-    """A clip whose loud parts are so many dB above the caller's level."""
+    """A clip whose active speech level (after ITU-T P.56: without its pauses) is so many dB above the caller's."""
     level = samples.astype(np.float32)
-    loud = level[np.abs(level) > 0.1 * np.abs(level).max()]
-    level *= SPEECH_RMS / float(np.sqrt(np.mean(loud**2))) * 10 ** (gain_db / 20)
+    powers = np.mean(level[: len(level) // FRAME * FRAME].reshape(-1, FRAME) ** 2, axis=1)
+    active = powers[powers >= np.percentile(powers, 95) * 10 ** (-ACTIVE_DB / 10)]
+    level *= SPEECH_RMS / float(np.sqrt(np.mean(active))) * 10 ** (gain_db / 20)
     return np.clip(level, -32_000, 32_000).astype(np.int16)
 
 
@@ -83,8 +89,8 @@ class Asker:
             yield TextDelta("Shall I book the room for four people?")
             yield Finish("stop")
         else:
-            yield ToolCallDelta(0, "call_0", "book", "{}")
-            yield Finish("tool_calls")
+            yield ToolCallDelta("call_0", "book", "{}")
+            yield Finish("stop")
 
     async def close(self) -> None:
         """Nothing to close."""
@@ -110,6 +116,7 @@ async def over(call: InProcessCall, opening: np.ndarray, samples: np.ndarray) ->
 async def listening(call: InProcessCall, opening: np.ndarray, samples: np.ndarray) -> tuple[bool, float]:
     """Somebody speaks while the bot listens; whether that became a turn."""
     await _known_caller(call, opening)
+    await call.listen(1.0)
     await call.type("Stop.")
     await call.until_state("speaking")
     await call.until_state("listening", timeout_secs=60.0)
@@ -147,9 +154,13 @@ def run(opening: Path, path: Path, name: str, gain_db: float, where: str, guard:
             loaded.append(await Services.load(settings))
             loaded[0].voice = SpokenOnce(loaded[0].voice)
         services = loaded[0]
-        services.language_model = Asker() if where == "consent" else Teller(short_after_first=True)
+        services.language_model = Asker() if where == "consent" else Talker()
         schema = {"type": "object", "properties": {}}
-        services.tools = [Tool("book", "Books.", schema, book, effect=True, confirm=True)] if where == "consent" else []
+        services.tools = (
+            [Tool("book", "Books.", schema, book, effect=True, confirm=True, on_loop=True)]
+            if where == "consent"
+            else []
+        )
         first, samples = load_clip(opening), levelled(load_clip(path), gain_db)
         async with calling(services) as call:
             if where == "over":

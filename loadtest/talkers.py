@@ -37,16 +37,11 @@ class Talker:
 
 
 class Teller:
-    """A :class:`~contracts.llm.LanguageModel` that tells one part of its text after the other.
-
-    Args:
-        short_after_first: Whether all answers but the first are a word.
-    """
+    """A :class:`~contracts.llm.LanguageModel` that tells one part of its text after the other."""
 
     name = "teller"
 
-    def __init__(self, *, short_after_first: bool = False) -> None:
-        self._short = short_after_first
+    def __init__(self) -> None:
         self._told = 0
 
     async def warm(self, system_prompt: str, tools: Sequence[ToolSpec] = ()) -> None:
@@ -58,10 +53,7 @@ class Teller:
         half = len(parts) // 2
         first = self._told % 2 == 0
         self._told += 1
-        if self._short and self._told > 1:
-            yield TextDelta("All right.")
-        else:
-            yield TextDelta(". ".join(parts[:half] if first else parts[half:]))
+        yield TextDelta(". ".join(parts[:half] if first else parts[half:]))
         yield Finish("stop")
 
     async def close(self) -> None:
