@@ -7,7 +7,7 @@ from typing import Final
 import av
 import av.error
 import numpy as np
-import soxr
+import soxr  # pyright: ignore[reportMissingTypeStubs]
 
 _WAVE_PCM: Final = 1
 _WAVE_EXTENSIBLE: Final = 0xFFFE

@@ -15,4 +15,4 @@ class CallerIdentity:
     """
 
     subject: str
-    claims: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    claims: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)

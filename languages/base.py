@@ -122,7 +122,7 @@ class Cues:
     doubtful: frozenset[str] = frozenset()
     opening: frozenset[str] = frozenset()
     questions: frozenset[str] = frozenset()
-    lengths: Mapping[str, int] = field(default_factory=dict)
+    lengths: Mapping[str, int] = field(default_factory=dict[str, int])
     spelled: frozenset[str] = frozenset()
     spelling_words: frozenset[str] = frozenset()
     signs: frozenset[str] = frozenset()

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Literal
 
-from num2words import num2words
+from num2words import num2words  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
 
 from languages.speech import Currency, Noun
 

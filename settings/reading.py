@@ -1,7 +1,7 @@
 """Reads the settings from flags, environment and ``.env``, and says in one line what is wrong with one."""
 
 from enum import Enum
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from pydantic import SecretStr, ValidationError
 from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource
@@ -89,9 +89,9 @@ def env_example() -> str:
         elif isinstance(default, SecretStr):
             default = default.get_secret_value()
         elif isinstance(default, list):
-            default = ",".join(default)
+            default = ",".join(cast("list[str]", default))
         elif isinstance(default, dict):
-            default = ",".join(f"{key}={value:g}" for key, value in default.items())
+            default = ",".join(f"{key}={value:g}" for key, value in cast("dict[str, float]", default).items())
         elif isinstance(default, bool):
             default = str(default).lower()
         lines += ["", f"# {field.description}"]

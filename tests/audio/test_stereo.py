@@ -77,6 +77,7 @@ blocks = st.lists(st.tuples(st.floats(-1, 1), st.floats(-1, 1)), min_size=1, max
 @given(gains=blocks, seed=st.integers(0, 2**32 - 1))
 def test_nothing_is_lost_and_nothing_clicks_whatever_the_sides_do(gains, seed):
     downmix, random = Downmix(), np.random.default_rng(seed)
+    both = np.zeros((320, 2), np.int16)
     for left, right in gains:
         sound = random.normal(0, 6_000, 320)
         both = np.clip(np.stack([left * sound, right * sound], axis=1), -32768, 32767).astype(np.int16)

@@ -4,6 +4,7 @@ import asyncio
 import os
 import time
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -24,6 +25,7 @@ async def test_a_live_call_stands_each_attack(name):
             assert udp_ports(os.getpid())
             done = await Attacker(url, os.getpid(), 1.0).run([ATTACKS[name]])
             assert sum(count for what, count in done.items() if " met " not in what) > 0
+            assert caller.connection is not None
             assert caller.connection.connectionState == "connected"
             before = heard.frames
             await asyncio.sleep(0.3)
@@ -37,7 +39,7 @@ def recording(*arrivals: tuple[float, int]) -> Recording:
 
 
 def phase(*recordings: Recording, until: float):
-    callers = [SimpleNamespace(recording=r) for r in recordings]
+    callers: list[Any] = [SimpleNamespace(recording=r) for r in recordings]
     begin = Mark(0.0, 0.0, tuple((0, 0, 0) for _ in callers))
     end = Mark(until, 0.5, tuple((len(r.packets), 0, len(r.slip_secs)) for r in recordings))
     return judge(callers, begin, end)

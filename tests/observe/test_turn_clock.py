@@ -1,5 +1,7 @@
 """Where the time of an answer went."""
 
+from typing import Any
+
 from pipecat.frames.frames import LLMTextFrame, VADUserStoppedSpeakingFrame
 
 from contracts.frames import (
@@ -35,7 +37,8 @@ def test_stages_add_up_to_the_answer(monkeypatch):
     monkeypatch.setattr(turn_clock, "_now", lambda: now[0])
     answers, over = [], []
     clock = TurnClock(answers.append, lambda times, frame: over.append((times.reply_id, frame.heard)))
-    interruptions, llm, tts, output = nodes = [Node() for _ in range(4)]
+    nodes: list[Any] = [Node() for _ in range(4)]
+    interruptions, llm, tts, output = nodes
     clock.watch(*nodes)
     script = [
         (0.2, interruptions, VADUserStoppedSpeakingFrame(stop_secs=0.2)),

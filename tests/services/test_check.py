@@ -16,7 +16,7 @@ KEY = "secret_0123456789abcdef"
 async def checked(capsys, **values) -> tuple[int, str]:
     """The exit code, and what was printed."""
     chosen = {"stt": "local", "llm": "scripted", "tts": "local", "bank_file": ":memory:", **values}
-    code = await check(Settings(_env_file=None, **chosen))
+    code = await check(Settings(**{"_env_file": None, **chosen}))
     printed = capsys.readouterr().out
     assert KEY not in printed
     return code, printed

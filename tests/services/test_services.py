@@ -1,6 +1,7 @@
 """What calls share, as the settings name it."""
 
 import pytest
+from aiortc import RTCIceServer
 
 from contracts.llm import LanguageModelError
 from emulators import azure, elevenlabs
@@ -17,7 +18,7 @@ from tests.emulators.serving import serving
 
 
 def settings(**values) -> Settings:
-    return Settings(_env_file=None, **{"llm": LlmProvider.SCRIPTED, **values})
+    return Settings(**{"_env_file": None, "llm": LlmProvider.SCRIPTED, **values})
 
 
 class NoWeights:
@@ -156,6 +157,7 @@ def test_turn_servers_get_their_credentials():
     named = settings(ice_servers=["stun:a:1", "turn:b:2"], turn_username="me", turn_credential="secret")
     plain, turn = ServerLimits.of(named, lambda: 1).ice_servers
     assert plain == "stun:a:1"
+    assert isinstance(turn, RTCIceServer)
     assert (turn.urls, turn.username, turn.credential) == ("turn:b:2", "me", "secret")
 
 
