@@ -117,6 +117,8 @@ class TurnParams:
             detector says at least this (0 to 1); above 1: never.
         probes: How often the turn detector is asked for that in a turn: it costs CPU.
         probe_secs: Between two of these questions.
+        probe_again_secs: Words that sounded open are asked about again when they have stood for so long: what they
+            sounded like when their last one had just begun says little.
         probe_words: Fewer words are not asked about.
         early_end: End a turn on the early recogniser's words, if words and sound are complete.
         confirm_secs: After the end of speech: how long the voice is then held for the final words at most. Longer than
@@ -167,6 +169,7 @@ class TurnParams:
     guess_speaking: float = 1.01
     probes: int = 6
     probe_secs: float = 0.12
+    probe_again_secs: float = 0.3
     probe_words: int = 3
     early_end: bool = False
     confirm_secs: float = 1.5

@@ -27,7 +27,7 @@ PATIENCE_GROWTH: Final = 1.5
 
 
 SOUNDS_ON: Final = 0.3
-"""Words that sound less complete than this while they are said are not asked about again."""
+"""Words that sound less complete than this while they are said are not asked about again for a while."""
 
 
 class UserSpeaks(TakesBack):
@@ -109,7 +109,8 @@ class UserSpeaks(TakesBack):
             return
         if len(self._probes) >= self.params.probes or self._now - self._probed_at < self.params.probe_secs:
             return
-        if any(self._same(text, asked) for asked in self._go_on):
+        stood_secs = self._now - self._probed_at
+        if stood_secs < self.params.probe_again_secs and any(self._same(text, asked) for asked in self._go_on):
             return
         if completeness(text, self.params.endpoint.language) is not Completeness.UNFINISHED:
             self._last_probe += 1
