@@ -33,6 +33,9 @@ _PAGE_HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
 }
 
+_MODULE_HEADERS: Final = {hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: "*", "Cross-Origin-Resource-Policy": "cross-origin"}
+"""Pages elsewhere load the widget's modules. There is nothing in them but code; who may call is another question."""
+
 
 def file_response(root: Path, name: str) -> web.FileResponse:
     """A file of the page.
@@ -54,4 +57,5 @@ def file_response(root: Path, name: str) -> web.FileResponse:
         raise ApiError(404, "not_found", "there is no such page") from None
     guessed = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     content_type = _MIME_TYPES.get(path.suffix.lower(), guessed)
-    return web.FileResponse(path, headers={hdrs.CONTENT_TYPE: content_type, **_PAGE_HEADERS})
+    shared = _MODULE_HEADERS if path.suffix.lower() == ".js" else {}
+    return web.FileResponse(path, headers={hdrs.CONTENT_TYPE: content_type, **_PAGE_HEADERS, **shared})

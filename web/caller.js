@@ -12,6 +12,8 @@ const RETURN_MS = 30_000;
 
 /** Serves when storage is switched off: then only this page can go on with its call. */
 let token = null;
+/** Given by the page around, where there is one. */
+let givenCallToken = null;
 
 /** @returns {string} The token; made up if there is none. */
 export function callerToken() {
@@ -27,7 +29,12 @@ export function callerToken() {
  * @returns {string | null} The token, if there is one.
  */
 export function callToken() {
-  return new URLSearchParams(location.hash.slice(1)).get("call_token");
+  return givenCallToken ?? new URLSearchParams(location.hash.slice(1)).get("call_token");
+}
+
+/** Use this signed token. @param {string | null} given Null: that in the address. */
+export function setCallToken(given) {
+  givenCallToken = given;
 }
 
 /** The call is over: what comes next is another one. */

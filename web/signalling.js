@@ -3,6 +3,8 @@
 import { callToken } from "./caller.js";
 
 const DEADLINE_MS = 10_000;
+/** The bot that these modules came from, whatever page they run in. */
+const BOT = new URL(".", import.meta.url);
 
 /** The server answered, and the answer is no. */
 export class Refused extends Error {
@@ -34,7 +36,7 @@ async function request(path, { method = "GET", json, headers, signal } = {}) {
 }
 
 async function answer(path, { method, json, headers = {}, signal }) {
-  const response = await fetch(new URL(path, document.baseURI), {
+  const response = await fetch(new URL(path, BOT), {
     method,
     headers: json === undefined ? headers : { ...headers, "content-type": "application/json" },
     body: json === undefined ? undefined : JSON.stringify(json),
@@ -80,7 +82,7 @@ export const postOffer = (offer, signal) => request("api/offer", { method: "POST
  * @param {object} requestData What went with the offer.
  */
 export const sayGoodbye = (pcId, requestData) =>
-  fetch(new URL("api/offer", document.baseURI), {
+  fetch(new URL("api/offer", BOT), {
     method: "DELETE",
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ pc_id: pcId, requestData }),

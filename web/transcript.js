@@ -148,15 +148,7 @@ export class Transcript {
 
   /** A copy in plain words, for tests and for reports of faults. */
   plain() {
-    return this.entries.map((entry) => {
-      if (entry.who === "note") return { who: "note", text: entry.text };
-      if (entry.who === "bot") {
-        const { heard, unheard, cut, done, answerMs } = entry;
-        return { who: "bot", text: heard.trim(), unheard, cut, done, answer_ms: answerMs };
-      }
-      const text = entry.segments.map((one) => one.text).join(" ");
-      return { who: "user", text, final: entry.segments.every((one) => one.final), source: entry.source };
-    });
+    return this.entries.map(plainEntry);
   }
 
   #lastSpoken() {
@@ -243,4 +235,15 @@ function joinWords(before, after) {
   const seam = /\s$/.test(before) || /^\s/.test(after) || before === "";
   const unspaced = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}]$/u.test(before);
   return seam || unspaced || /^[.,!?;:…)]/.test(after) ? before + after : `${before} ${after}`;
+}
+
+/** An entry for who reads it from outside. @param {Entry} entry */
+export function plainEntry(entry) {
+  if (entry.who === "note") return { who: "note", text: entry.text };
+  if (entry.who === "bot") {
+    const { heard, unheard, cut, done, answerMs } = entry;
+    return { who: "bot", text: heard.trim(), unheard, cut, done, answer_ms: answerMs };
+  }
+  const text = entry.segments.map((one) => one.text).join(" ");
+  return { who: "user", text, final: entry.segments.every((one) => one.final), source: entry.source };
 }

@@ -18,6 +18,9 @@ const STATES = {
   closing: ["Goodbye", ""],
 };
 
+/** What a state is called. @param {string} state A key of the table above; others are shown as they are. */
+export const titleOf = (state) => STATES[state]?.[0] ?? state.replaceAll("_", " ");
+
 const find = (id) => document.getElementById(id);
 
 export class Ui {
@@ -68,10 +71,9 @@ export class Ui {
   /** @param {string} state A key of the table above; others are shown as they are. */
   setState(state) {
     this.state = state;
-    const [title, hint] = STATES[state] ?? [state.replaceAll("_", " "), ""];
     document.body.dataset.state = state;
-    this.#els.state.textContent = title;
-    this.#els.hint.textContent = hint;
+    this.#els.state.textContent = titleOf(state);
+    this.#els.hint.textContent = STATES[state]?.[1] ?? "";
     this.#els["tap-to-hear"].hidden = state !== "held";
     this.#els["hangup-label"].textContent = state === "waiting" ? "Leave line" : "Hang up";
   }
