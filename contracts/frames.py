@@ -125,12 +125,15 @@ class UserTurnFrame(DataFrame):
         reply_id: The reply that is asked for.
         text: All the words of the turn.
         wants_reply: False for a turn that is only to be remembered.
+        doubted: Whether the turn cut a reply, and may be no more than an exclamation: the model is told what was not
+            heard of that reply, and may go on with it.
     """
 
     turn_id: int
     reply_id: int
     text: str
     wants_reply: bool = True
+    doubted: bool = False
     interruptible: bool = field(default=False, init=False)  # the words stay said
 
 

@@ -103,6 +103,22 @@ class Metrics(Listener):
             ["verdict", "regret"],
             registry=registry,
         )
+        self._replies_lost = Counter(
+            "parley_replies_lost",
+            "Replies that ended for a sound by which nobody had wanted to end them.",
+            registry=registry,
+        )
+        self._replies_taken_back = Counter(
+            "parley_replies_taken_back",
+            "Replies that were cut for a sound that was nothing, and went on where they had stopped.",
+            registry=registry,
+        )
+        self._taken_back_secs = Histogram(
+            "parley_taken_back_silence_seconds",
+            "How long the bot's voice was silent before a reply that was cut for nothing went on.",
+            buckets=(*_VERDICT_BUCKETS, 3.0, 4.0),
+            registry=registry,
+        )
         self._verdict_secs = Histogram(
             "parley_verdict_seconds",
             "From the onset of a sound over the bot's voice to its verdict.",
@@ -157,6 +173,11 @@ class Metrics(Listener):
     def judged(self, record: CallRecord, card: Mapping[str, Any]) -> None:
         """Count."""
         self._judged.labels(str(card["verdict"]), "yes" if card["regret"] else "no").inc()
+        if card.get("outcome") == "lost":
+            self._replies_lost.inc()
+        elif card.get("outcome") == "taken_back":
+            self._replies_taken_back.inc()
+            self._taken_back_secs.observe(card["silence_ms"] / 1000)
 
     def failed(self, record: CallRecord, cause: str) -> None:
         """Count."""

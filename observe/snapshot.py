@@ -69,6 +69,7 @@ class Snapshots:
             "ends": figures.ends.as_dict(),
             "refused": figures.refusals.as_dict(),
             "interruptions": figures.verdicts,
+            "replies": {"taken_back": figures.replies_taken_back, "lost": figures.replies_lost},
             "cards": list(figures.cards)[::-1],
             "usage": {name: round(amount, 1) for name, amount in figures.usage.items()},
             "cost": dict(self._states.cost()) if self._states.cost is not None else None,

@@ -44,6 +44,8 @@ TARGETS: Final = (
     Target("verdict", 0.50, 350),
     Target("false_alarm_silence", 0.50, 350),
     Target("false_alarm_silence", 0.95, 550),
+    Target("taken_back_silence", 0.50, 1200),
+    Target("taken_back_silence", 0.95, 2200),
     Target("loop_lag", 0.99, 20),
 )
 """In milliseconds. People leave about 200 ms between turns and notice a wait of a second (Stivers et al., 2009,
@@ -107,6 +109,9 @@ class Statistics(Listener):
         self.calls = 0
         self.usage: dict[str, float] = {}
         self.verdicts: dict[str, dict[str, int]] = {}
+        self.replies_lost = 0
+        self.replies_taken_back = 0
+        self._taken_back_ms: deque[float] = deque(maxlen=KEEP_TURNS)
         self.cards: deque[dict[str, Any]] = deque(maxlen=KEEP_CARDS)
         self._turns: deque[tuple[float, int, dict[str, int]]] = deque(maxlen=KEEP_TURNS)
         self._verdict_ms: deque[float] = deque(maxlen=KEEP_TURNS)
@@ -146,6 +151,12 @@ class Statistics(Listener):
         counts = self._verdicts_of(str(card["verdict"]))
         counts["open"] -= 1
         counts["wrong" if card["regret"] else "right"] += 1
+        if card.get("outcome") == "lost":
+            self.replies_lost += 1
+        elif card.get("outcome") == "taken_back":
+            self.replies_taken_back += 1
+            self._taken_back_ms.append(card["silence_ms"])
+            self._latency = None
         for kept in self.cards:
             if kept["call"] == record.call_id and kept["sound_id"] == card["sound_id"]:
                 kept.update(card)
@@ -192,6 +203,7 @@ class Statistics(Listener):
                 **{name: spread(values) for name, values in stages.items()},
                 "verdict": spread(list(self._verdict_ms)),
                 "false_alarm_silence": spread(list(self._silence_ms)),
+                "taken_back_silence": spread(list(self._taken_back_ms)),
             }
         return self._latency
 

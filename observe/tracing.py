@@ -129,7 +129,7 @@ class Tracer(Listener):
         call = self._calls.get(record.call_id)
         if call is None:
             return
-        kept = ("sound_id", "mode", "verdict", "reason", "verdict_ms", "silence_ms", "regret")
+        kept = ("sound_id", "mode", "verdict", "reason", "verdict_ms", "silence_ms", "outcome", "regret")
         known = {f"parley.{key}": card[key] for key in kept if card.get(key) is not None}
         call.add_event(name, known)
 

@@ -325,6 +325,7 @@ class Services:
             guess_speaking=settings.preemptive_speaking,
             early_end=settings.endpoint_early,
             step_back=settings.resume_at_word,
+            take_backs=settings.interruption_take_backs,
             idle_secs=settings.idle_secs,
             idle_prompts=settings.idle_prompts,
             max_call_secs=60 * settings.max_call_minutes,

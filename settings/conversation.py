@@ -66,6 +66,12 @@ class ConversationSettings(BaseSettings):
     resume_at_word: bool = Field(
         False, description="Resume at the start of the cut word instead of at the very next sample."
     )
+    interruption_take_backs: int = Field(
+        3,
+        ge=0,
+        le=20,
+        description="How often one reply that was cut for a sound without meaning goes on; 0: a cut is final.",
+    )
     endpoint_max_ms: int = Field(
         1600, ge=200, le=5000, description="Milliseconds of silence that end even an unfinished sentence."
     )

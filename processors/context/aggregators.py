@@ -31,6 +31,16 @@ from processors.turns.transcript import beyond
 CUT_MARK = " …[interrupted]"
 """Ends what was heard of a reply that the user cut."""
 
+UNHEARD_CHARS = 1_000
+"""So much of what was not heard of a cut reply is shown to the model."""
+
+GO_ON = (
+    "You were cut off, and the caller has not heard the rest of your answer: {unheard!r}. If the caller's last words "
+    "ask for nothing, as an exclamation does, go on with that rest in the same words, without an apology. "
+    "If they ask for something, answer that instead."
+)
+"""Stands behind a turn that may have been none."""
+
 RUNNING = "still running"
 """Output of a tool call that has not come back."""
 
@@ -399,6 +409,8 @@ class ContextPair:
     def __init__(self, conversation: Conversation) -> None:
         self.conversation = conversation
         self._turn_of_reply: dict[int, int] = {}
+        self._unheard = ""
+        """What was not heard of the reply that was cut last; empty if another was heard to its end since."""
 
     def user(self) -> FrameProcessor:
         """The processor that turns :class:`UserTurnFrame` into :class:`ReplyContextFrame`."""
@@ -417,6 +429,23 @@ class ContextPair:
     def turn_of(self, reply_id: int) -> int | None:
         """The turn that a reply answers; None for what the bot says of its own accord."""
         return self._turn_of_reply.get(reply_id)
+
+    def note_played(self, frame: ReplyPlayedFrame) -> None:
+        """A reply is over at the ear."""
+        if frame.remember:
+            self.conversation.reply(self.turn_of(frame.reply_id), frame.reply_id, frame.heard, frame.cut)
+        self._unheard = frame.unheard.strip() if frame.cut and frame.heard else ""
+
+    def prompt(self, *, doubted: bool) -> list[Message]:
+        """The next prompt.
+
+        Args:
+            doubted: Whether the last turn may be none, so that the model may go on with the reply that it cut.
+        """
+        messages = self.conversation.messages()
+        if doubted and self._unheard:
+            messages.append({"role": "system", "content": GO_ON.format(unheard=self._unheard[:UNHEARD_CHARS])})
+        return messages
 
 
 class _UserContext(OvertakingInterruptions):
@@ -445,7 +474,7 @@ class _UserContext(OvertakingInterruptions):
         self._pair.asked(frame.reply_id, frame.turn_id)
         # A reply that was called off before it was asked for is not asked for; its words stay said.
         if not self.overtaken:
-            context = LLMContext(conversation.messages())  # pyright: ignore[reportArgumentType] - plain dicts
+            context = LLMContext(self._pair.prompt(doubted=frame.doubted))  # pyright: ignore[reportArgumentType] - plain dicts
             await self.push_frame(ReplyContextFrame(context, reply_id=frame.reply_id, turn_id=frame.turn_id))
 
 
@@ -457,8 +486,6 @@ class _AssistantContext(FrameProcessor):
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         await super().process_frame(frame, direction)
         if isinstance(frame, ReplyPlayedFrame) and direction is FrameDirection.DOWNSTREAM:
-            if frame.remember:
-                turn_id = self._pair.turn_of(frame.reply_id)
-                self._pair.conversation.reply(turn_id, frame.reply_id, frame.heard, frame.cut)
+            self._pair.note_played(frame)
             await self.push_frame(ReplyCommittedFrame(frame.reply_id), FrameDirection.UPSTREAM)
         await self.push_frame(frame, direction)

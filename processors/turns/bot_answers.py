@@ -24,7 +24,7 @@ from processors.turns.events import (
     WaitsInLine,
     Words,
 )
-from processors.turns.floor import Reply
+from processors.turns.floor import BURSTS_SECS, Reply
 from processors.turns.meaning import Meaning, meaning
 from processors.turns.partner import Suspicion
 from processors.turns.states import State, Timer
@@ -33,6 +33,9 @@ from processors.turns.transcript import beyond
 
 FAREWELLS: Final = frozenset({Phrase.GOODBYE, Phrase.CLOSING, Phrase.TIME_UP})
 """After these the bot hangs up."""
+
+AFTER_REPEAT_SECS: Final = 4.0
+"""So long at least a caller who was asked to say it again has time for that."""
 
 AFTER_NOISE_SECS: Final = 1.0
 """After a sound without words, so long at least until a silent caller is asked again."""
@@ -87,7 +90,9 @@ class BotAnswers(TakesBack):
         self._line_told = False
         self._guessed = self._outspoken = ""
         self._probes.clear()
-        self._do(AskReply(self.turn_id, self._reply.reply_id, self._asked_text))
+        doubted = self._doubted and meaning(text, self.params.verdict.language) is not Meaning.CLEAR
+        self._doubted = False
+        self._do(AskReply(self.turn_id, self._reply.reply_id, self._asked_text, doubted))
         self._set(Timer.REPLY, self.params.reply_secs)
         self._think()
         if not self._transcript.is_settled() and self._relies_on_early:
@@ -354,7 +359,8 @@ class BotAnswers(TakesBack):
         else:
             if reply.phrase is None:
                 self._asks_in_vain = 0
-            self._listen()
+            repeats = reply.phrase is Phrase.REPEAT
+            self._listen(to_noise=repeats, least_secs=AFTER_REPEAT_SECS)
 
     def _note_stall(self, event: Event | None) -> None:
         assert isinstance(event, PlayoutStalled)
@@ -386,11 +392,12 @@ class BotAnswers(TakesBack):
         self._cancel()
         self._say(Phrase.APOLOGY)
 
-    def _listen(self, *, to_noise: bool = False) -> None:
+    def _listen(self, *, to_noise: bool = False, least_secs: float = AFTER_NOISE_SECS) -> None:
         """The floor is free, unless somebody is speaking already.
 
         Args:
             to_noise: Whether nothing was said since it was free before: the silence goes on.
+            least_secs: Until a silent caller is asked after that, at least.
         """
         self._release()
         self._clear_waits()
@@ -406,7 +413,8 @@ class BotAnswers(TakesBack):
             self._say_closing()
         elif self.params.idle_secs:
             due = self._idle_from + self.params.idle_secs
-            self._timers[Timer.IDLE] = max(due, self._now + AFTER_NOISE_SECS) if to_noise else due
+            latest = max(due + BURSTS_SECS, self._now)
+            self._timers[Timer.IDLE] = max(due, min(self._now + least_secs, latest)) if to_noise else due
 
     # --- nobody speaks ------------------------------------------------------------------
 

@@ -346,11 +346,13 @@ class AskReply:
         turn_id: The turn; the same id again replaces the turn's text.
         reply_id: The new reply.
         text: All words of the turn.
+        doubted: Whether it cut a reply, and it is not sure that the words mean anything.
     """
 
     turn_id: int
     reply_id: int
     text: str
+    doubted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

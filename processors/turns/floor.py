@@ -25,6 +25,9 @@ from processors.turns.wording import same_words
 ROUNDING_SECS = 1e-6
 """A timer is due this much before its time: sums of seconds differ in their last digits."""
 
+BURSTS_SECS = 5.0
+"""So long after a silent caller should have been asked, sounds without words are not waited for any more."""
+
 
 @dataclass
 class Reply:
@@ -139,6 +142,7 @@ class Floor:
         self._unanswered_cut = False
         self._suspended: Suspended | None = None
         self._tells_interims = False
+        self._doubted = False
         self._times_minded = 0
         self._idle_from = 0.0
         self._noise_told = False
@@ -255,6 +259,10 @@ class Floor:
         """The user speaks; defined by :class:`UserSpeaks`."""
         raise NotImplementedError
 
+    def _mind_silence(self, _: Event | None) -> None:
+        """The caller has said nothing for a while; defined by :class:`BotAnswers`."""
+        raise NotImplementedError
+
     def _press_key(self, event: Event | None) -> None:
         """A phone key while the user has the floor; defined by :class:`UserSpeaks`."""
         raise NotImplementedError
@@ -300,7 +308,7 @@ class Floor:
         """A reply is over; defined by :class:`BotAnswers`."""
         raise NotImplementedError
 
-    def _listen(self, *, to_noise: bool = False) -> None:
+    def _listen(self, *, to_noise: bool = False, least_secs: float = 0.0) -> None:
         """The floor is free; defined by :class:`BotAnswers`."""
         raise NotImplementedError
 

@@ -372,8 +372,8 @@ class InterruptionHandler(InlineAudio, FrameProcessor):
                 await self.push_frame(PlayoutResumeFrame(step_back=self.machine.params.step_back))
             case ev.Cancel(_, unsaid):
                 await self.push_frame(ReplyCutFrame(unsaid=unsaid))
-            case ev.AskReply(turn_id, reply_id, text):
-                await self.push_frame(UserTurnFrame(turn_id, reply_id, text))
+            case ev.AskReply(turn_id, reply_id, text, doubted):
+                await self.push_frame(UserTurnFrame(turn_id, reply_id, text, doubted=doubted))
             case ev.KeepTurn(turn_id, text):
                 await self.push_frame(UserTurnFrame(turn_id, 0, text, wants_reply=False))
             case ev.Guess(_, text) if text and self._hold_comes:

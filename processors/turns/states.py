@@ -210,6 +210,7 @@ RULES: dict[tuple[State, type[Event] | Timer], Rule] = {
     (_U, SpeechStarted): _rule("_user_goes_on", _U),
     (_U, ReplyPlaying): _rule("_note_playing", _U),
     (_U, ReplyPlayed): _rule("_kept_over", _U),
+    (_U, Timer.IDLE): _rule("_mind_sounds", _T),
     (_U, Timer.TAKE_BACK): _rule("_take_back_due", _S, _T, _L, _U),
     (_U, SpeechEnded): _rule("_await_words", _U),
     (_U, SpeechPaused): _rule("_guess_early", _U),

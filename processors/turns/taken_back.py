@@ -36,14 +36,15 @@ class TakesBack(Floor):
     def _is_spent(self) -> bool:
         """Whether the reply has been taken back so often that only words end it now."""
         reply = self._reply
-        return reply is not None and reply.taken_back >= self.params.take_backs
+        return reply is not None and 0 < self.params.take_backs <= reply.taken_back
 
     # --- the floor goes to the caller ------------------------------------------------------------
 
     def _cut(self) -> None:
         """The caller gets the floor. The reply ends if the words say so; else it is kept for a while."""
         reply = self._reply
-        if reply is None or reply.over or self._is_spent() or self._meaning() is Meaning.CLEAR:
+        final = not self.params.take_backs or self._is_spent() or self._meaning() is Meaning.CLEAR
+        if reply is None or reply.over or final:
             self._cancel()
             return
         silent_since = self._sound.silent_since if self._sound is not None and self.state is State.PAUSED else None
@@ -107,6 +108,8 @@ class TakesBack(Floor):
         if self._meaning() is Meaning.NONE:
             self._take_back()
             return True
+        reply = self._reply
+        self._doubted = reply is not None and reply.phrase is None and reply.playing and not reply.over
         self._end_suspended()
         return False
 

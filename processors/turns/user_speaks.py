@@ -18,6 +18,7 @@ from processors.turns.events import (
     TurnScored,
     Words,
 )
+from processors.turns.floor import BURSTS_SECS, ROUNDING_SECS
 from processors.turns.states import HASH, State, Timer
 from processors.turns.taken_back import TakesBack
 
@@ -25,6 +26,9 @@ PATIENCE_SECS: Final = 1.8
 PATIENCE_GROWTH: Final = 1.5
 """How long a caller who goes on and on is waited for, and how much longer with each further request in vain."""
 
+
+LONG_SOUND_SECS: Final = 3.0
+"""A recogniser that tells words as they are said has told some by then, if any are said."""
 
 SOUNDS_ON: Final = 0.3
 """Words that sound less complete than this while they are said are not asked about again for a while."""
@@ -41,11 +45,40 @@ class UserSpeaks(TakesBack):
         self._stands = False
         self.state = State.USER_SPEAKING
         self._do(AnnounceUserStarted())
+        if self._is_silent_so_far():
+            self._timers[Timer.IDLE] = max(self._idle_from + self.params.idle_secs, self._now)
         if self._speech_on:
             self._set(Timer.ENDLESS_SPEECH, self.params.endless_speech_secs)
             self._arm_take_back()
         else:
             self._await_words()
+
+    def _is_silent_so_far(self) -> bool:
+        """Whether nothing has been said since the floor was free: no word, no key."""
+        owed = self._turn_open or self._suspended is not None or self._unanswered_cut
+        return bool(self.params.idle_secs) and not owed and not self._transcript.text() and not self._speech_typed()
+
+    def _speech_typed(self) -> bool:
+        return Timer.KEYS in self._timers or self._ask_waits
+
+    def _mind_sounds(self, _: Event | None) -> None:
+        """A caller who makes sounds, and says nothing, is asked like one who is silent."""
+        if not self._is_silent_so_far():
+            return
+        started_at, ended_at = self._speech_started_at, self._speech_ended_at
+        if self._now < self._idle_from + self.params.idle_secs + BURSTS_SECS or self._speech_on:
+            if self._speech_on and started_at is not None:
+                secs = LONG_SOUND_SECS if self._tells_interims else self.params.endless_speech_secs
+                due = started_at + secs
+            else:
+                due = (ended_at if ended_at is not None else self._now) + self.params.take_back_secs
+            if due > self._now + ROUNDING_SECS:
+                self._timers[Timer.IDLE] = min(due, self._now + 0.5) if self._speech_on else due
+                return
+        self._transcript.close()
+        self._words_missed = True
+        self._do(AnnounceUserStopped())
+        self._mind_silence(None)
 
     def _user_goes_on(self, _: Event | None) -> None:
         if self._ask_waits:
@@ -251,6 +284,11 @@ class UserSpeaks(TakesBack):
         if short and self._unanswered_cut:
             self._nothing_said()
             return
+        if short and self._noise_told:  # it has been told once, and nothing was said since
+            self._do(AnnounceUserStopped())
+            self._listen(to_noise=True)
+            return
+        self._noise_told = self._noise_told or short
         self._do(ReportFault("no transcript"))
         self._do(AnnounceUserStopped())
         self._say(Phrase.REPEAT)

@@ -29,6 +29,10 @@ def test_events_become_counters_and_histograms():
     play(record, turn(2, answer_ms=900), error="HTTP 500")
     record.decided(BEGAN + 3, card())
     record.decided(BEGAN + 4, card(regret=True))
+    for number, outcome in ((8, "lost"), (9, "taken_back")):
+        cancelled = card() | {"sound_id": number, "verdict": "cancel", "verdict_ms": None}
+        record.decided(BEGAN + 5, cancelled)
+        record.decided(BEGAN + 5, cancelled | {"regret": True, "outcome": outcome, "silence_ms": 700})
     record.vendor_failed("tts", "no audio within 3 s")
     record.used(Usage("llm", "prompt_tokens", 120))
     book.refused("at_capacity")
@@ -44,6 +48,9 @@ def test_events_become_counters_and_histograms():
     assert value("parley_interruptions_total", {"verdict": "resume", "mode": "duck"}) == 1
     assert value("parley_interruptions_judged_total", {"verdict": "resume", "regret": "yes"}) == 1
     assert value("parley_false_alarm_silence_seconds_sum") == 0.08
+    assert value("parley_replies_lost_total") == 1
+    assert value("parley_replies_taken_back_total") == 1
+    assert value("parley_taken_back_silence_seconds_sum") == 0.7
     assert value("parley_verdict_seconds_sum", {"verdict": "resume"}) == 0.3
     error = {"role": "tts", "error": "elevenlabs: no audio within # s"}
     assert value("parley_vendor_errors_total", error) == 1

@@ -72,6 +72,16 @@ def test_interruptions_by_verdict_and_regret(book, figures):
     assert figures.latency()["false_alarm_silence"] == {"n": 1, "mean": 80.0, "p50": 80, "p95": 80, "p99": 80}
 
 
+def test_a_false_alarm_is_counted_by_what_the_caller_lost(book, figures):
+    record = opened(book)
+    for number, outcome in enumerate(("taken_back", "lost", "interrupted"), start=1):
+        record.decided(BEGAN + number, card(number, "cancel"))
+        regret = outcome != "interrupted"
+        record.decided(BEGAN + number, card(number, "cancel", regret=regret) | {"outcome": outcome, "silence_ms": 900})
+    assert (figures.replies_taken_back, figures.replies_lost) == (1, 1)
+    assert figures.latency()["taken_back_silence"]["p50"] == 900
+
+
 def test_everything_is_bounded(book, figures):
     record = opened(book)
     for number in range(3 * KEEP_CARDS):

@@ -244,6 +244,21 @@ async def test_a_user_turn_becomes_a_prompt_and_what_was_heard_is_in_the_next_on
         assert prompt.context.get_messages() == [SYSTEM, user("Hi"), bot("Good mor" + CUT_MARK), user("Stop")]
 
 
+async def test_the_model_may_go_on_with_a_reply_that_a_doubtful_turn_has_cut():
+    pair = ContextPair(conversation())
+    async with running(pair.user()) as before, running(pair.assistant()) as after:
+        for doubted in (False, True):
+            await before.push(UserTurnFrame(turn_id=1, reply_id=4, text="Hi"))
+            await after.push(ReplyPlayedFrame(reply_id=4, heard="We open ", unheard="at nine.", cut=True))
+            await after.until(ReplyPlayedFrame)
+            await before.push(UserTurnFrame(turn_id=2, reply_id=5, text="Blimey", doubted=doubted))
+            prompt = await before.until(ReplyContextFrame, 4 if doubted else 2)
+            *history, last = prompt.context.get_messages()
+            assert ("at nine." in last["content"]) == doubted
+        assert "Blimey" in history[-1]["content"]
+    assert "at nine." not in str(pair.conversation.messages()), "the history is what was heard"
+
+
 async def test_words_that_are_not_to_be_remembered_are_committed_as_nothing():
     pair = ContextPair(conversation())
     async with running(pair.assistant()) as chain:

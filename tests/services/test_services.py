@@ -108,6 +108,7 @@ async def test_settings_reach_who_uses_them():
             vad_stop_ms=300,
             endpoint_max_ms=1000,
             resume_at_word=True,
+            interruption_take_backs=1,
             interruption_mode="off",
             language="de",
             deepgram_api_key="k",
@@ -123,6 +124,7 @@ async def test_settings_reach_who_uses_them():
     assert "LLM=scripted speaks English, hardly German." in services.warnings
     assert services.vad_params.stop_ms == 300
     assert services.turn_params.step_back
+    assert services.turn_params.take_backs == 1
     assert services.turn_params.endpoint.silence_limit_ms == 1300
     assert services.turn_params.verdict.language == "de"
     assert services.handler_params.greeting.startswith("Guten Tag")

@@ -27,6 +27,7 @@ const FIGURES = {
   voice_to_voice: "Answer",
   verdict: "Verdict on a sound",
   false_alarm_silence: "Silence in a false alarm",
+  taken_back_silence: "Silence before a reply went on",
   loop_lag: "Event loop lag",
 };
 

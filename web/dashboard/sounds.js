@@ -30,11 +30,13 @@ export function drawSounds({ interruptions, cards }) {
 function drawCard(card) {
   const regret =
     card.regret === null ? ["open", "Too early to tell"] : card.regret ? ["wrong", "Regretted"] : ["right", "Was right"];
+  const outcome = { taken_back: "The reply went on", lost: "The reply was lost" }[card.outcome];
   const said = card.text ? `“${card.text}”` : "No words";
   const facts = [
     known(card.sound_ms) ? `sound ${millis(card.sound_ms)}` : "",
     known(card.verdict_ms) ? `decided after ${millis(card.verdict_ms)}` : "",
     known(card.silence_ms) ? `voice silent for ${millis(card.silence_ms)}` : "",
+    outcome ?? "",
   ].filter(Boolean);
   return make(
     "li",

@@ -4,11 +4,11 @@ import { byId, style, text } from "./dom.js";
 import { capital, count, dollars, duration, known, millis, NONE, percent } from "./format.js";
 
 export function drawTiles(snapshot) {
-  const { capacity, latency, targets, success, interruptions, cost, process, up_secs: upSecs, gateway } = snapshot;
+  const { capacity, latency, targets, success, interruptions, replies, cost, process, up_secs: upSecs, gateway } = snapshot;
   drawCapacity(capacity, gateway?.capacity);
   drawAnswer(latency.voice_to_voice, targets);
   drawSuccess(success);
-  drawVerdicts(interruptions);
+  drawVerdicts(interruptions, replies);
   drawTotal(cost, upSecs);
   text(byId("load-cpu"), known(process.cpu_percent) ? `${Math.round(process.cpu_percent)}\u00a0%` : NONE);
   text(
@@ -45,7 +45,7 @@ function drawSuccess({ answered, failed, share, least }) {
   byId("success-share").closest(".tile").dataset.tone = share !== null && share < least ? "bad" : "";
 }
 
-function drawVerdicts(interruptions) {
+function drawVerdicts(interruptions, { taken_back: takenBack, lost } = { taken_back: 0, lost: 0 }) {
   const sum = (name) => {
     const { open = 0, right = 0, wrong = 0 } = interruptions[name] ?? {};
     return open + right + wrong;
@@ -55,7 +55,8 @@ function drawVerdicts(interruptions) {
   text(byId("sounds-count"), count(all.reduce((total, name) => total + sum(name), 0)));
   text(
     byId("sounds-rest"),
-    `${count(sum("cancel"))} interrupted · ${count(sum("resume"))} false alarms · ${count(wrong)} regretted`,
+    `${count(sum("cancel"))} interrupted · ${count(sum("resume"))} false alarms · ${count(wrong)} regretted · ` +
+      `${count(takenBack)} taken back · ${count(lost)} replies lost`,
   );
 }
 

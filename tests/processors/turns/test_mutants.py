@@ -197,6 +197,11 @@ REFERENCES: dict[str, tuple[Scene, Params, TurnParams]] = {
         TurnParams(early_end=True),
     ),
     "nobody is there": ([(0, ev.ClientReady())], Params(), TurnParams(idle_secs=2.0, idle_prompts=1)),
+    "sounds without words": (
+        [(0, ev.ClientReady(greets=False)), *speech(1000, 1300, None), *speech(2600, 2900, None, segment=1)],
+        Params(),
+        TurnParams(idle_secs=2.0, idle_prompts=1),
+    ),
     "the line closes": ([(0, ev.LineCloses())], Params(), TurnParams()),
     "time is up while the bot speaks": ([*QUESTION], Params(reply_ms=8000), LIMITED),
     "time is up while it thinks": ([*QUESTION], Params(llm_ms=9000), LIMITED),

@@ -125,3 +125,38 @@ def test_a_bot_without_a_voice_hangs_up_too() -> None:
 def test_a_client_that_comes_back_is_not_greeted_again() -> None:
     world = World().run([(0, ev.ClientReady()), (5000, ev.ClientReady()), (9000, ev.ClientReady())], 12_000)
     assert [phrase for _, phrase in said(world)] == [Phrase.GREETING]
+
+
+# --- sounds without words --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("every_ms", [700, 1500, 3000])
+@pytest.mark.parametrize("text", ["", None], ids=["no words", "no result"])
+@pytest.mark.parametrize("burst_ms", [150, 400])
+def test_sounds_without_words_do_not_put_off_the_question_for_ever(
+    every_ms: int, text: str | None, burst_ms: int
+) -> None:
+    scene: list[tuple[int, ev.Event]] = [(0, ev.ClientReady(greets=False))]
+    for number, at in enumerate(range(1000, 90_000, every_ms)):
+        scene += speech(at, at + burst_ms, text, segment=number)
+    world = World(Params(), TurnParams(idle_secs=8.0, idle_prompts=1)).run(scene, 90_000)
+    phrases = [phrase for _, phrase in said(world) if phrase is not Phrase.REPEAT]
+    assert phrases[:2] == [Phrase.STILL_THERE, Phrase.GOODBYE]
+    asked_at = next(at for at, phrase in said(world) if phrase is Phrase.STILL_THERE)
+    assert asked_at <= 8000 + 5000 + 4000
+    assert not world.asked
+
+
+def test_somebody_who_speaks_is_not_asked_whether_they_are_there() -> None:
+    scene = [(0, ev.ClientReady(greets=False)), *speech(6000, 14_000, "a long story"), (14_250, ev.TurnScored(0.9))]
+    world = World(Params(), TurnParams(idle_secs=8.0)).run(scene, 17_000)
+    assert [ask.text for ask in world.asked] == ["a long story"]
+    assert not said(world)
+
+
+def test_a_keyless_caller_is_asked_to_repeat_a_short_sound_once() -> None:
+    scene: list[tuple[int, ev.Event]] = []
+    for number, at in enumerate(range(0, 20_000, 4000)):
+        scene += speech(at, at + 300, None, segment=number)
+    world = World().run(scene, 24_000)
+    assert [phrase for _, phrase in said(world)] == [Phrase.REPEAT]
