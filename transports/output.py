@@ -83,6 +83,8 @@ class _Reply:
     over: bool = False
     error: str | None = None
     utterances: list[_Utterance] = field(default_factory=list)
+    silent: list[_Utterance] = field(default_factory=list)
+    """Texts without sound before the first that has one."""
 
 
 @dataclass(frozen=True)
@@ -329,6 +331,9 @@ class PlayoutOutput(OvertakingInterruptions):
             reply.has_audio = True
             self._engine.mark_start()
             self._engine.mark(self._engine.pushed, _Begins(reply))
+            for silent in reply.silent:
+                self._engine.mark(self._engine.pushed, _WordSounds(silent, self._engine.pushed, silent.text))
+            reply.silent.clear()
         self._engine.push(pcm)
         self._mark_words(utterance)
 
@@ -358,8 +363,11 @@ class PlayoutOutput(OvertakingInterruptions):
             self._add_words(utterance, starts[len(utterance.told) :])
             self._pace.learn(utterance.text, length_secs)
         if pushed == utterance.base:
-            # A text without sound (an emoji): it counts as said when its place is reached.
-            self._engine.mark_tail(_WordSounds(utterance, pushed, utterance.text))
+            # A text without sound (an emoji): it counts as said when its place is reached, if anything is heard at all.
+            if utterance.reply.has_audio:
+                self._engine.mark_tail(_WordSounds(utterance, pushed, utterance.text))
+            else:
+                utterance.reply.silent.append(utterance)
         for _, text in utterance.words:
             # A time beyond the audio's end is a vendor's slip: the word was spoken all the same.
             self._engine.mark(max(utterance.base, pushed - 1), _WordSounds(utterance, pushed - 1, text))

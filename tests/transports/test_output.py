@@ -242,6 +242,33 @@ async def test_a_reply_without_audio_is_over_at_once_with_its_error():
         assert (played.reply_id, played.heard, played.error) == (4, "", "no voice")
 
 
+@pytest.mark.parametrize("sounds", [False, True])
+async def test_a_text_without_sound_counts_as_heard_with_words_that_sound_and_not_alone(sounds):
+    output, ear, _ = make()
+    async with running(output) as chain:
+        silent = [UtteranceStartFrame(1, 7, "🙂 "), UtteranceEndFrame(7)]
+        (start, *said, end), _ = spoken(1, 1, ["One ", "two."])
+        await chain.push(start, *silent, *(said if sounds else []), end)
+        await ear.hear(24)
+        await settle()
+        (played,) = chain.down(ReplyPlayedFrame)
+    assert (played.heard, played.unheard) == (("🙂 One two.", "") if sounds else ("", "🙂 "))
+
+
+async def test_a_reply_whose_rest_comes_with_its_end_has_not_stalled_any_more():
+    output, ear, _ = make()
+    async with running(output) as chain:
+        frames, _ = spoken(1, 1, ["One "], end=False)
+        await chain.push(*frames)
+        await ear.hear(10 + 26)
+        await settle()
+        assert [frame.stalled for frame in chain.up(PlayoutStalledFrame)] == [True]
+        (_, *more, end), _ = spoken(1, 2, ["two ", "three."])
+        await chain.push(*more, end)
+        await settle()
+        assert [frame.stalled for frame in chain.up(PlayoutStalledFrame)] == [True, False]
+
+
 async def test_words_of_a_failed_utterance_stay_unheard():
     output, ear, _ = make()
     async with running(output) as chain:
