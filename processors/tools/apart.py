@@ -20,6 +20,10 @@ _now = time.monotonic
 """The real clock, whatever clock a test puts in its place."""
 
 
+class ToolCrash(RuntimeError):
+    """A tool tried to end more than itself: the process, or the task that waits for it."""
+
+
 class _Threads(Executor):
     """A thread for each job. They are daemons: a tool that hangs for ever does not keep the process from its end."""
 
@@ -97,6 +101,8 @@ class Watched:
                 waits_for = step()
             except StopIteration as end:
                 return end.value
+            except SystemExit:
+                raise ToolCrash("the tool called sys.exit()") from None
             finally:
                 took_secs = _now() - began
                 if took_secs > SLOW_STEP_SECS:
@@ -122,15 +128,23 @@ async def apart(function: Callable[[], Coroutine[Any, Any, T]], name: str) -> T:
     Args:
         function: Makes the coroutine; called on its own thread.
         name: Whose it is, for the log.
+
+    Raises:
+        ToolCrash: It called ``sys.exit()``, or something in it was cancelled by itself: that ends neither the process
+            nor the reply.
     """
-    loop = asyncio.get_running_loop()
-    if getattr(loop, "has_own_clock", False):
-        return await Watched(function(), name)
-    run = _Run(function, name)
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    run: _Run | None = None
     try:
+        if getattr(loop, "has_own_clock", False):
+            return await Watched(function(), name)
+        run = _Run(function, name)
         return await loop.run_in_executor(_Threads(), run.run)
     except asyncio.CancelledError:
-        run.cancel()
+        if run is not None:
+            run.cancel()
+        if task is not None and not task.cancelling():
+            raise ToolCrash("the tool was cancelled from within") from None
         raise
 
 

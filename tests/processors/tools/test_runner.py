@@ -311,6 +311,36 @@ async def test_a_tool_that_blocks_holds_up_nothing_and_is_named_in_the_log():
     assert all(each.startswith("tool dig blocked its thread for ") for each in said)
 
 
+class Ends:
+    """A tool that ends more than itself."""
+
+    def __init__(self, error):
+        async def run(arguments, context):
+            await asyncio.sleep(0)
+            raise error
+
+        self.tool = Tool("look", "…", ANY, run)
+
+
+ENDS = pytest.mark.parametrize("error", [SystemExit(3), asyncio.CancelledError(), RecursionError(), MemoryError()])
+
+
+@ENDS
+async def test_a_tool_that_ends_more_than_itself_ends_neither_process_nor_reply(error):
+    runner, conversation = setup(Ends(error).tool)
+    await asyncio.wait_for(runner.run(1, [call("look")]), 20)
+    (output,) = outputs(conversation)
+    assert output.startswith("error: the tool failed")
+
+
+@ENDS
+async def test_nor_does_it_in_virtual_time(virtual, error):
+    runner, conversation = setup(Ends(error).tool)
+    await asyncio.wait_for(runner.run(1, [call("look")]), 20)
+    (output,) = outputs(conversation)
+    assert output.startswith("error: the tool failed")
+
+
 async def test_a_tool_on_its_own_thread_speaks_hangs_up_keeps_and_is_cut():
     class Phone:
         def __init__(self):
