@@ -19,6 +19,10 @@ WINDOW_SECS = WINDOW_SAMPLES / INPUT_SAMPLE_RATE_HZ
 QUIET_PROB = 0.35
 """Windows with less speech probability are quiet."""
 
+REPEATED_WORDS = 3
+REPEATED_SECS = 0.5
+"""So many equal words that lie no further apart than this are the same result once more, with other times."""
+
 
 @dataclass(frozen=True)
 class StreamParams:
@@ -204,6 +208,7 @@ class SpokenStream:
     def _forget_told_again(self, words: Sequence[RecognisedWord]) -> None:
         """A result that comes twice, or is corrected, takes the place of the words of the same time."""
         for segment in self._segments:
+            segment.finals = _without_repeated(segment.finals, words)
             segment.finals = [known for known in segment.finals if not any(_at_once(known, word) for word in words)]
 
     # --- segments --------------------------------------------------------------------------------
@@ -274,6 +279,24 @@ class SpokenStream:
             return replace(word, start_secs=end_secs, end_secs=end_secs)
         start_secs, end_secs = self._origin_secs + word.start_secs, self._origin_secs + word.end_secs
         return replace(word, start_secs=start_secs, end_secs=end_secs)
+
+
+def _without_repeated(known: list[RecognisedWord], words: Sequence[RecognisedWord]) -> list[RecognisedWord]:
+    """The known words without those that come once more at about the same time.
+
+    Nobody says a sentence twice within half a second; of a word or two that is not sure.
+    """
+    if len(words) < REPEATED_WORDS:
+        return known
+    for at in range(len(known) - len(words) + 1):
+        pairs = list(zip(known[at : at + len(words)], words, strict=True))
+        if all(_sounds_like(a, b) and abs(_middle(a) - _middle(b)) <= REPEATED_SECS for a, b in pairs):
+            return known[:at] + known[at + len(words) :]
+    return known
+
+
+def _sounds_like(one: RecognisedWord, other: RecognisedWord) -> bool:
+    return one.text.strip(".,;:!?").lower() == other.text.strip(".,;:!?").lower()
 
 
 def _middle(word: RecognisedWord) -> float:

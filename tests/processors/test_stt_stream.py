@@ -48,6 +48,26 @@ def test_a_result_that_is_corrected_takes_the_place_of_the_first() -> None:
     assert last(told) == {1: "what is the balance"}
 
 
+@given(st.floats(-0.3, 0.45), st.floats(0.2, 0.3), st.integers(3, 7))
+def test_a_result_that_comes_again_with_other_times_counts_once(drift_secs, each_secs, count) -> None:
+    stream = listening()
+    first, again = words(SENTENCE[:count]), words(SENTENCE[:count], 0.5 + max(-0.05, drift_secs), each_secs)
+    if any(
+        abs((a.start_secs + a.end_secs) - (b.start_secs + b.end_secs)) > 1.0 for a, b in zip(first, again, strict=True)
+    ):
+        return
+    told = last(stream.heard(Result(first, 3.0, final=True), 3.1))
+    told |= last(stream.heard(Result(again, 3.0, final=True), 3.4))
+    assert told == {1: " ".join(SENTENCE[:count])}
+
+
+def test_who_says_no_twice_has_said_it_twice() -> None:
+    stream = listening()
+    told = last(stream.heard(Result(words(["no", "no"]), 3.0, final=True), 3.1))
+    told |= last(stream.heard(Result(words(["no", "no"], 1.0), 3.0, final=True), 3.4))
+    assert told == {1: "no no no no"}
+
+
 def test_words_without_times_count_once_too() -> None:
     stream = listening()
     result = Result((RecognisedWord("hello", 0.9), RecognisedWord("there", 0.9)), 3.0, final=True)
