@@ -216,7 +216,7 @@ FAULTS: Final = (
     _fault("one bad byte", Kind.BAD_BYTE, after_chunks=2),
     _refused(400),
     _refused(401, (TurnState.BOT_SPEAKING, *_SOUNDING)),  # a key that nobody was answered with is wrong for all
-    _refused(413),
+    _refused(413, requests=8),  # shorter prompts are tried
     _says("says only dots", "…"),
     _says("says only an emoji", "👍"),
     _says("says only code", "```python\nprint(1)\n```", "print"),
