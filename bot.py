@@ -26,8 +26,8 @@ from pipecat.workers.runner import WorkerRunner
 import settings as settings_module
 from admission.shared_places import RedisPlaces
 from contracts import secrets
-from observe.book import CallBook
 from observe.call_log import CallLog
+from observe.call_registry import CallRegistry
 from observe.cost import CostMeter
 from observe.log_lines import log_to_terminal
 from observe.prices import PriceError, load_prices
@@ -118,11 +118,11 @@ def build_pipeline(call: Call, services: Services, log: CallLog) -> Pipeline:
     )
 
 
-async def run_call(call: Call, services: Services, book: CallBook | None = None) -> None:
-    """Run a call's pipeline until the call closes; what happens in it is kept in the book."""
+async def run_call(call: Call, services: Services, registry: CallRegistry | None = None) -> None:
+    """Run a call's pipeline until the call closes; what happens in it is kept in the registry."""
     now = asyncio.get_running_loop().time()
     call_id = call.pc_id  # a caller who comes back brings another one
-    log = CallLog(call, (book or CallBook()).open(call_id, now=now, quality=lambda: call.quality))
+    log = CallLog(call, (registry or CallRegistry()).open(call_id, now=now, quality=lambda: call.quality))
     worker = PipelineWorker(
         build_pipeline(call, services, log),
         params=PipelineParams(audio_in_sample_rate=16_000, audio_out_sample_rate=24_000),
@@ -155,19 +155,19 @@ async def serve(settings: Settings, proxy: ProxyLink | None = None) -> None:
     compat.install()
     services = await Services.load(settings)
 
-    book = CallBook(
+    registry = CallRegistry(
         services.providers, transcripts=settings.transcripts, retention_secs=60 * settings.retention_minutes
     )
     tracer = _tracer(settings)
     if tracer is not None:
-        book.add_listener(tracer)
+        registry.add_listener(tracer)
 
     costs = _cost_meter()
-    book.add_listener(costs)
+    registry.add_listener(costs)
     loop = asyncio.get_running_loop()
 
     async def start_call(call: Call) -> None:
-        await run_call(call, services, book)
+        await run_call(call, services, registry)
 
     # Before anyone is told that it runs, and may stop it.
     stopped = _stop_signals() if proxy is None else proxy.stop_orders()
@@ -190,12 +190,12 @@ async def serve(settings: Settings, proxy: ProxyLink | None = None) -> None:
         proxy.guard(app)
         services.processes = proxy.config.count
     sources = Sources(
-        book,
+        registry,
         services.admission_limit,
         settings.dashboard_token,
         info,
         gateway=lambda: {**services.gateway(), "line": app[CALLS].snapshot()},
-        cost=lambda: costs.so_far(book, loop.time()),
+        cost=lambda: costs.so_far(registry, loop.time()),
         faces_others=exposure.faces_others(settings),
     )
     add_dashboard(app, sources)

@@ -1,6 +1,6 @@
 """What an open dashboard costs the bot: ``python -m bench.dashboard``.
 
-A process writes synthetic calls into its book at real rates, beside the figures of a long past, and serves the
+A process writes synthetic calls into its call registry at real rates, beside the figures of a long past, and serves the
 dashboard's addresses. Another one watches ``/api/events`` in some periods, as an open dashboard does, then
 follows a call too, and the CPU time of the first is compared with that of the periods in which nobody watches.
 """
@@ -22,7 +22,7 @@ from aiohttp import web
 
 from bench.synthetic_calls import VENDORS, add_history, synthetic_calls
 from loadtest.process_figures import cpu_secs
-from observe.book import CallBook
+from observe.call_registry import CallRegistry
 from observe.cost import CostMeter
 from observe.prices import load_prices
 from observe.statistics import KEEP_TURNS
@@ -70,9 +70,9 @@ def gateway() -> Mapping[str, Any]:
 
 async def serve(calls: int, port: int) -> None:
     """Serve the dashboard of so many synthetic calls until cancelled; prints the address."""
-    book = CallBook(lambda: VENDORS)
+    registry = CallRegistry(lambda: VENDORS)
     costs = CostMeter(load_prices())
-    book.add_listener(costs)
+    registry.add_listener(costs)
     loop = asyncio.get_running_loop()
 
     async def no_call(call: WebRTCCall) -> None:
@@ -81,14 +81,14 @@ async def serve(calls: int, port: int) -> None:
     limits = _Limits()
     app = make_app(limits, no_call)
     info = {"providers": VENDORS, "warnings": []}
-    cost = lambda: costs.so_far(book, loop.time())  # noqa: E731 - short, and used once
-    add_dashboard(app, Sources(book, lambda: limits.max_calls, info=lambda: info, gateway=gateway, cost=cost))
+    cost = lambda: costs.so_far(registry, loop.time())  # noqa: E731 - short, and used once
+    add_dashboard(app, Sources(registry, lambda: limits.max_calls, info=lambda: info, gateway=gateway, cost=cost))
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port).start()
     print(f"http://127.0.0.1:{runner.addresses[0][1]}", flush=True)
-    add_history(book, KEEP_TURNS)
-    async with synthetic_calls(book, calls):
+    add_history(registry, KEEP_TURNS)
+    async with synthetic_calls(registry, calls):
         await asyncio.Event().wait()
 
 

@@ -1,4 +1,4 @@
-"""Calls without callers: the same events at the same rates that real calls write into the book.
+"""Calls without callers: the same events at the same rates that real calls write into the registry.
 
 A turn takes about ten seconds: the caller speaks, the bot thinks, and speaks three sentences word by word; in every
 third turn a sound over its voice is judged, and proved right or wrong later.
@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 
 from contracts.frames import INPUT_SAMPLE_RATE_HZ, OUTPUT_SAMPLE_RATE_HZ
-from observe.book import CallBook
+from observe.call_registry import CallRegistry
 from observe.entries import Turn
 from observe.listener import Usage
 from observe.record import CallRecord
@@ -39,16 +39,16 @@ class SyntheticCall:
     """One call.
 
     Args:
-        book: The book that it is written into.
+        registry: The call registry that it is written into.
         seed: Decides its times and sounds.
     """
 
-    def __init__(self, book: CallBook, seed: int) -> None:
+    def __init__(self, registry: CallRegistry, seed: int) -> None:
         self._random = random.Random(seed)
         self._loop = asyncio.get_running_loop()
         self._caller_speaks = self._bot_speaks = False
         self._turns = self._sounds = 0
-        self.record: CallRecord = book.open(f"synthetic-{seed}", now=self._loop.time(), quality=self._quality)
+        self.record: CallRecord = registry.open(f"synthetic-{seed}", now=self._loop.time(), quality=self._quality)
 
     async def run(self) -> None:
         """Talk until cancelled; then the call is over."""
@@ -163,11 +163,11 @@ class SyntheticCall:
         }
 
 
-def add_history(book: CallBook, answers: int) -> None:
+def add_history(registry: CallRegistry, answers: int) -> None:
     """A call of the past with so many answers and sounds: a process that has run for long keeps their figures."""
     draw = random.Random(0)
     began = asyncio.get_running_loop().time() - 10.0 * answers
-    record = book.open("history", now=began, now_unix=time.time() - 10.0 * answers)
+    record = registry.open("history", now=began, now_unix=time.time() - 10.0 * answers)
     for number in range(answers):
         stages = {name: draw.randint(20, 400) for name in ("stt", "end_of_turn", "llm", "clause", "tts", "playout")}
         at = began + 10.0 * number
@@ -195,9 +195,9 @@ _BOT: Final = {speaks: _packets(OUTPUT_SAMPLE_RATE_HZ, amplitude) for speaks, am
 
 
 @asynccontextmanager
-async def synthetic_calls(book: CallBook, number: int) -> AsyncIterator[list[SyntheticCall]]:
+async def synthetic_calls(registry: CallRegistry, number: int) -> AsyncIterator[list[SyntheticCall]]:
     """So many calls, until the end of the block."""
-    calls = [SyntheticCall(book, seed) for seed in range(number)]
+    calls = [SyntheticCall(registry, seed) for seed in range(number)]
     running = [asyncio.create_task(call.run()) for call in calls]
     try:
         yield calls

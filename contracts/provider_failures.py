@@ -1,7 +1,7 @@
 """Where providers that are shared by all calls report what fails behind a fallback, so that it is counted.
 
 Such a failure belongs to no call, and the caller may not notice it at all; a provider should not have to be handed a
-book to say so. With no listener a report goes nowhere.
+call registry to say so. With no listener a report goes nowhere.
 """
 
 from typing import Protocol

@@ -6,7 +6,7 @@ the price file, as what runs on this machine, is left out.
 
 from typing import Final
 
-from observe.book import CallBook
+from observe.call_registry import CallRegistry
 from observe.listener import Listener, Usage
 from observe.prices import Prices, Use, price
 from observe.record import CallRecord
@@ -40,15 +40,15 @@ class CostMeter(Listener):
         if record.ended is not None:
             self._count(record, "stt", {"minutes": (record.ended - record.began) / 60})
 
-    def so_far(self, book: CallBook, now: float) -> dict[str, float]:
+    def so_far(self, registry: CallRegistry, now: float) -> dict[str, float]:
         """US dollars by vendor, the calls that go on included.
 
         Args:
-            book: Knows the calls that go on.
+            registry: Knows the calls that go on.
             now: The loop's seconds.
         """
         live_minutes: dict[str, float] = {}
-        for record in book.live():
+        for record in registry.live():
             vendor = self._vendor(record, "stt")
             if vendor is not None:
                 live_minutes[vendor] = live_minutes.get(vendor, 0.0) + (now - record.began) / 60

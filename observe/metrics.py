@@ -12,7 +12,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from observe.book import CallBook
+from observe.call_registry import CallRegistry
 from observe.entries import Turn
 from observe.gateway import GatewaySnapshot, figures
 from observe.listener import Listener, Usage
@@ -36,7 +36,7 @@ class States:
     """Where the figures that are states come from.
 
     Attributes:
-        book: The calls.
+        call_registry: The calls.
         max_calls: Calls that are taken at once, as of now.
         loop_lag: The event loop's lag, as :meth:`admission.loop_lag.LoopLag.percentiles` tells it.
         gateway: What the gateway says of itself, if there is one.
@@ -44,7 +44,7 @@ class States:
         dropped: Datagrams that calls' sockets dropped, by why.
     """
 
-    book: CallBook
+    call_registry: CallRegistry
     max_calls: Callable[[], int]
     loop_lag: Callable[[], Mapping[str, float]] = dict
     gateway: GatewaySnapshot | None = None
@@ -218,7 +218,7 @@ class _StateCollector(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """The figures now."""
-        live = self._states.book.live()
+        live = self._states.call_registry.live()
         by_state = GaugeMetricFamily("parley_calls_live", "Calls that go on, by state.", labels=["state"])
         for state in STATES:
             by_state.add_metric([state], sum(record.state == state for record in live))

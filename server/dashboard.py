@@ -26,7 +26,7 @@ from pydantic import SecretStr
 
 from admission.packet_gate import dropped_by_reason
 from contracts import provider_failures
-from observe.book import CallBook
+from observe.call_registry import CallRegistry
 from observe.gateway import GatewaySnapshot
 from observe.metrics import CONTENT_TYPE, Metrics, States
 from observe.snapshot import Snapshots
@@ -51,7 +51,7 @@ class Sources:
     """Where the figures come from.
 
     Attributes:
-        book: The calls.
+        registry: The calls.
         max_calls: Calls that are taken at once, as of now.
         token: See :class:`~server.access.Access`.
         info: Providers and warnings.
@@ -60,7 +60,7 @@ class Sources:
         faces_others: See :class:`~server.access.Access`.
     """
 
-    book: CallBook
+    registry: CallRegistry
     max_calls: Callable[[], int]
     token: SecretStr = SecretStr("")
     info: Callable[[], Mapping[str, Any]] = dict
@@ -83,14 +83,14 @@ def add_dashboard(
     Returns:
         The stream behind ``/api/events``.
     """
-    book = sources.book
+    registry = sources.registry
     lag = app[LOOP_LAG]
     states = States(
-        book, sources.max_calls, lambda: lag.percentiles(LAG_SECS), sources.gateway, sources.cost, dropped_by_reason
+        registry, sources.max_calls, lambda: lag.percentiles(LAG_SECS), sources.gateway, sources.cost, dropped_by_reason
     )
     metrics, statistics = Metrics(states), Statistics()
-    book.add_listener(metrics)
-    book.add_listener(statistics)
+    registry.add_listener(metrics)
+    registry.add_listener(statistics)
     access = Access(sources.token, faces_others=sources.faces_others)
 
     def now() -> float:
@@ -124,13 +124,13 @@ def add_dashboard(
         at = now()
         return web.json_response(
             {
-                "live": [record.summary(at) for record in book.live()],
-                "ended": [record.summary(at) for record in book.ended()],
+                "live": [record.summary(at) for record in registry.live()],
+                "ended": [record.summary(at) for record in registry.ended()],
             }
         )
 
     async def call(request: web.Request) -> web.StreamResponse:
-        record = book.find(request.match_info["id"])
+        record = registry.find(request.match_info["id"])
         if record is None:
             return _error(404, "unknown_call", "there is no such call, or it is forgotten")
         after, level = request.query.get("after", "0"), request.query.get("level", "0")
@@ -142,11 +142,11 @@ def add_dashboard(
         return web.Response(body=metrics.exposition(), headers={hdrs.CONTENT_TYPE: CONTENT_TYPE})
 
     async def counting(_: web.Application) -> AsyncIterator[None]:
-        book.start()
-        provider_failures.add_listener(book)
+        registry.start()
+        provider_failures.add_listener(registry)
         yield
-        provider_failures.remove_listener(book)
-        book.stop()
+        provider_failures.remove_listener(registry)
+        registry.stop()
 
     async def let_watchers_go(_: web.Application) -> None:
         stream.close()
@@ -156,7 +156,7 @@ def add_dashboard(
             code = _code(response)
             # A proxy asks elsewhere then, and counts who gets in nowhere.
             if PLACE not in request or code not in (AT_CAPACITY, NO_STANDING_CALL):
-                book.refused(code)
+                registry.refused(code)
 
     app.router.add_get("/dashboard", overview)
     app.router.add_get("/dashboard/calls/{id}", call_page)

@@ -9,7 +9,7 @@ from playwright.async_api import Browser, expect
 from observe.record import CallRecord
 from tests.browser.test_access import CONTRAST, scrolls_sideways
 from tests.browser.visit import visit
-from tests.browser.watched_book import WatchedBook, watched_book
+from tests.browser.watched_calls import WatchedCalls, watched_calls
 from tests.observe.calls import card, play, turn
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -30,16 +30,18 @@ GATEWAY = {
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def watched() -> AsyncIterator[WatchedBook]:
-    async with watched_book() as watched:
+async def watched() -> AsyncIterator[WatchedCalls]:
+    async with watched_calls() as watched:
         yield watched
 
 
-def begin(watched: WatchedBook) -> CallRecord:
-    return watched.book.open("caller", now=watched.now(), quality=lambda: {"lost_in_percent": 1.5, "jitter_in_ms": 4})
+def begin(watched: WatchedCalls) -> CallRecord:
+    return watched.registry.open(
+        "caller", now=watched.now(), quality=lambda: {"lost_in_percent": 1.5, "jitter_in_ms": 4}
+    )
 
 
-async def test_an_empty_dashboard_says_what_to_do_next(browser: Browser, watched: WatchedBook) -> None:
+async def test_an_empty_dashboard_says_what_to_do_next(browser: Browser, watched: WatchedCalls) -> None:
     async with visit(browser, f"{watched.url}/dashboard") as v:
         await expect(v.part("no-calls")).to_contain_text("press Talk")
         await expect(v.part("live")).to_be_hidden()
@@ -50,11 +52,11 @@ async def test_an_empty_dashboard_says_what_to_do_next(browser: Browser, watched
         assert v.hosts == {watched.url.removeprefix("http://")}
 
 
-async def test_one_of_several_workers_leads_to_the_others(browser: Browser, watched: WatchedBook) -> None:
+async def test_one_of_several_workers_leads_to_the_others(browser: Browser, watched: WatchedCalls) -> None:
     async with visit(browser, f"{watched.url}/dashboard") as v:
         await expect(v.part("link")).to_have_text("Live")
         await expect(v.part("workers")).to_be_hidden()
-    async with watched_book(worker={"index": 1, "count": 3}) as one, visit(browser, f"{one.url}/dashboard") as v:
+    async with watched_calls(worker={"index": 1, "count": 3}) as one, visit(browser, f"{one.url}/dashboard") as v:
         links = v.part("workers").get_by_role("link")
         await expect(links).to_have_text(["Worker 0", "Worker 1", "Worker 2"])
         await expect(links.nth(1)).to_have_attribute("aria-current", "page")
@@ -63,7 +65,7 @@ async def test_one_of_several_workers_leads_to_the_others(browser: Browser, watc
         assert {text: ratio for text, ratio in ratios.items() if ratio < 4.5} == {}
 
 
-async def test_a_call_appears_changes_its_state_and_ends(browser: Browser, watched: WatchedBook) -> None:
+async def test_a_call_appears_changes_its_state_and_ends(browser: Browser, watched: WatchedCalls) -> None:
     async with visit(browser, f"{watched.url}/dashboard") as v:
         await expect(v.part("link")).to_have_text("Live")
         record = begin(watched)
@@ -89,7 +91,7 @@ async def test_a_call_appears_changes_its_state_and_ends(browser: Browser, watch
 
 
 async def test_figures_are_those_of_the_api(browser: Browser) -> None:
-    async with watched_book(gateway=GATEWAY, cost={"groq": 0.0123, "elevenlabs": 1.5}) as watched:
+    async with watched_calls(gateway=GATEWAY, cost={"groq": 0.0123, "elevenlabs": 1.5}) as watched:
         record = begin(watched)
         for number, answer_ms in enumerate((620, 640, 700, 1_650), 1):
             play(record, turn(number, answer_ms=answer_ms, llm=answer_ms - 200, playout=200))
@@ -97,7 +99,7 @@ async def test_figures_are_those_of_the_api(browser: Browser) -> None:
         record.decided(watched.now(), card(1, verdict_ms=280, regret=None))
         record.decided(watched.now(), card(1, verdict_ms=280, regret=True))
         record.decided(watched.now(), card(2, "cancel", text="stop"))
-        watched.book.refused("at_capacity")
+        watched.registry.refused("at_capacity")
         event = await watched.event()
         async with visit(browser, f"{watched.url}/dashboard") as v:
             for target in event["targets"]:
@@ -135,7 +137,7 @@ async def test_figures_are_those_of_the_api(browser: Browser) -> None:
 
 
 async def test_from_elsewhere_the_page_asks_for_the_token(browser: Browser) -> None:
-    async with watched_book(token=TOKEN) as watched:
+    async with watched_calls(token=TOKEN) as watched:
         begin(watched)
         options = {"extra_http_headers": FROM_ELSEWHERE, "expect_failed_requests": True}
         async with visit(browser, f"{watched.url}/dashboard", **options) as v:
@@ -151,20 +153,20 @@ async def test_from_elsewhere_the_page_asks_for_the_token(browser: Browser) -> N
             assert TOKEN not in v.page.url
             await v.page.reload()  # kept in this tab
             await expect(v.part("tile-calls")).to_be_visible()
-    async with watched_book() as watched, visit(browser, f"{watched.url}/dashboard", **options) as v:
+    async with watched_calls() as watched, visit(browser, f"{watched.url}/dashboard", **options) as v:
         await expect(v.part("door")).to_contain_text("DASHBOARD_TOKEN=")
         await expect(v.part("token")).to_be_hidden()
 
 
 async def test_it_comes_back_when_the_bot_does(browser: Browser) -> None:
-    async with watched_book() as watched:
-        book, url = watched.book, watched.url
+    async with watched_calls() as watched:
+        registry, url = watched.registry, watched.url
         context = visit(browser, f"{url}/dashboard", expect_failed_requests=True)
         v = await context.__aenter__()
         await expect(v.part("link")).to_have_text("Live")
     try:
         await expect(v.part("link")).to_have_text("Reconnecting")
-        async with watched_book(port=int(url.rpartition(":")[2]), book=book) as again:
+        async with watched_calls(port=int(url.rpartition(":")[2]), registry=registry) as again:
             begin(again)
             await expect(v.part("link")).to_have_text("Live")
             await expect(v.part("call-1")).to_be_visible()
@@ -176,7 +178,7 @@ async def test_it_comes_back_when_the_bot_does(browser: Browser) -> None:
 async def test_a_phone_shows_it_without_sideways_scrolling_and_with_enough_contrast(
     browser: Browser, scheme: str
 ) -> None:
-    async with watched_book(gateway=GATEWAY, cost={"groq": 0.0123}) as watched:
+    async with watched_calls(gateway=GATEWAY, cost={"groq": 0.0123}) as watched:
         record = begin(watched)
         play(record, turn())
         play(record, turn(2), error="a-cause-of-a-failure-without-any-spaces-" * 2)

@@ -13,7 +13,7 @@ from observe.record import CallRecord
 from tests.browser.test_access import CONTRAST, scrolls_sideways
 from tests.browser.test_conversation import caller, microphone
 from tests.browser.visit import visit
-from tests.browser.watched_book import WatchedBook, watched_book
+from tests.browser.watched_calls import WatchedCalls, watched_calls
 from tests.observe.calls import card, play, turn
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -51,10 +51,10 @@ def noise(rate_hz: int, secs: float, amplitude: float) -> bytes:
     return samples.astype(np.int16).tobytes()
 
 
-def call_so_far(watched: WatchedBook) -> CallRecord:
+def call_so_far(watched: WatchedCalls) -> CallRecord:
     """A call of ten seconds with one turn, begun ten seconds ago."""
     began = watched.now() - 10
-    record = watched.book.open("caller", now=began, quality=lambda: {"lost_in_percent": 0})
+    record = watched.registry.open("caller", now=began, quality=lambda: {"lost_in_percent": 0})
     record.ready(began + 0.1)
     record.change_state(began + 2, "user_speaking")
     record.speech_began(began + 2)
@@ -78,7 +78,7 @@ def call_so_far(watched: WatchedBook) -> CallRecord:
 
 
 async def test_a_live_call_is_followed_and_then_kept(browser: Browser) -> None:
-    async with watched_book(vendors=VENDORS) as watched:
+    async with watched_calls(vendors=VENDORS) as watched:
         record = call_so_far(watched)
         async with visit(browser, f"{watched.url}/dashboard/calls/1") as v:
             story, facts = v.part("story"), v.part("facts")
@@ -119,7 +119,7 @@ async def test_a_live_call_is_followed_and_then_kept(browser: Browser) -> None:
 
 
 async def test_a_call_that_nobody_knows(browser: Browser) -> None:
-    async with watched_book() as watched:
+    async with watched_calls() as watched:
         url = f"{watched.url}/dashboard/calls/77"
         async with visit(browser, url, expect_failed_requests=True) as v:
             await expect(v.part("missing")).to_contain_text("no such call")
@@ -129,7 +129,7 @@ async def test_a_call_that_nobody_knows(browser: Browser) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_on_a_phone(browser: Browser, scheme: str) -> None:
-    async with watched_book(vendors=VENDORS) as watched:
+    async with watched_calls(vendors=VENDORS) as watched:
         record = call_so_far(watched)
         record.said_words(watched.now(), "Donaudampfschifffahrt" * 6, 2)
         record.decided(watched.now(), card(1, "cancel", text="stop", regret=True))

@@ -23,7 +23,7 @@ from contracts import secrets
 from contracts.llm import LanguageModelError
 from contracts.tts import VoiceError
 from loadtest.in_process import InProcessCall, calling
-from observe.book import CallBook
+from observe.call_registry import CallRegistry
 from observe.log_lines import log_to_terminal
 from observe.metrics import Metrics, States
 from observe.snapshot import Snapshots
@@ -140,13 +140,13 @@ def asks_for_it(messages):
 
 @pytest.mark.parametrize("how", [401, 500, "error event", "tool"])
 async def test_a_whole_call_leaves_neither_in_any_place(how, lines, virtual, monkeypatch):
-    book, statistics = CallBook(), Statistics()
-    states = States(book, lambda: 9, dict, None, None)
+    registry, statistics = CallRegistry(), Statistics()
+    states = States(registry, lambda: 9, dict, None, None)
     metrics = Metrics(states)
     for listener in (metrics, statistics):
-        book.add_listener(listener)
-    vendors.add_listener(book)
-    monkeypatch.setattr(bot, "run_call", partial(bot.run_call, book=book))
+        registry.add_listener(listener)
+    vendors.add_listener(registry)
+    monkeypatch.setattr(bot, "run_call", partial(bot.run_call, registry=registry))
     async with echoing(500 if how == "tool" else how) as where:
         values = {"llm": "groq", "groq_api_key": KEY, "groq_url": f"http://{where}", "llm_fallback": "none"}
         settings = Settings(_env_file=None, greeting="", bank_file=":memory:", idle_secs=0, tools="none", **values)
@@ -161,8 +161,8 @@ async def test_a_whole_call_leaves_neither_in_any_place(how, lines, virtual, mon
         page = json.dumps(call.messages)
         info = json.dumps(services.info())
         await services.close()
-    vendors.remove_listener(book)
-    (record,) = book.ended()
+    vendors.remove_listener(registry)
+    (record,) = registry.ended()
     dashboard = json.dumps(Snapshots(states, statistics, services.info, time.monotonic).make(), default=str)
     timeline = json.dumps(record.timeline(0.0))
     exposition = metrics.exposition().decode()

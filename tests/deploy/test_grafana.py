@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from observe.book import CallBook
+from observe.call_registry import CallRegistry
 from observe.listener import Usage
 from observe.metrics import Metrics, States
 from tests.observe.calls import BEGAN, card, opened, play, turn
@@ -28,11 +28,11 @@ GATEWAY = {
 @pytest.fixture(scope="module")
 def exported() -> dict[str, set[str]]:
     """Labels by name of every sample, after everything has happened once."""
-    book = CallBook(lambda: {"tts": "azure"})
+    registry = CallRegistry(lambda: {"tts": "azure"})
     lag = {f"lag_{name}_ms": 1.0 for name in ("p50", "p95", "p99", "max")}
-    metrics = Metrics(States(book, lambda: 5, lambda: lag, lambda: GATEWAY, lambda: {"azure": 0.5}))
-    book.add_listener(metrics)
-    record = opened(book)
+    metrics = Metrics(States(registry, lambda: 5, lambda: lag, lambda: GATEWAY, lambda: {"azure": 0.5}))
+    registry.add_listener(metrics)
+    record = opened(registry)
     play(record, turn())
     play(record, turn(2), error="HTTP 500")
     record.decided(BEGAN + 1, card(regret=None))
@@ -40,7 +40,7 @@ def exported() -> dict[str, set[str]]:
     record.fault(BEGAN + 3, "no reply after 8 s")
     record.vendor_failed("tts", "no audio")
     record.used(Usage("llm", "prompt_tokens", 10))
-    book.refused("at_capacity")
+    registry.refused("at_capacity")
     record.over(BEGAN + 60, "the peer closed")
     samples: dict[str, set[str]] = {}
     for family in text_string_to_metric_families(metrics.exposition().decode()):

@@ -17,7 +17,7 @@ import pytest
 from aiohttp.test_utils import TestServer
 from pydantic import SecretStr
 
-from observe.book import CallBook
+from observe.call_registry import CallRegistry
 from processors import compat
 from server.access import Access
 from server.dashboard import Sources, add_dashboard
@@ -71,7 +71,9 @@ async def bot(*, token: str = "", offers_per_minute: int = 3, **params: object) 
     guard = RequestGuard(GuardParams(**params))  # type: ignore[arg-type]
     access = Access(SecretStr(token), faces_others=bool(params))
     app = make_app(Limits(max_calls=9, offers_per_minute=offers_per_minute), wait, guard=guard, access=access)
-    add_dashboard(app, Sources(CallBook(), lambda: 9, SecretStr(token), faces_others=bool(params)), period_secs=0.05)
+    add_dashboard(
+        app, Sources(CallRegistry(), lambda: 9, SecretStr(token), faces_others=bool(params)), period_secs=0.05
+    )
     async with TestServer(app) as server:
         assert server.port is not None
         yield server.port

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from observe.book import CallBook
+from observe.call_registry import CallRegistry
 from observe.entries import Turn
 from observe.record import CallRecord
 
@@ -10,8 +10,8 @@ BEGAN = 100.0
 BEGAN_UNIX = 1_700_000_000.0
 
 
-def opened(book: CallBook, name: str = "peer") -> CallRecord:
-    return book.open(name, now=BEGAN, now_unix=BEGAN_UNIX)
+def opened(registry: CallRegistry, name: str = "peer") -> CallRecord:
+    return registry.open(name, now=BEGAN, now_unix=BEGAN_UNIX)
 
 
 def turn(turn_id: int = 1, answer_ms: int | None = 600, began: float = BEGAN + 2, **stages: int) -> Turn:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from observe.book import CallBook
+from observe.call_registry import CallRegistry
 from observe.cost import CostMeter
 from observe.listener import Usage
 from observe.prices import load_prices
@@ -12,20 +12,20 @@ PAID = {"stt": "deepgram nova-3", "llm": "groq openai/gpt-oss-120b", "tts": "ele
 HERE = {"stt": "local", "llm": "scripted", "tts": "local"}
 
 
-def metered(vendors: dict[str, str]) -> tuple[CallBook, CostMeter]:
-    book, meter = CallBook(lambda: vendors), CostMeter(load_prices())
-    book.add_listener(meter)
-    return book, meter
+def metered(vendors: dict[str, str]) -> tuple[CallRegistry, CostMeter]:
+    registry, meter = CallRegistry(lambda: vendors), CostMeter(load_prices())
+    registry.add_listener(meter)
+    return registry, meter
 
 
 def test_each_vendor_is_paid_for_what_it_counts():
-    book, meter = metered(PAID)
-    record = opened(book)
+    registry, meter = metered(PAID)
+    record = opened(registry)
     for unit, amount in (("prompt_tokens", 1e6), ("cached_tokens", 4e5), ("completion_tokens", 1e5)):
         record.used(Usage("llm", unit, amount))
     record.used(Usage("tts", "characters", 2_000))
     record.used(Usage("tts", "unheard_characters", 500))  # of the 2,000: paid once
-    found = meter.so_far(book, BEGAN + 120)
+    found = meter.so_far(registry, BEGAN + 120)
     assert found == {
         "deepgram-nova-3": pytest.approx(2 * 0.0048),
         "groq-gpt-oss-120b": pytest.approx(0.6 * 0.15 + 0.4 * 0.075 + 0.1 * 0.60),
@@ -34,19 +34,19 @@ def test_each_vendor_is_paid_for_what_it_counts():
 
 
 def test_recognition_is_paid_for_the_whole_call_once():
-    book, meter = metered(PAID)
-    record = opened(book)
+    registry, meter = metered(PAID)
+    record = opened(registry)
     record.over(BEGAN + 60, "the peer closed")
     record.over(BEGAN + 90, "again")
-    opened(book, "another")
-    assert meter.so_far(book, BEGAN + 30)["deepgram-nova-3"] == pytest.approx(1.5 * 0.0048)
+    opened(registry, "another")
+    assert meter.so_far(registry, BEGAN + 30)["deepgram-nova-3"] == pytest.approx(1.5 * 0.0048)
 
 
 def test_what_runs_here_costs_nothing_and_is_not_listed():
-    book, meter = metered(HERE)
-    record = opened(book)
+    registry, meter = metered(HERE)
+    record = opened(registry)
     record.used(Usage("llm", "prompt_tokens", 1e6))
-    assert meter.so_far(book, BEGAN + 60) == {}
+    assert meter.so_far(registry, BEGAN + 60) == {}
 
 
 @pytest.mark.parametrize(

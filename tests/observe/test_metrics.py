@@ -1,6 +1,6 @@
 """What Prometheus reads."""
 
-from observe.book import CallBook
+from observe.call_registry import CallRegistry
 from observe.gateway import Figure, figures
 from observe.listener import Usage
 from observe.metrics import Metrics, States
@@ -17,13 +17,15 @@ GATEWAY = {
 
 
 def test_events_become_counters_and_histograms():
-    book = CallBook(lambda: {"tts": "elevenlabs"})
+    call_registry = CallRegistry(lambda: {"tts": "elevenlabs"})
     metrics = Metrics(
-        States(book, lambda: 20, lambda: {"lag_p50_ms": 1.0, "lag_p99_ms": 4.0}, dropped=lambda: {"stranger": 3})
+        States(
+            call_registry, lambda: 20, lambda: {"lag_p50_ms": 1.0, "lag_p99_ms": 4.0}, dropped=lambda: {"stranger": 3}
+        )
     )
-    book.add_listener(metrics)
+    call_registry.add_listener(metrics)
     value = metrics.registry.get_sample_value
-    record = opened(book)
+    record = opened(call_registry)
     record.change_state(BEGAN, "thinking")
     play(record, turn(1, answer_ms=600))
     play(record, turn(2, answer_ms=900), error="HTTP 500")
@@ -35,7 +37,7 @@ def test_events_become_counters_and_histograms():
         record.decided(BEGAN + 5, cancelled | {"regret": True, "outcome": outcome, "silence_ms": 700})
     record.vendor_failed("tts", "no audio within 3 s")
     record.used(Usage("llm", "prompt_tokens", 120))
-    book.refused("at_capacity")
+    call_registry.refused("at_capacity")
     assert value("parley_calls_live", {"state": "thinking"}) == 1
     assert value("parley_calls_max") == 20
     assert value("parley_voice_to_voice_seconds_count") == 2
@@ -66,7 +68,7 @@ def test_events_become_counters_and_histograms():
 
 
 def test_the_gateway_is_told_as_it_is():
-    metrics = Metrics(States(CallBook(), lambda: 20, gateway=lambda: GATEWAY, cost=lambda: {"groq": 0.25}))
+    metrics = Metrics(States(CallRegistry(), lambda: 20, gateway=lambda: GATEWAY, cost=lambda: {"groq": 0.25}))
     value = metrics.registry.get_sample_value
     assert value("parley_gateway_queue_length") == 2
     assert value("parley_gateway_cache_hits") == 7

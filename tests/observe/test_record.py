@@ -5,7 +5,7 @@ import weakref
 
 import pytest
 
-from observe.book import KEEP_CALLS, CallBook
+from observe.call_registry import KEEP_CALLS, CallRegistry
 from observe.listener import Listener, Usage
 from observe.record import KEEP_MOMENTS, MAX_WORDS, cause_of
 from tests.observe.calls import BEGAN, BEGAN_UNIX, card, opened, play, turn
@@ -24,18 +24,18 @@ class Heard(Listener):
 
 
 @pytest.fixture
-def book() -> CallBook:
-    return CallBook(lambda: {"llm": "groq", "tts": "hibari"})
+def registry() -> CallRegistry:
+    return CallRegistry(lambda: {"llm": "groq", "tts": "hibari"})
 
 
 def kinds(timeline) -> list[str]:
     return [moment["kind"] for moment in timeline["moments"]]
 
 
-def test_a_call_from_its_first_offer_to_its_end(book):
-    record = opened(book)
+def test_a_call_from_its_first_offer_to_its_end(registry):
+    record = opened(registry)
     assert (record.call_id, record.state) == ("1", "connecting")
-    assert book.live() == [record]
+    assert registry.live() == [record]
     record.ready(BEGAN + 1)
     record.change_state(BEGAN + 3, "speaking")
     record.ready(BEGAN + 4)  # a late word of the client's changes nothing
@@ -44,16 +44,16 @@ def test_a_call_from_its_first_offer_to_its_end(book):
     assert row["began_at"] == BEGAN_UNIX
     record.over(BEGAN + 6, "the peer closed")
     record.over(BEGAN + 9, "again")
-    assert book.live() == []
-    assert [ended.call_id for ended in book.ended()] == ["1"]
+    assert registry.live() == []
+    assert [ended.call_id for ended in registry.ended()] == ["1"]
     row = record.summary(BEGAN + 60)
     assert (row["state"], row["secs"], row["end_reason"]) == ("over", 6.0, "the peer closed")
-    assert book.find("1") is book.find("peer") is record
-    assert book.find("2") is None
+    assert registry.find("1") is registry.find("peer") is record
+    assert registry.find("2") is None
 
 
-def test_a_call_on_hold(book):
-    record = opened(book)
+def test_a_call_on_hold(registry):
+    record = opened(registry)
     record.change_state(BEGAN + 1, "speaking")
     assert record.summary(BEGAN + 2)["on_hold"] is False
     record.hold(BEGAN + 2, on=True)
@@ -64,18 +64,18 @@ def test_a_call_on_hold(book):
     assert (hold["kind"], hold["at_ms"], hold["until_ms"]) == ("hold", 2000, 5000)
 
 
-def test_old_calls_are_forgotten(book):
+def test_old_calls_are_forgotten(registry):
     for number in range(KEEP_CALLS + 3):
-        opened(book, f"peer {number}").over(BEGAN + 1, "the peer closed")
-    assert len(list(book.ended())) == KEEP_CALLS
-    assert book.find("3") is None
-    assert book.find("4") is not None
+        opened(registry, f"peer {number}").over(BEGAN + 1, "the peer closed")
+    assert len(list(registry.ended())) == KEEP_CALLS
+    assert registry.find("3") is None
+    assert registry.find("4") is not None
 
 
-def test_the_timeline_tells_a_turn_with_its_vendors_and_words(book):
+def test_the_timeline_tells_a_turn_with_its_vendors_and_words(registry):
     heard = Heard()
-    book.add_listener(heard)
-    record = opened(book)
+    registry.add_listener(heard)
+    record = opened(registry)
     record.speech_began(BEGAN + 1)
     record.speech_ended(BEGAN + 2.5)
     record.said_words(BEGAN + 2.7, "how", 1)
@@ -105,8 +105,8 @@ def test_the_timeline_tells_a_turn_with_its_vendors_and_words(book):
     ]
 
 
-def test_who_has_seen_a_revision_gets_only_what_changed_since(book):
-    record = opened(book)
+def test_who_has_seen_a_revision_gets_only_what_changed_since(registry):
+    record = opened(registry)
     record.change_state(BEGAN + 1, "thinking")
     record.asked(BEGAN + 1, 1)
     seen = record.timeline(BEGAN + 2)["revision"]
@@ -116,8 +116,8 @@ def test_who_has_seen_a_revision_gets_only_what_changed_since(book):
     assert kinds(record.timeline(BEGAN + 3, after=seen)) == ["vendor", "state"]
 
 
-def test_an_interruption_ends_what_is_being_made(book):
-    record = opened(book)
+def test_an_interruption_ends_what_is_being_made(registry):
+    record = opened(registry)
     record.asked(BEGAN + 1, 1)
     record.piece_began(BEGAN + 1.2, 1, "One")
     record.interrupted(BEGAN + 1.5)
@@ -136,10 +136,10 @@ def test_an_interruption_ends_what_is_being_made(book):
         (600, False, "no token within 8 s", "failed", ["no token within # s"]),
     ],
 )
-def test_how_a_turn_ended(book, answer_ms, cut, error, outcome, failures):
+def test_how_a_turn_ended(registry, answer_ms, cut, error, outcome, failures):
     heard = Heard()
-    book.add_listener(heard)
-    record = opened(book)
+    registry.add_listener(heard)
+    record = opened(registry)
     play(record, turn(answer_ms=answer_ms), cut=cut, error=error)
     assert [kept.outcome for kept in record.turns] == [outcome]
     assert heard.failures == failures
@@ -147,10 +147,10 @@ def test_how_a_turn_ended(book, answer_ms, cut, error, outcome, failures):
     assert (moment["kind"], moment["at_ms"], moment["until_ms"]) == ("turn", 2000, 4000)
 
 
-def test_a_fault_is_counted_once_and_spoils_its_turn(book):
+def test_a_fault_is_counted_once_and_spoils_its_turn(registry):
     heard = Heard()
-    book.add_listener(heard)
-    record = opened(book)
+    registry.add_listener(heard)
+    record = opened(registry)
     record.asked(BEGAN + 1, 1)
     record.fault(BEGAN + 3, "reply stalled")
     play(record, turn(), cut=True)
@@ -165,8 +165,8 @@ def test_a_fault_is_counted_once_and_spoils_its_turn(book):
     assert [kept.outcome for kept in record.turns] == ["failed", "failed", "played"]
 
 
-def test_a_card_is_one_entry_and_its_regret_comes_later(book):
-    record = opened(book)
+def test_a_card_is_one_entry_and_its_regret_comes_later(registry):
+    record = opened(registry)
     record.decided(BEGAN + 5, card())
     record.decided(BEGAN + 8, card(regret=True))
     (moment,) = record.timeline(BEGAN + 9)["moments"]
@@ -175,8 +175,8 @@ def test_a_card_is_one_entry_and_its_regret_comes_later(book):
     assert (record.verdicts, record.regrets) == ({"resume": 1}, 1)
 
 
-def test_a_record_stays_small(book):
-    record = opened(book)
+def test_a_record_stays_small(registry):
+    record = opened(registry)
     record.playing(BEGAN, 1)
     for number in range(2 * KEEP_MOMENTS):
         record.change_state(BEGAN + number, "speaking")
@@ -202,14 +202,14 @@ def test_causes_are_few(text, cause):
     assert cause_of(text) == cause
 
 
-def test_a_record_keeps_no_call_that_is_over(book):
+def test_a_record_keeps_no_call_that_is_over(registry):
     class Call:
         def quality(self):
             return {"lost_in_percent": 1.5}
 
     call = Call()
     gone = weakref.ref(call)
-    record = book.open("peer", now=BEGAN, now_unix=BEGAN_UNIX, quality=call.quality)
+    record = registry.open("peer", now=BEGAN, now_unix=BEGAN_UNIX, quality=call.quality)
     record.measure(BEGAN + 1)
     record.over(BEGAN + 2, "closed")
     del call
@@ -218,10 +218,10 @@ def test_a_record_keeps_no_call_that_is_over(book):
     assert record.summary(BEGAN + 3)["quality"] == {"lost_in_percent": 1.5}
 
 
-def test_a_sound_whose_end_is_dated_before_its_start_costs_nothing(book):
+def test_a_sound_whose_end_is_dated_before_its_start_costs_nothing(registry):
     heard = Heard()
-    book.add_listener(heard)
-    record = opened(book)
+    registry.add_listener(heard)
+    record = opened(registry)
     record.speech_began(BEGAN + 1.0)
     record.speech_ended(BEGAN + 0.9)  # both are told at once after a stall, and dated back by different times
     assert heard.usage == [Usage("stt", "seconds", 0.0)]

@@ -11,7 +11,7 @@ from num2words import num2words
 from stdnum import luhn
 
 from contracts.modes import Transcripts
-from observe.book import CallBook
+from observe.call_registry import CallRegistry
 from observe.redaction import (
     CARD,
     EMAIL,
@@ -153,7 +153,7 @@ def test_nothing_is_kept_or_all_of_it():
 
 def test_a_record_holds_no_number_in_any_of_its_places():
     card, pin = "4111 1111 1111 1111", "0042"
-    kept = opened(CallBook())
+    kept = opened(CallRegistry())
     kept.said_words(1.0, f"my card is {card}", 1)
     kept.said_words(1.5, f"my card is {card}, and my pin is {pin}", 1)
     kept.said_words(2.0, card, None)

@@ -2,20 +2,20 @@
 
 import pytest
 
-from observe.book import CallBook
+from observe.call_registry import CallRegistry
 from observe.statistics import KEEP_CARDS, MAX_NAMES, Counts, Statistics, against_targets, percentile, spread
 from tests.observe.calls import BEGAN, BEGAN_UNIX, card, opened, play, turn
 
 
 @pytest.fixture
-def book() -> CallBook:
-    return CallBook(lambda: {"llm": "groq"})
+def registry() -> CallRegistry:
+    return CallRegistry(lambda: {"llm": "groq"})
 
 
 @pytest.fixture
-def figures(book) -> Statistics:
+def figures(registry) -> Statistics:
     figures = Statistics()
-    book.add_listener(figures)
+    registry.add_listener(figures)
     return figures
 
 
@@ -27,8 +27,8 @@ def test_percentiles_are_values_that_were_measured():
     assert spread([30, 10, 20]) == {"n": 3, "mean": 20.0, "p50": 20, "p95": 30, "p99": 30}
 
 
-def test_latency_by_stage(book, figures):
-    record = opened(book)
+def test_latency_by_stage(registry, figures):
+    record = opened(registry)
     for number in range(1, 11):
         play(record, turn(number, answer_ms=100 * number, llm=10 * number))
     latency = figures.latency()
@@ -39,8 +39,8 @@ def test_latency_by_stage(book, figures):
     assert record.began == BEGAN
 
 
-def test_success_and_failures_by_cause(book, figures):
-    record = opened(book)
+def test_success_and_failures_by_cause(registry, figures):
+    record = opened(registry)
     assert figures.success()["share"] is None
     play(record, turn(1))
     play(record, turn(2), cut=True)
@@ -52,8 +52,8 @@ def test_success_and_failures_by_cause(book, figures):
     assert figures.failures.as_dict() == {"HTTP #": 1}
 
 
-def test_interruptions_by_verdict_and_regret(book, figures):
-    record = opened(book)
+def test_interruptions_by_verdict_and_regret(registry, figures):
+    record = opened(registry)
     record.decided(BEGAN + 1, card(1))
     record.decided(BEGAN + 2, card(2, "cancel"))
     record.decided(BEGAN + 3, card(2, "cancel", regret=False))
@@ -72,8 +72,8 @@ def test_interruptions_by_verdict_and_regret(book, figures):
     assert figures.latency()["false_alarm_silence"] == {"n": 1, "mean": 80.0, "p50": 80, "p95": 80, "p99": 80}
 
 
-def test_a_false_alarm_is_counted_by_what_the_caller_lost(book, figures):
-    record = opened(book)
+def test_a_false_alarm_is_counted_by_what_the_caller_lost(registry, figures):
+    record = opened(registry)
     for number, outcome in enumerate(("taken_back", "lost", "interrupted"), start=1):
         record.decided(BEGAN + number, card(number, "cancel"))
         regret = outcome != "interrupted"
@@ -82,8 +82,8 @@ def test_a_false_alarm_is_counted_by_what_the_caller_lost(book, figures):
     assert figures.latency()["taken_back_silence"]["p50"] == 900
 
 
-def test_everything_is_bounded(book, figures):
-    record = opened(book)
+def test_everything_is_bounded(registry, figures):
+    record = opened(registry)
     for number in range(3 * KEEP_CARDS):
         record.decided(BEGAN, card(number))
     assert len(figures.cards) == KEEP_CARDS
@@ -95,9 +95,9 @@ def test_everything_is_bounded(book, figures):
     assert counts.total() == 3 * MAX_NAMES
 
 
-def test_targets(book, figures):
+def test_targets(registry, figures):
     assert {row["met"] for row in against_targets(figures.latency())} == {None}
-    record = opened(book)
+    record = opened(registry)
     for number in range(100):
         play(record, turn(number, answer_ms=700 if number < 90 else 2000))
     rows = {(row["name"], row["percentile"]): row for row in against_targets(figures.latency())}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from observe.book import CallBook
+from observe.call_registry import CallRegistry
 from tests.observe.calls import BEGAN, BEGAN_UNIX, card, opened, play, turn
 
 sdk = pytest.importorskip("opentelemetry.sdk.trace")
@@ -20,16 +20,16 @@ def exporter() -> InMemorySpanExporter:
 
 
 @pytest.fixture
-def book(exporter) -> CallBook:
+def registry(exporter) -> CallRegistry:
     provider = sdk.TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    book = CallBook(lambda: {"llm": "groq", "stt": "deepgram"})
-    book.add_listener(Tracer(provider))
-    return book
+    registry = CallRegistry(lambda: {"llm": "groq", "stt": "deepgram"})
+    registry.add_listener(Tracer(provider))
+    return registry
 
 
-def test_a_call_its_turn_and_its_stages(book, exporter):
-    record = opened(book)
+def test_a_call_its_turn_and_its_stages(registry, exporter):
+    record = opened(registry)
     play(record, turn(began=BEGAN + 2, stt=200, end_of_turn=100, llm=250))
     record.decided(BEGAN + 4, card())
     record.over(BEGAN + 10, "the peer closed")
@@ -54,8 +54,8 @@ def test_a_call_its_turn_and_its_stages(book, exporter):
     assert "how much" not in str([span.to_json() for span in spans.values()])  # what was said stays here
 
 
-def test_a_failed_turn_is_an_error(book, exporter):
-    record = opened(book)
+def test_a_failed_turn_is_an_error(registry, exporter):
+    record = opened(registry)
     play(record, turn(), error="HTTP 500")
     (failed,) = [span for span in exporter.get_finished_spans() if span.name == "turn"]
     assert (failed.status.status_code, failed.status.description) == (StatusCode.ERROR, "HTTP 500")

@@ -11,7 +11,7 @@ from loguru import logger
 from pydantic import SecretStr
 
 from contracts import provider_failures as vendors
-from observe.book import CallBook
+from observe.call_registry import CallRegistry
 from processors import compat
 from server.dashboard import Sources, add_dashboard
 from server.signalling import make_app
@@ -31,14 +31,14 @@ FROM_ELSEWHERE = {"X-Forwarded-For": "203.0.113.9"}
 
 
 @asynccontextmanager
-async def dashboard(book: CallBook, **sources: Any) -> AsyncIterator[TestClient]:
+async def dashboard(registry: CallRegistry, **sources: Any) -> AsyncIterator[TestClient]:
     compat.install()
 
     async def wait(call: WebRTCCall) -> None:
         await call.closed.wait()
 
     app = make_app(Limits(), wait)
-    add_dashboard(app, Sources(book, lambda: 2, **sources))
+    add_dashboard(app, Sources(registry, lambda: 2, **sources))
     async with TestClient(TestServer(app)) as client:
         yield client
 
@@ -53,16 +53,16 @@ async def first_event(client: TestClient) -> dict[str, Any]:
 
 @pytest.mark.parametrize("address", ADDRESSES)
 async def test_from_elsewhere_everything_needs_the_token(address):
-    async with dashboard(CallBook()) as client:
+    async with dashboard(CallRegistry()) as client:
         refused = await client.get(address, headers=FROM_ELSEWHERE)
         body = await refused.json()
         assert (refused.status, body["code"]) == (403, "no_token_set")
         assert "DASHBOARD_TOKEN" in body["reason"]
     lines: list[str] = []
     sink = logger.add(lines.append, level="TRACE")
-    book = CallBook()
-    async with dashboard(book, token=SecretStr(TOKEN)) as client:
-        opened(book)
+    registry = CallRegistry()
+    async with dashboard(registry, token=SecretStr(TOKEN)) as client:
+        opened(registry)
         refused = await client.get(address, headers={**FROM_ELSEWHERE, "Authorization": "Bearer guess"})
         assert (refused.status, (await refused.json())["code"]) == (401, "wrong_token")
         async with client.get(address, headers={**FROM_ELSEWHERE, "Authorization": f"Bearer {TOKEN}"}) as passed:
@@ -75,9 +75,9 @@ async def test_from_elsewhere_everything_needs_the_token(address):
 
 @pytest.mark.parametrize("address", PAGES)
 async def test_the_pages_hold_nothing_of_a_call_and_ask_for_the_token_themselves(address):
-    book = CallBook()
-    async with dashboard(book, token=SecretStr(TOKEN)) as client:
-        opened(book, "a-name-of-a-call")
+    registry = CallRegistry()
+    async with dashboard(registry, token=SecretStr(TOKEN)) as client:
+        opened(registry, "a-name-of-a-call")
         page = await client.get(address, headers=FROM_ELSEWHERE)
         text = await page.text()
         assert page.status == 200
@@ -87,9 +87,9 @@ async def test_the_pages_hold_nothing_of_a_call_and_ask_for_the_token_themselves
 
 
 async def test_calls_are_listed_and_told_one_by_one():
-    book = CallBook(lambda: {"llm": "groq"})
-    async with dashboard(book) as client:
-        live, over = opened(book, "first"), opened(book, "second")
+    registry = CallRegistry(lambda: {"llm": "groq"})
+    async with dashboard(registry) as client:
+        live, over = opened(registry, "first"), opened(registry, "second")
         play(live, turn())
         live.decided(103.0, card())
         over.over(105.0, "the peer closed")
@@ -106,15 +106,15 @@ async def test_calls_are_listed_and_told_one_by_one():
 
 
 async def test_an_event_tells_everything_at_once():
-    book = CallBook()
+    registry = CallRegistry()
     gateway = {"queue": {"length": 3}}
     sources = {"info": lambda: {"providers": {"llm": "groq"}, "warnings": ["one"]}, "gateway": lambda: gateway}
-    async with dashboard(book, **sources, cost=lambda: {"groq": 0.5}) as client:
-        record = opened(book)
+    async with dashboard(registry, **sources, cost=lambda: {"groq": 0.5}) as client:
+        record = opened(registry)
         play(record, turn(answer_ms=900))
         play(record, turn(2), error="HTTP 500")
         record.decided(103.0, card(regret=None))
-        book.refused("at_capacity")
+        registry.refused("at_capacity")
         vendors.report_failure("tts", "azure", "no audio")
         event = await first_event(client)
     assert [call["id"] for call in event["calls"]] == ["1"]
@@ -135,8 +135,8 @@ async def test_an_event_tells_everything_at_once():
 
 
 async def test_prometheus_reads_what_happened_over_http():
-    book = CallBook()
-    async with dashboard(book) as client:
+    registry = CallRegistry()
+    async with dashboard(registry) as client:
         await client.post("/api/offer", data=b"not json", headers={"Content-Type": "application/json"})
         await client.post("/api/offer", json={})
         answer = await client.get("/metrics")

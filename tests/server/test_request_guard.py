@@ -13,7 +13,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from observe.book import CallBook
+from observe.call_registry import CallRegistry
 from processors import compat
 from server.calls import CALLS
 from server.dashboard import Sources, add_dashboard
@@ -34,7 +34,7 @@ async def served(limits: Limits | None = None, peer: str = "", **params: Any) ->
         await call.closed.wait()
 
     app = make_app(limits or Limits(), wait, guard=RequestGuard(GuardParams(**params)))
-    add_dashboard(app, Sources(CallBook(), lambda: 2))
+    add_dashboard(app, Sources(CallRegistry(), lambda: 2))
 
     @web.middleware
     async def from_peer(request: web.Request, handler: Any) -> web.StreamResponse:

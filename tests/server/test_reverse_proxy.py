@@ -15,7 +15,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 
-from observe.book import CallBook
+from observe.call_registry import CallRegistry
 from processors import compat
 from server.access import Access
 from server.calls import CALLS
@@ -97,7 +97,7 @@ async def house(count: int = 2, *, token: str = "", max_calls: int = 2, **limits
             told.append(Limits(max_calls=max_calls))
             app = make_app(told[-1], wait, info=lambda index=index: {"worker": index})
             ProxyLink(WorkerConfig(index, count, SECRET), io.BytesIO()).guard(app)
-            sources = Sources(CallBook(), lambda: max_calls, SecretStr(token))
+            sources = Sources(CallRegistry(), lambda: max_calls, SecretStr(token))
             streams.append(add_dashboard(app, sources, period_secs=0.02))
             server = await stack.enter_async_context(TestServer(app))
             urls.servers.append(server)

@@ -1,4 +1,4 @@
-"""The book of calls: those that go on, the last ones that ended, and whoever wants to know."""
+"""The call registry: those that go on, the last ones that ended, and whoever wants to know."""
 
 import asyncio
 import math
@@ -19,7 +19,7 @@ KEEP_CALLS: Final = 100
 MEASURE_SECS: Final = 1.0
 
 
-class CallBook(Listener):
+class CallRegistry(Listener):
     """One for the process. What a record tells goes to all listeners, in the order in which they were added.
 
     Args:

@@ -1,4 +1,4 @@
-"""A book of calls behind the real dashboard's addresses, for tests that write into it what a page shall show."""
+"""A call registry behind the real dashboard's addresses, for tests that write into it what a page shall show."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ import aiohttp
 from aiohttp import web
 from pydantic import SecretStr
 
-from observe.book import CallBook
+from observe.call_registry import CallRegistry
 from processors import compat
 from server.dashboard import Sources, add_dashboard
 from server.signalling import make_app
@@ -22,10 +22,10 @@ PROVIDERS = {"stt": "local", "llm": "scripted", "tts": "local"}
 
 
 @dataclass
-class WatchedBook:
-    """The book and where it is shown."""
+class WatchedCalls:
+    """The call registry and where it is shown."""
 
-    book: CallBook
+    registry: CallRegistry
     url: str
 
     def now(self) -> float:
@@ -46,7 +46,7 @@ class WatchedBook:
 
 
 @asynccontextmanager
-async def watched_book(
+async def watched_calls(
     *,
     token: str = "",
     vendors: Mapping[str, str] = PROVIDERS,
@@ -54,17 +54,17 @@ async def watched_book(
     cost: Mapping[str, float] | None = None,
     worker: Mapping[str, int] | None = None,
     port: int = 0,
-    book: CallBook | None = None,
-) -> AsyncIterator[WatchedBook]:
+    registry: CallRegistry | None = None,
+) -> AsyncIterator[WatchedCalls]:
     compat.install()
-    book = book or CallBook(lambda: vendors)
+    registry = registry or CallRegistry(lambda: vendors)
 
     async def no_call(call: WebRTCCall) -> None:
         await call.closed.wait()
 
     app = make_app(Limits(max_calls=4), no_call)
     sources = Sources(
-        book,
+        registry,
         lambda: 4,
         SecretStr(token),
         info=lambda: {"providers": vendors, "warnings": [], "worker": worker},
@@ -76,6 +76,6 @@ async def watched_book(
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", port, reuse_address=True).start()
-        yield WatchedBook(book, f"http://127.0.0.1:{runner.addresses[0][1]}")
+        yield WatchedCalls(registry, f"http://127.0.0.1:{runner.addresses[0][1]}")
     finally:
         await runner.cleanup()
