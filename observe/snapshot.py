@@ -41,7 +41,7 @@ class Snapshots:
         """The present one. CPU use is that since the last one was made."""
         now = self._now()
         figures = self._statistics
-        live = self._states.registry.live()
+        live = self._states.call_registry.live()
         lag = dict(self._states.loop_lag())
         cpu_percent = self._cpu.percent()
         latency = dict(figures.latency())
@@ -54,7 +54,9 @@ class Snapshots:
             "warnings": info.get("warnings", []),
             "worker": info.get("worker"),
             "calls": [record.summary(now) for record in live],
-            "ended": [record.summary(now) for record, _ in zip(self._states.registry.ended(), range(10), strict=False)],
+            "ended": [
+                record.summary(now) for record, _ in zip(self._states.call_registry.ended(), range(10), strict=False)
+            ],
             "capacity": self._capacity(len(live), cpu_percent),
             "process": {"cpu_percent": cpu_percent, "resident_mb": round(resident_bytes() / 2**20), **lag},
             "latency": latency,

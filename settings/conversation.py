@@ -97,8 +97,8 @@ class ConversationSettings(BaseSettings):
     language: str = Field(
         "en",
         pattern=f"^({'|'.join(find_languages())}|auto)$",
-        description=f"Language of ears, voice and the bot's own sentences: {', '.join(find_languages())}; auto: it "
-        "follows the caller, which needs STT=deepgram with a nova model.",
+        description=f"Language of recogniser, voice and the bot's own sentences: {', '.join(find_languages())}; auto: "
+        "it follows the caller, which needs STT=deepgram with a nova model.",
     )
     languages: CommaSeparated = Field(
         default_factory=list,

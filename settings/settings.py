@@ -68,7 +68,10 @@ class Settings(RecordSettings, ToolSettings, ConversationSettings, PhoneSettings
         if self.language == "auto":
             tells = self.deepgram_model.startswith("nova") or self.deepgram_model == "flux-general-multi"
             if self.stt is not SttProvider.DEEPGRAM or not tells:
-                said = "LANGUAGE: auto needs ears that tell languages apart; set STT=deepgram and DEEPGRAM_MODEL=nova-3"
+                said = (
+                    "LANGUAGE: auto needs a recogniser that tells languages apart; "
+                    "set STT=deepgram and DEEPGRAM_MODEL=nova-3"
+                )
                 raise PydanticCustomError("wrong_language", "{said}", {"said": said})
             self._follows_caller = True
             self.languages = self.languages or ["en", *(code for code in known if code != "en")]

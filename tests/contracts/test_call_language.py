@@ -156,7 +156,7 @@ def test_a_call_that_begins_in_another_language_tells_everybody_at_once():
 @pytest.mark.parametrize(
     ("values", "says"),
     [
-        ({"language": "auto"}, "LANGUAGE: auto needs ears that tell languages apart; set STT=deepgram"),
+        ({"language": "auto"}, "LANGUAGE: auto needs a recogniser that tells languages apart; set STT=deepgram"),
         ({"languages": "en,xx"}, "LANGUAGES: xx is none of ours; it may be: de, en"),
         ({"languages": "en,de"}, "STT: the local recogniser hears English only"),
     ],
