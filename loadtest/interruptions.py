@@ -12,7 +12,7 @@ import multiprocessing
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -23,10 +23,17 @@ from loguru import logger
 from tqdm import tqdm
 
 from contracts.frames import INPUT_SAMPLE_RATE_HZ
-from loadtest import interruptions_echo, interruptions_others, interruptions_webrtc, virtual_time
+from loadtest import (
+    interruptions_echo,
+    interruptions_folds,
+    interruptions_others,
+    interruptions_webrtc,
+    virtual_time,
+)
 from loadtest.audio import SAMPLE_RATE_HZ as CLIP_RATE_HZ
 from loadtest.audio import Samples, load_wav
 from loadtest.in_process import BEAT_SECS, LOUD_RMS, Beat, InProcessCall, calling
+from loadtest.interruptions_folds import FoldClip
 from loadtest.label_reader import LabelReader
 from loadtest.rows import Row, losses, report, table
 from loadtest.talkers import Talker
@@ -36,6 +43,8 @@ from processors.turns.verdict.model import Judge, SoundModel
 from processors.turns.verdict.policy import VerdictPolicy
 from services.services import Services
 from settings import Settings, load
+from training.telephone import by_telephone
+from training.unschooled import Unschooled
 
 BEFORE_SECS: Final = 2.0
 """How long the bot has been speaking when the clip begins."""
@@ -159,12 +168,14 @@ class Labelled:
         name: Its name in the manifest.
         class_: Its class.
         transcript: What is said in it; empty if nothing is, or nobody knows.
+        unheard: Words that the bot's lists are to lack.
     """
 
     path: Path
     name: str
     class_: str
     transcript: str = ""
+    unheard: frozenset[str] = frozenset()
 
 
 def read_manifest(path: Path) -> list[Labelled]:
@@ -206,6 +217,7 @@ class Bot:
         weights: Of the sound judge; None: the bot's own; "none": no judge.
         policy: Who decides instead of the bot's own rules.
         labels: Whether the words are those of the manifest, instead of the recogniser's.
+        phone: Whether the caller calls by telephone: G.711 at 8 kHz.
     """
 
     mode: str
@@ -213,6 +225,7 @@ class Bot:
     weights: str | None
     policy: VerdictPolicy | None = None
     labels: bool = False
+    phone: bool = False
 
 
 @cache
@@ -228,16 +241,18 @@ def run_clip(clip: Labelled, bot: Bot) -> Row:
     """Play one clip over the bot, in a call of its own; blocks, for the seconds of CPU that it takes."""
     settings, loaded = _worker_services(bot)
     samples = soxr.resample(load_wav(clip.path), CLIP_RATE_HZ, INPUT_SAMPLE_RATE_HZ)
+    if bot.phone:
+        samples = by_telephone(samples, INPUT_SAMPLE_RATE_HZ, handset=False)
 
     async def scene() -> Row:
         if not loaded:
             loaded.append(await Services.load(settings))
             loaded[0].language_model = Talker()
-            loaded[0].verdict_policy = bot.policy
             if bot.weights == "none":
                 loaded[0].judge = None
             elif bot.weights is not None:
                 loaded[0].judge = Judge(SoundModel.read(Path(bot.weights)))
+        loaded[0].verdict_policy = Unschooled(clip.unheard) if clip.unheard else bot.policy
         if bot.labels:
             loaded[0].recogniser = lambda code="": LabelReader(clip.transcript)
         async with calling(loaded[0]) as call:
@@ -249,10 +264,15 @@ def run_clip(clip: Labelled, bot: Bot) -> Row:
 
 def run_all(clips: Sequence[Labelled], bot: Bot, jobs: int) -> list[Row]:
     """Play all clips, ``jobs`` at a time, with a progress bar on a terminal."""
-    bar = tqdm(total=len(clips), unit="clip", disable=None)
+    return run_each([(clip, bot) for clip in clips], jobs)
+
+
+def run_each(calls: Sequence[tuple[Labelled, Bot]], jobs: int) -> list[Row]:
+    """Play each clip over its own bot, ``jobs`` at a time, with a progress bar on a terminal."""
+    bar = tqdm(total=len(calls), unit="clip", disable=None)
     context = multiprocessing.get_context("spawn")
     with bar, ProcessPoolExecutor(jobs, mp_context=context) as pool:
-        futures = [pool.submit(run_clip, clip, bot) for clip in clips]
+        futures = [pool.submit(run_clip, clip, bot) for clip, bot in calls]
         for future in futures:
             future.add_done_callback(lambda _: bar.update())
         return [future.result() for future in futures]
@@ -260,9 +280,14 @@ def run_all(clips: Sequence[Labelled], bot: Bot, jobs: int) -> list[Row]:
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """The command's arguments."""
-    command.add_argument(
-        "--audio", type=Path, required=True, metavar="DIR", help="folder with a manifest.jsonl, or a .jsonl file itself"
+    source = command.add_mutually_exclusive_group(required=True)
+    source.add_argument(
+        "--audio", type=Path, metavar="DIR", help="folder with a manifest.jsonl, or a .jsonl file itself"
     )
+    source.add_argument(
+        "--folds", type=Path, metavar="DIR", help="folder that training.sounds has filled: speakers and words unheard"
+    )
+    command.add_argument("--phone", action="store_true", help="by telephone: G.711 at 8 kHz; not with --webrtc")
     command.add_argument("--json", type=Path, metavar="FILE", help="write all figures and decision cards to this file")
     command.add_argument(
         "--webrtc", action="store_true", help="call the bot's own process over real WebRTC, in real time"
@@ -292,6 +317,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
+    if options.folds:
+        return _main_folds(options)
     try:
         clips = read_manifest(options.audio)
     except ManifestError as error:
@@ -310,7 +337,9 @@ def main(options: argparse.Namespace) -> int:
         if quiet:
             print(f"{quiet} clips are left out: no 5 ms of them are as loud as -41 dBFS")
     else:
-        bot = Bot(options.mode, options.sensitivity, options.weights, labels=options.words == "labels")
+        bot = Bot(
+            options.mode, options.sensitivity, options.weights, labels=options.words == "labels", phone=options.phone
+        )
         rows = run_all(clips, bot, max(1, min(options.jobs, len(clips))))
     if options.verbose:
         for row in rows:
@@ -326,3 +355,28 @@ def main(options: argparse.Namespace) -> int:
     if options.json:
         options.json.write_text(json.dumps(figures, indent=1), encoding="utf-8")
     return 1 if any(row.stuck for row in rows) else 0
+
+
+def _main_folds(options: argparse.Namespace) -> int:
+    bot = Bot(options.mode, options.sensitivity, None, phone=options.phone)
+
+    def play(clips: Sequence[FoldClip]) -> list[Row]:
+        calls = [
+            (Labelled(clip.path, clip.name, clip.class_, "", clip.unheard_words), replace(bot, weights=clip.weights))
+            for clip in clips
+        ]
+        return run_each(calls, max(1, min(options.jobs, len(calls))))
+
+    try:
+        text, figures = interruptions_folds.play_folds(options.folds, play, options.class_)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    if options.verbose:
+        for clip in figures["clips"]:
+            card = clip["card"] or {}
+            print(f"{clip['split']:9} {clip['class']:13} {clip['outcome']:13} {clip['file']}: {card.get('reason', '')}")
+    print(text)
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=1), encoding="utf-8")
+    return 1 if any(clip["stuck"] for clip in figures["clips"]) else 0

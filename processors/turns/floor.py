@@ -138,6 +138,7 @@ class Floor:
         self._bot_said = ""
         self._sound: Sound | None = None
         self._last_sound_id = 0
+        self._last_sound: Sound | None = None
         self._card: DecisionCard | None = None
         self._unanswered_cut = False
         self._suspended: Suspended | None = None
@@ -186,6 +187,7 @@ class Floor:
 
     def _stop_judging(self) -> None:
         if self._sound is not None:
+            self._last_sound = self._sound
             self._sound = None
             self._do(StopJudging())
 

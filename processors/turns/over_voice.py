@@ -196,7 +196,9 @@ class OverVoice(TakesBack):
         if not text:
             return
         worthless = self._meaning() is Meaning.NONE
-        if not worthless and self._policy.is_content(text, event.confidence, self._question_heard, event.final):
+        score = self._score_of_words()
+        takes = self._policy.is_content(text, event.confidence, self._question_heard, event.final, score)
+        if takes and not worthless:
             self._note_regret(True)
             self._unanswered_cut = self._reply is not None and self._reply.phrase is None
             self._cut()
@@ -205,6 +207,16 @@ class OverVoice(TakesBack):
                 self._arm_end_of_turn()
         elif event.final and self._transcript.is_settled():
             self._acknowledge(text)
+
+    def _score_of_words(self) -> float | None:
+        """What the judge thought of the sound that words are of which come now; None: it has heard no such sound."""
+        if self._sound is not None:
+            return self._sound.score
+        sound = self._last_sound
+        if sound is None:
+            return None
+        known_until = sound.started_at if sound.ended_at is None else sound.ended_at
+        return sound.score if self._now - known_until <= self.params.late_words_secs else None
 
     def _drained(self, event: Event | None) -> None:
         """The bot had said everything while the sound was undecided: the floor is the user's."""

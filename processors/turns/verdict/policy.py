@@ -2,12 +2,16 @@
 
 Three witnesses are heard: the words of the recogniser, the sound judge's score (:mod:`.model`), and how long the sound
 lasts. Early on only a sure witness decides; otherwise the verdict is held until the sound ends or has lasted for
-``hold_ms``. A false cancel loses the reply, a late one only keeps a voice lowered that little longer.
+``hold_ms``. Score and words are log-odds, and are added up: a judge that does not know says something near 0, and then
+the words decide, which are waited for a little longer. A false cancel loses the reply, a late one only keeps a voice
+lowered that little longer.
 """
 
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from languages.base import Lexicon
+from languages.catalogue import language as known_language
 from processors.turns.transcript import beyond
 from processors.turns.verdict.words import content, stops, words
 
@@ -29,7 +33,8 @@ class VerdictParams:
         judge_every_windows: Windows of 32 ms between two looks at a sound that brings nothing new.
         min_ms: Sounds with less voice than this never interrupt by their sound alone.
         hold_ms: A sound of this length is decided, whatever is known.
-        after_end_ms: How long words are waited for after the sound has ended.
+        after_end_ms: How long words are waited for after the end of a sound of which the judge is sure.
+        unsure_ms: The same when the judge is not.
         unwitnessed_ms: The same when the sound judge has not answered either.
         short_ms: A sound with no more voice than this holds no word.
         long_voice_ms: With so much voice a sound that no other witness speaks of is an interruption, if it is clear.
@@ -44,7 +49,10 @@ class VerdictParams:
         patience_score: Log-odds up to which an undecided sound may go on longer over the lowered voice.
         interim_confidence: Confidence from which words that may still change count.
         final_confidence: Confidence from which final words count.
-        doubt: How much more confidence each unit of log-odds against an interruption asks of its words.
+        sure_score: Log-odds, either way, from which the judge is sure of a sound that has ended.
+        one_word: Log-odds that one word of content with full confidence adds to the score.
+        more_words: The same of several.
+        no_words: Log-odds that a sound adds whose final words are none, or acknowledge.
     """
 
     language: str = "en"
@@ -52,20 +60,24 @@ class VerdictParams:
     min_ms: int = 0
     hold_ms: int = 1200
     after_end_ms: int = 96
+    unsure_ms: int = 450
     unwitnessed_ms: int = 400
     short_ms: int = 130
     long_voice_ms: int = 600
     clear_voice: float = 0.9
-    cancel_score: float = 1.5
+    cancel_score: float = 0.9
     early_ms: int = 200
     early_margin: float = 0.5
     resume_score: float = -2.5
-    end_score: float = -0.3
+    end_score: float = 0.0
     silence_score: float = 0.2
     patience_score: float = -0.7
     interim_confidence: float = 0.55
     final_confidence: float = 0.45
-    doubt: float = 0.1
+    sure_score: float = 1.0
+    one_word: float = 1.0
+    more_words: float = 2.0
+    no_words: float = -1.0
 
     @classmethod
     def tuned(cls, *, sensitivity: float = 0.5, min_ms: int = 0, language: str = "en") -> "VerdictParams":
@@ -156,13 +168,14 @@ class VerdictPolicy:
     def decide_now(self, evidence: Evidence) -> Decision:
         """The verdict when no more time is left: CANCEL or RESUME."""
         text = evidence.interim_text if evidence.final_text is None else evidence.final_text
-        meant = content(text, self.params.language)
+        meant = self._content(text)
         if evidence.score is not None:
-            # Words that the judge would not believe raise the sound's score, for they are the better witness.
-            score = evidence.score + (1.5 * evidence.text_confidence if meant else -0.3)
-            if score >= self.params.end_score and evidence.voiced_ms >= self.params.min_ms:
-                return Decision(Verdict.CANCEL, _sureness(score - self.params.end_score), "sounds like an interruption")
-            return Decision(Verdict.RESUME, _sureness(self.params.end_score - score), "sounds like none")
+            belief = evidence.score + self._of_words(text, evidence.text_confidence, evidence.final_text is not None)
+            if belief >= self.params.end_score and evidence.voiced_ms >= self.params.min_ms:
+                return Decision(
+                    Verdict.CANCEL, _sureness(belief - self.params.end_score), "sounds like an interruption"
+                )
+            return Decision(Verdict.RESUME, _sureness(self.params.end_score - belief), "sounds like none")
         if meant:
             return Decision(Verdict.CANCEL, evidence.text_confidence, f"words: {' '.join(meant[:4])}")
         if not words(text) and evidence.final_text is None and self._is_long_voice(evidence):
@@ -176,21 +189,33 @@ class VerdictPolicy:
 
     def has_patience(self, evidence: Evidence) -> bool:
         """Whether an undecided sound is so likely none that a lowered voice may go on a little longer."""
-        meant = content(evidence.interim_text, self.params.language)
+        meant = self._content(evidence.interim_text)
         return evidence.score is not None and evidence.score <= self.params.patience_score and not meant
 
     def is_acknowledgement(self, text: str, known: str = "") -> bool:
         """Whether all words of a text, but for those that are known already, acknowledge; also with no words."""
-        return not content(beyond(text, known) if known else text, self.params.language)
+        return not self._content(beyond(text, known) if known else text)
 
-    def is_content(self, text: str, confidence: float, question_heard: bool, final: bool) -> bool:
-        """Whether words, with no sound to go by, take the floor."""
-        if stops(text, self.params.language):
+    def is_content(
+        self, text: str, confidence: float, question_heard: bool, final: bool, score: float | None = None
+    ) -> bool:
+        """Whether words take the floor whose sound was let pass, or was never judged.
+
+        Args:
+            text: The words.
+            confidence: Mean probability (0 to 1) of them.
+            question_heard: Whether the bot has just asked something.
+            final: Whether they are final.
+            score: What the judge thought of their sound; None: nothing.
+        """
+        if self._stops(text):
             return True
         if question_heard and final and words(text):
             return True
         wanted = self.params.final_confidence if final else self.params.interim_confidence
-        return bool(content(text, self.params.language)) and confidence >= wanted
+        if not self._content(text) or confidence < wanted:
+            return False
+        return score is None or score + self._of_words(text, confidence, final) >= self.params.end_score
 
     # --- the witnesses -----------------------------------------------------------------------
 
@@ -200,17 +225,16 @@ class VerdictPolicy:
         said = words(text)
         if not said:
             return None
-        language, confidence = self.params.language, evidence.text_confidence
+        confidence = evidence.text_confidence
         wanted = self.params.final_confidence if final else self.params.interim_confidence
-        if stops(text, language) and confidence >= min(wanted, 0.4):
+        if self._stops(text) and confidence >= min(wanted, 0.4):
             return Decision(Verdict.CANCEL, max(confidence, 0.8), f"stop word in {' '.join(said[:6])!r}")
-        if evidence.question_heard and (final or not content(text, language)):
+        meant = self._content(text)
+        if evidence.question_heard and (final or not meant):
             return Decision(Verdict.CANCEL, confidence, "an answer to the bot's question")
-        meant = content(text, language)
-        # The more the sound speaks against an interruption, the surer its words must be.
-        against = max(0.0, -evidence.score) if evidence.score is not None else 0.0
-        doubted = against >= -self.params.resume_score
-        if meant and confidence >= wanted + self.params.doubt * against and (final or len(meant) > 1) and not doubted:
+        # The more the sound speaks against an interruption, the more its words must say, and the surer.
+        belief = (evidence.score or 0.0) + self._of_words(text, confidence, final)
+        if meant and confidence >= wanted and (final or len(meant) > 1) and belief >= self.params.end_score:
             return Decision(Verdict.CANCEL, confidence, f"words: {' '.join(meant[:4])}")
         if meant or (evidence.score is not None and evidence.score >= self.params.cancel_score):
             return None
@@ -227,7 +251,7 @@ class VerdictPolicy:
         margin = self.params.early_margin if evidence.score_ms < self.params.early_ms else 0.0
         if score >= self.params.cancel_score + margin and evidence.voiced_ms >= self.params.min_ms:
             return Decision(Verdict.CANCEL, _sureness(score), "surely sounds like an interruption")
-        if score <= self.params.resume_score and not content(evidence.interim_text, self.params.language):
+        if score <= self.params.resume_score and not self._content(evidence.interim_text):
             return Decision(Verdict.RESUME, _sureness(-score), "surely sounds like none")
         return None
 
@@ -241,10 +265,31 @@ class VerdictPolicy:
         return self.decide_now(evidence)
 
     def words_due_ms(self, evidence: Evidence) -> int:
-        """How long after its end a sound waits for its words: longer for a long one that has no other witness."""
-        if evidence.score is None and not evidence.interim_text and self._is_long_voice(evidence):
-            return self.params.unwitnessed_ms
-        return self.params.after_end_ms
+        """How long after its end a sound waits for its words: longer for one of which nothing is sure."""
+        if evidence.score is None:
+            long = not evidence.interim_text and self._is_long_voice(evidence)
+            return self.params.unwitnessed_ms if long else self.params.after_end_ms
+        return self.params.after_end_ms if abs(evidence.score) >= self.params.sure_score else self.params.unsure_ms
+
+    # --- words -------------------------------------------------------------------------------
+
+    @property
+    def lexicon(self) -> Lexicon:
+        """The lists of words that are known."""
+        return known_language(self.params.language).lexicon
+
+    def _content(self, text: str) -> list[str]:
+        return content(text, self.params.language, self.lexicon)
+
+    def _stops(self, text: str) -> bool:
+        return stops(text, self.params.language, self.lexicon)
+
+    def _of_words(self, text: str, confidence: float, final: bool) -> float:
+        """What the words of a sound, or that it has none, add to its log-odds."""
+        meant = self._content(text)
+        if not meant:
+            return self.params.no_words if final or words(text) else 0.0
+        return (self.params.one_word if len(meant) == 1 else self.params.more_words) * confidence
 
     def _is_long_voice(self, evidence: Evidence) -> bool:
         return evidence.voiced_ms >= self.params.long_voice_ms and evidence.max_prob >= self.params.clear_voice

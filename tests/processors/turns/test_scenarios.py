@@ -163,6 +163,26 @@ def test_a_content_sound_that_was_let_go_still_cancels_by_its_words() -> None:
     assert any(card["regret"] is True for card in cards)
 
 
+@pytest.mark.parametrize(
+    ("text", "score", "cancels"),
+    [
+        ("of her", -3.0, False),  # a hum that was misread, of which the judge is sure
+        ("stop that", -3.0, True),
+        ("of her", -1.2, True),
+        ("of her", None, True),
+    ],
+)
+def test_late_words_of_a_sound_that_was_let_go_are_weighed_with_what_it_sounded_like(
+    text: str, score: float | None, cancels: bool
+) -> None:
+    scene = [*QUESTION, (4032, ev.SoundStarted()), *[(at, ev.SoundWindow(0.6, -25.0)) for at in range(4033, 4300, 32)]]
+    if score is not None:
+        scene.append((4301, ev.Scored(score, 300, 1)))
+    scene += [(4428, ev.SoundEnded()), (5000, ev.Words(text, 1, True, 0.7))]
+    world = World(Params(reply_ms=8000)).run(scene, 20_000)
+    assert bool(world.actions(ev.Cancel)) is cancels
+
+
 def test_a_cancel_without_words_asks_for_the_reply_again() -> None:
     scene = QUESTION + [
         (4032, ev.SoundStarted()),

@@ -4,13 +4,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from contracts.frames import WINDOW_SAMPLES
 from loadtest.interruptions import samples_lost
 from processors.turns.handler import SoundClip
 from processors.turns.verdict import features
 from processors.turns.verdict.features import STATE_WIDTH, looks, voice
-from processors.turns.verdict.model import WEIGHTS, Head, Judge, SoundModel, default_model, judge_clip
+from processors.turns.verdict.model import (
+    WEIGHTS,
+    Calibration,
+    Committee,
+    Judge,
+    SoundModel,
+    default_model,
+    judge_clip,
+    spread,
+)
 from processors.vad.processor import SileroStream
 from tests.conversations.conftest import clip as read
 
@@ -31,28 +42,55 @@ def sound(name: str, ms: int, *, ended: bool = False) -> SoundClip:
 def test_the_weights_are_small_and_whole():
     assert WEIGHTS.stat().st_size < 1_000_000
     model = default_model()
-    assert len(model.heads) == len(model.stage_ms)
-    for seen, begun in model.heads:
-        assert len(seen.weights) == len(seen.mean) == len(seen.scale) == 3 * STATE_WIDTH + 18
-        assert len(begun.weights) == len(model.tokens) + 18
-        assert all(
-            np.all(np.isfinite(part)) for head in (seen, begun) for part in (head.mean, head.scale, head.weights)
-        )
+    assert len(model.committees) == len(model.stage_ms)
+    for committee in model.committees:
+        members, features = committee.weights.shape
+        assert members >= 5
+        assert features == len(committee.mean) == len(committee.scale) == 3 * STATE_WIDTH + len(model.tokens) + 18
+        assert len(committee.bias) == members
+        parts = (committee.mean, committee.scale, committee.weights, committee.bias)
+        assert all(np.all(np.isfinite(part)) for part in parts)
+        assert committee.calibration.slope > 0
+        assert committee.calibration.doubt >= 0
 
 
 def test_weights_are_read_as_they_were_written(tmp_path: Path):
-    head = Head(np.array([1.0, 2.0]), np.array([0.5, 4.0]), np.array([3.0, -1.0]), bias=0.25)
-    model = SoundModel(np.array([7, 9]), (300, 1000), ((head, head), (head, head)))
+    committee = Committee(
+        np.array([1.0, 2.0]),
+        np.array([0.5, 4.0]),
+        np.array([[3.0, -1.0], [1.0, 0.0]]),
+        np.array([0.25, 0.75]),
+        Calibration(2.0, 0.5, 0.125),
+    )
+    model = SoundModel(np.array([7, 9]), (300, 1000), (committee, committee))
     model.save(tmp_path / "w.npz")
     again = SoundModel.read(tmp_path / "w.npz")
     assert again.stage_ms == (300, 1000)
     assert again.tokens.tolist() == [7, 9]
-    assert again.heads[1][0].score(np.array([3.0, 2.5])) == pytest.approx(1.0 * 3 - 2.0 + 0.25)
+    opinions = again.committees[1].opinions(np.array([3.0, 2.5]))
+    assert opinions.tolist() == pytest.approx([3.0 - 2.0 + 0.25, 1.0 + 0.75])
+    mean, variance = 1.5, 0.125  # of 1.25 and 1.75
+    assert again.committees[1].score(np.array([3.0, 2.5])) == pytest.approx(
+        (2.0 * mean + 0.5) / np.sqrt(1 + 0.125 * variance)
+    )
 
 
 def test_strange_features_do_not_decide_alone():
-    head = Head(np.zeros(1), np.ones(1), np.ones(1), bias=0.0)
-    assert head.score(np.array([1e6])) == 5.0
+    committee = Committee(np.zeros(1), np.ones(1), np.ones((1, 1)), np.zeros(1))
+    assert committee.score(np.array([1e6])) == 5.0
+
+
+opinions_of_members = st.lists(st.floats(-20, 20), min_size=2, max_size=8).map(np.array)
+
+
+@given(opinions_of_members, st.floats(0.1, 5), st.floats(0, 5))
+def test_where_members_disagree_the_judge_does_not_know(opinions, slope, doubt):
+    calibration = Calibration(slope, 0.0, doubt)
+    agreed = calibration.log_odds(opinions.mean(), np.float64(0.0))
+    disputed = calibration.log_odds(opinions.mean(), spread(opinions))
+    more = calibration.log_odds(opinions.mean(), spread(3 * opinions))
+    assert abs(more) <= abs(disputed) <= abs(agreed)
+    assert disputed * agreed >= 0
 
 
 def test_stages_follow_the_length_of_the_sound():

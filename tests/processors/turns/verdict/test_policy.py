@@ -1,6 +1,8 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from processors.turns.verdict.policy import Evidence, Verdict, VerdictParams, VerdictPolicy
 
@@ -131,3 +133,58 @@ def test_acknowledgement_and_content_without_a_sound():
     assert not POLICY.is_content("okay", 0.9, False, final=True)
     assert POLICY.is_content("okay", 0.9, True, final=True)
     assert POLICY.is_content("wait", 0.1, False, final=False)
+
+
+def test_where_nothing_is_sure_the_words_are_waited_for():
+    assert verdict(since_end_ms=200, score=0.3) is Verdict.HOLD
+    assert verdict(since_end_ms=200, score=-0.3) is Verdict.HOLD
+    assert verdict(since_end_ms=200, score=1.2) is Verdict.CANCEL
+    assert verdict(since_end_ms=200, score=-1.2) is Verdict.RESUME
+    assert verdict(since_end_ms=450, score=0.3) is Verdict.CANCEL
+    assert verdict(since_end_ms=450, score=-0.5) is Verdict.RESUME
+
+
+def test_where_nothing_is_sure_the_words_decide():
+    unsure = {"since_end_ms": 120, "score": 0.3}
+    assert verdict(**unsure, final_text="Oh dear.", interim_text="oh dear") is Verdict.RESUME
+    assert verdict(**unsure, final_text="") is Verdict.RESUME
+    assert verdict(since_end_ms=120, score=-0.6, final_text="my card", text_confidence=0.8) is Verdict.CANCEL
+
+
+def test_words_that_a_sure_judge_does_not_believe_come_too_late_as_well():
+    assert not POLICY.is_content("my card", 0.6, False, final=True, score=-4.0)
+    assert POLICY.is_content("my card", 0.9, False, final=True, score=-1.0)
+    assert POLICY.is_content("wait", 0.6, False, final=True, score=-4.0)
+
+
+any_evidence = st.builds(
+    Evidence,
+    elapsed_ms=st.integers(32, 5000),
+    since_end_ms=st.none() | st.integers(0, 2000),
+    voiced_ms=st.integers(0, 3000),
+    max_prob=st.floats(0.5, 1),
+    mean_prob=st.floats(0.1, 1),
+    level_dbfs=st.floats(-60, 0),
+    interim_text=st.sampled_from(["", "mhm", "oops", "card", "my card", "stop", "okay my card"]),
+    final_text=st.none() | st.sampled_from(["", "mhm", "oops", "card", "my card", "stop"]),
+    text_confidence=st.floats(0, 1),
+    question_heard=st.booleans(),
+    score=st.none() | st.floats(-8, 8),
+    score_ms=st.integers(0, 2000),
+)
+
+
+@given(any_evidence)
+def test_every_sound_that_has_ended_is_decided_in_time(evidence):
+    over = replace(evidence, since_end_ms=max(POLICY.params.unsure_ms, POLICY.params.unwitnessed_ms))
+    assert POLICY.decide(over).verdict is not Verdict.HOLD
+
+
+@given(any_evidence, st.floats(0, 8))
+def test_a_higher_score_never_makes_an_interruption_less_likely(evidence, more):
+    if evidence.score is None:
+        return
+    order = [Verdict.RESUME, Verdict.HOLD, Verdict.CANCEL]
+    low, high = POLICY.decide(evidence), POLICY.decide(replace(evidence, score=evidence.score + more))
+    if Verdict.HOLD not in (low.verdict, high.verdict):  # a sure judge does not wait
+        assert order.index(high.verdict) >= order.index(low.verdict)
