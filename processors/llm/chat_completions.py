@@ -95,7 +95,7 @@ class _Answer:
         self._usage = _usage(chunk) or self._usage
         text = ""
         for choice in chunk.choices:
-            text += choice.delta.content or ""
+            text += _text(choice.delta.content)
             for piece in choice.delta.tool_calls or ():
                 self._calls.add(piece)
             if choice.finish_reason:
@@ -107,6 +107,18 @@ class _Answer:
         if self._reason is not None:
             yield from self._calls.whole()
             yield Finish(self._reason, self._usage)
+
+
+def _text(content: Any) -> str:
+    """The text of a delta, which is plain, or a list of parts: of those, thoughts are none of it.
+
+    Raises:
+        TypeError: It is neither.
+    """
+    if not isinstance(content, list):
+        return _word(content or "")
+    parts = [part if isinstance(part, dict) else vars(part) for part in content]
+    return "".join(_word(part.get("text") or "") for part in parts if part.get("type") == "text")
 
 
 def _word(value: Any) -> str:

@@ -108,6 +108,16 @@ async def test_a_character_may_come_in_two_packets(make):
 
 
 @MODELS
+async def test_content_may_be_a_list_of_parts_and_thoughts_are_not_spoken(make):
+    thought = {"type": "thinking", "thinking": [{"type": "text", "text": "They want the hours."}]}
+    parts = event("TEXT").replace(b'"TEXT"', json.dumps([thought, {"type": "text", "text": "We open at "}]).encode())
+    async with streaming(parts, event("nine.", "stop"), DONE) as url:
+        model = make(url)
+        assert await heard(model) == "We open at nine."
+        await model.close()
+
+
+@MODELS
 @pytest.mark.parametrize("damaged", DAMAGED, ids=range(len(DAMAGED)))
 async def test_a_damaged_event_is_a_fault_that_another_try_mends(make, damaged):
     async with streaming(event("We open "), damaged, DONE) as url:
