@@ -14,8 +14,8 @@ from xml.etree import ElementTree
 
 from aiohttp import WSMsgType, web
 
+from emulators.fault_injection import FOREVER_SECS, Broken, Closed, InjectedFault, Send, at_connect, broken_connections
 from emulators.faults import Kind, Vendor
-from emulators.mischief import FOREVER_SECS, Broken, Closed, Mischief, Send, at_connect, broken_connections
 from emulators.rates import Bucket
 from emulators.speech import RATE_HZ, Timed, paced, resampled, say, sliced, warm
 from emulators.world import World
@@ -190,18 +190,18 @@ class _Session:
         entry.characters = len(text)
         entry.bytes_in = len(text.encode())
         entry.detail["text"] = text
-        mischief = Mischief(self._world, Vendor.AZURE, self._request, entry)
+        injected = InjectedFault(self._world, Vendor.AZURE, self._request, entry)
         tag = {"serviceTag": uuid.uuid4().hex}
         try:
             await self._send(turn, "turn.start", {"context": tag})
             audio = {"type": "inline", "streamId": turn.stream_id}
             await self._send(turn, "response", {"context": tag, "audio": audio})
-            slices = [] if mischief.is_(Kind.NO_AUDIO) else sliced(await say(text, language), SLICE_MS)
+            slices = [] if injected.is_(Kind.NO_AUDIO) else sliced(await say(text, language), SLICE_MS)
             async for piece in paced(self._world, Vendor.AZURE, slices):
-                wanted = turn.wants("wordBoundaryEnabled") and not mischief.is_(Kind.NO_TIMES)
+                wanted = turn.wants("wordBoundaryEnabled") and not injected.is_(Kind.NO_TIMES)
                 metadata = _metadata(piece.words) if wanted else []
-                late = mischief.is_(Kind.LATE_TIMES)
-                if await mischief.before_chunk() is Send.CUT:
+                late = injected.is_(Kind.LATE_TIMES)
+                if await injected.before_chunk() is Send.CUT:
                     whole = turn.text_frame("audio.metadata", {"Metadata": metadata})
                     await self._socket.send_str(whole[: -len(whole) // 4])
                 elif metadata and not late:
@@ -209,10 +209,10 @@ class _Session:
                 await self._socket.send_bytes(turn.audio_frame(resampled(piece.pcm, rate_hz)))
                 entry.audio_ms += len(piece.pcm) / 2 / RATE_HZ * 1000
                 self._world.log.content_sent(entry, len(piece.pcm))
-                if metadata and late and mischief.rule is not None:
-                    await asyncio.sleep(mischief.rule.late_ms / 1000)
+                if metadata and late and injected.rule is not None:
+                    await asyncio.sleep(injected.rule.late_ms / 1000)
                     await self._send(turn, "audio.metadata", {"Metadata": metadata})
-            if mischief.is_(Kind.NO_END):
+            if injected.is_(Kind.NO_END):
                 return
             if turn.wants("sessionEndEnabled"):
                 end = {"Type": "SessionEnd", "Data": {"Offset": round(entry.audio_ms / 1000 * TICKS)}}

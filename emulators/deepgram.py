@@ -13,11 +13,11 @@ from typing import Any, Final, Protocol
 
 from aiohttp import WSMsgType, web
 
+from emulators.fault_injection import Broken, Closed, InjectedFault, Send, at_connect
 from emulators.faults import Kind, Vendor
 from emulators.hearing import Ears, Heard, warm
 from emulators.known_clips import KnowingEars
 from emulators.log import Entry
-from emulators.mischief import Broken, Closed, Mischief, Send, at_connect
 from emulators.world import World
 
 IDLE_SECS: Final = 10.0
@@ -140,8 +140,8 @@ class _Stream:
         socket, entry = self._socket, self._entry
         await socket.prepare(self._request)
         await self._ears.start()
-        mischief = Mischief(self._world, Vendor.DEEPGRAM, self._request, entry)
-        sender = asyncio.create_task(self._send_all(mischief))
+        injected = InjectedFault(self._world, Vendor.DEEPGRAM, self._request, entry)
+        sender = asyncio.create_task(self._send_all(injected))
         self._say(self._dialect.opened(), 0.0)
         try:
             await self._receive(sender)
@@ -225,30 +225,30 @@ class _Stream:
             self._last_due = max(self._last_due, self._world.now() + after_secs)
             self._out.put_nowait((self._last_due, message))
 
-    async def _send_all(self, mischief: Mischief) -> None:
+    async def _send_all(self, injected: InjectedFault) -> None:
         began = self._world.now()
         while True:
-            rule = mischief.rule
+            rule = injected.rule
             timed = rule is not None and rule.kind in TIMED and not rule.after_chunks
             wait_secs = max(0.0, began + rule.after_ms / 1000 - self._world.now()) if timed and rule else None
             try:
                 async with asyncio.timeout(wait_secs):
                     due, message = await self._out.get()
             except TimeoutError:
-                await mischief.before_chunk()
+                await injected.before_chunk()
                 continue
             try:
                 await asyncio.sleep(max(0.0, due - self._world.now()))
-                mischief.look_again()
-                if self._dialect.is_final(message) and (late := self._late_secs(mischief)):
-                    if mischief.is_(Kind.LATE_FINAL):
+                injected.look_again()
+                if self._dialect.is_final(message) and (late := self._late_secs(injected)):
+                    if injected.is_(Kind.LATE_FINAL):
                         await asyncio.sleep(late)
                     else:
                         self._repeats.add(repeat := asyncio.create_task(self._repeat(message, late)))
                         repeat.add_done_callback(self._repeats.discard)
-                if mischief.is_(Kind.NO_END):
+                if injected.is_(Kind.NO_END):
                     message = self._dialect.without_end(message)
-                verdict = await mischief.before_chunk()
+                verdict = await injected.before_chunk()
                 text = json.dumps(self._dialect.error() if verdict is Send.ERROR else message)
                 await self._socket.send_str(text[: len(text) // 2] if verdict is Send.CUT else text)
                 if self._dialect.is_final(message):
@@ -257,9 +257,9 @@ class _Stream:
                 self._out.task_done()
 
     @staticmethod
-    def _late_secs(mischief: Mischief) -> float:
+    def _late_secs(injected: InjectedFault) -> float:
         """How late a final result comes, or comes again."""
-        rule = mischief.rule
+        rule = injected.rule
         if rule is None or rule.kind not in (Kind.LATE_FINAL, Kind.DOUBLE_FINAL):
             return 0.0
         return rule.late_ms / 1000

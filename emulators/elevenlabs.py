@@ -14,9 +14,9 @@ from typing import Any, Final
 
 from aiohttp import WSMsgType, web
 
+from emulators.fault_injection import FOREVER_SECS, Broken, Closed, InjectedFault, Send, at_connect, broken_connections
 from emulators.faults import Kind, Vendor
 from emulators.log import Entry
-from emulators.mischief import FOREVER_SECS, Broken, Closed, Mischief, Send, at_connect, broken_connections
 from emulators.speech import RATE_HZ, Slice, as_mp3, paced, resampled, say, sliced, warm
 from emulators.world import World
 
@@ -134,7 +134,7 @@ class _Context:
     Attributes:
         context_id: Its id; None on ``stream-input``.
         entry: Its line in the log.
-        mischief: What goes wrong with it.
+        injected: What goes wrong with it.
         text: Text that has come and is not spoken yet.
         generations: How many times speech was made.
         closing: Whether no more text is to come.
@@ -143,7 +143,7 @@ class _Context:
 
     context_id: str | None
     entry: Entry
-    mischief: Mischief
+    injected: InjectedFault
     schedule: tuple[int, ...] = SCHEDULE
     text: str = ""
     generations: int = 0
@@ -262,9 +262,9 @@ class _Session:
             raise _Refused("max_active_conversations", TOO_MANY_CONTEXTS)
         entry = self._world.log.open(Vendor.ELEVENLABS.value, "speak", context_id or uuid.uuid4().hex)
         entry.detail["text"] = ""
-        mischief = Mischief(self._world, Vendor.ELEVENLABS, self._request, entry)
+        injected = InjectedFault(self._world, Vendor.ELEVENLABS, self._request, entry)
         schedule = tuple((data.get("generation_config") or {}).get("chunk_length_schedule") or SCHEDULE)
-        context = self._contexts[context_id] = _Context(context_id, entry, mischief, schedule)
+        context = self._contexts[context_id] = _Context(context_id, entry, injected, schedule)
         self._working[context] = asyncio.create_task(self._speak(context), name="elevenlabs context")
         return context
 
@@ -286,12 +286,12 @@ class _Session:
         said: list[Slice] = []
         try:
             while (text := await context.to_say.get()) is not None:
-                if not context.mischief.is_(Kind.NO_AUDIO):
+                if not context.injected.is_(Kind.NO_AUDIO):
                     said += await self._generate(context, text)
-            if not context.mischief.is_(Kind.NO_END):
+            if not context.injected.is_(Kind.NO_END):
                 await self._send({"audio": None, "isFinal": True}, context)
             del self._working[context]
-            if context.mischief.is_(Kind.LATE_AUDIO):
+            if context.injected.is_(Kind.LATE_AUDIO):
                 for piece in said[:LATE_SLICES]:
                     await self._send(self._audio(piece), context)
         except Closed as closed:
@@ -305,7 +305,7 @@ class _Session:
         slices = sliced(await say(text, self._language), SLICE_MS)
         async for piece in paced(self._world, Vendor.ELEVENLABS, slices):
             message = self._audio(piece)
-            match await context.mischief.before_chunk():
+            match await context.injected.before_chunk():
                 case Send.CUT:
                     whole = json.dumps(message)
                     await self._socket.send_str(whole[: len(whole) // 2])
@@ -320,7 +320,7 @@ class _Session:
 
     async def _send_audio(self, message: dict[str, Any], context: _Context) -> None:
         """Send audio with its times, or without, or with the times behind it."""
-        rule = context.mischief.rule
+        rule = context.injected.rule
         if rule is None or rule.kind not in (Kind.NO_TIMES, Kind.LATE_TIMES):
             await self._send(message, context)
             return

@@ -8,7 +8,7 @@ any mix of these. The schedule is asked twice for each request, once for each *s
   comes once for each of them; for Deepgram once per connection. Rules that are put in place while an answer is under
   way are asked again for the rest of it.
 
-Each vendor's servers carry the decision out (:mod:`emulators.mischief`).
+Each vendor's servers carry the decision out (:mod:`emulators.fault_injection`).
 """
 
 from dataclasses import dataclass, field

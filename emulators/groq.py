@@ -11,9 +11,9 @@ from typing import Any, Final
 from aiohttp import web
 
 from contracts.llm import Delta, LanguageModelError, TextDelta, ToolCallDelta, ToolSpec
+from emulators.fault_injection import Broken, InjectedFault, Send, at_connect
 from emulators.faults import FaultRule, Kind, Vendor
 from emulators.log import Entry
-from emulators.mischief import Broken, Mischief, Send, at_connect
 from emulators.prompt_cache import CHARS_PER_TOKEN, PromptCache, rendered
 from emulators.rates import Denial, ModelBudget
 from emulators.world import World
@@ -97,7 +97,7 @@ class _Groq:
         denial = budget.admit(prompt_tokens, now)
         if denial is not None:
             raise _Refused(_limited(denial, model, budget.headers(now)))
-        mischief = Mischief(self._world, Vendor.GROQ, request, entry, model, said)
+        injected = InjectedFault(self._world, Vendor.GROQ, request, entry, model, said)
         cached = self._cached(model)
         entry.cached_tokens = cached.cached_tokens(prompt, now) if cached is not None else 0
         try:
@@ -114,7 +114,7 @@ class _Groq:
         await response.prepare(request)
         entry.status = 200
         try:
-            await self._stream(response, mischief, entry, body)
+            await self._stream(response, injected, entry, body)
         except ConnectionResetError:
             entry.detail["client_left"] = True
         finally:
@@ -192,17 +192,17 @@ class _Groq:
         return web.json_response(answer, headers=budget.headers(now))
 
     async def _stream(
-        self, response: web.StreamResponse, mischief: Mischief, entry: Entry, body: dict[str, Any]
+        self, response: web.StreamResponse, injected: InjectedFault, entry: Entry, body: dict[str, Any]
     ) -> None:
         send = _Events(response, entry, str(body["model"]))
         limit = int(body.get("max_completion_tokens") or body.get("max_tokens") or 1_000_000)
         reason = "stop"
         await send.chunk({"role": "assistant", "content": ""}, x_groq={"id": entry.request_id})
-        async for delta in self._reply(body, mischief):
-            if mischief.is_(Kind.EMPTY_CHOICES):
+        async for delta in self._reply(body, injected):
+            if injected.is_(Kind.EMPTY_CHOICES):
                 await send.no_choice()
                 continue
-            verdict = await mischief.before_chunk()
+            verdict = await injected.before_chunk()
             if verdict is Send.CUT:
                 await send.raw('data: {"id":"chatcmpl-cut","object":"chat.comp\n\n')
                 continue
@@ -222,22 +222,22 @@ class _Groq:
                 entry.completion_tokens += tokens
                 await asyncio.sleep(tokens / self._world.profile.groq_tokens_per_sec)
                 await send.chunk({"content": delta.text})
-                if entry.completion_tokens >= limit and not mischief.is_(Kind.REPLY):
+                if entry.completion_tokens >= limit and not injected.is_(Kind.REPLY):
                     reason = "length"
                     break
-        if mischief.is_(Kind.NO_END):
+        if injected.is_(Kind.NO_END):
             return
-        if mischief.is_(Kind.REPLY) and mischief.rule is not None:
-            reason = mischief.rule.finish
+        if injected.is_(Kind.REPLY) and injected.rule is not None:
+            reason = injected.rule.finish
         x_groq = {"id": entry.request_id, "usage": _usage(entry)}
         await send.chunk({}, finish=reason, x_groq=x_groq)
         await send.raw("data: [DONE]\n\n")
 
-    async def _reply(self, body: dict[str, Any], mischief: Mischief | None = None) -> AsyncIterator[Delta]:
+    async def _reply(self, body: dict[str, Any], injected: InjectedFault | None = None) -> AsyncIterator[Delta]:
         """The scripted reply, up to where a fault puts another in its place."""
         after_tools = body["messages"][-1]["role"] == "tool"
         async for delta in self._scripted(body):
-            instead = _instead(mischief.rule if mischief is not None else None, after_tools=after_tools)
+            instead = _instead(injected.rule if injected is not None else None, after_tools=after_tools)
             if instead is not None:
                 for each in instead:
                     yield each

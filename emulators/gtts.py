@@ -13,9 +13,9 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from emulators.fault_injection import Broken, Closed, InjectedFault, Send, at_connect, broken_connections
 from emulators.faults import Kind, Vendor
 from emulators.log import Entry
-from emulators.mischief import Broken, Closed, Mischief, Send, at_connect, broken_connections
 from emulators.rates import Bucket
 from emulators.speech import RATE_HZ, as_mp3, say, warm
 from emulators.world import World
@@ -83,9 +83,9 @@ class _Google:
         entry.characters = len(text)
         entry.bytes_in = len(text.encode())
         entry.detail["text"] = text
-        mischief = Mischief(self._world, Vendor.GTTS, request, entry)
+        injected = InjectedFault(self._world, Vendor.GTTS, request, entry)
         audio: bytes | None = None
-        if not mischief.is_(Kind.NO_AUDIO) and len(text) <= MAX_CHARS:
+        if not injected.is_(Kind.NO_AUDIO) and len(text) <= MAX_CHARS:
             speech = await say(text, language)
             if speech.pcm:
                 quiet = bytes(SILENCE_BYTES)
@@ -99,7 +99,7 @@ class _Google:
         for begin in range(0, len(body), WRITE_BYTES):
             part = body[begin : begin + WRITE_BYTES]
             try:
-                send = await mischief.before_chunk()
+                send = await injected.before_chunk()
             except Closed:
                 raise Broken from None
             if send is Send.CUT:

@@ -10,7 +10,7 @@ from emulators.known_clips import Library
 from emulators.profile import Profile
 from emulators.serving import bot_environment, serving
 from emulators.world import World
-from loadtest.early_ears import TimedRecogniser
+from loadtest.early_recogniser import TimedRecogniser
 from processors.stt.moonshine import EARLY
 from services.services import Services
 from settings import Settings

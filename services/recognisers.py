@@ -10,7 +10,7 @@ from processors import compat
 from processors.models.files import ModelError
 from processors.stt import moonshine_model
 from processors.stt.chain import RecogniserChain
-from processors.stt.early import EarlyEars, Numbering
+from processors.stt.early import EarlyRecogniser, Numbering
 from processors.stt.moonshine import MoonshineRecogniser
 from processors.turns import smart_turn
 from processors.vad.silero import SileroStream
@@ -47,7 +47,7 @@ def deepgram(settings: Settings, early: Callable[[], Numbering] | None, *, local
     if not local_behind:
         return vendor
     chain = RecogniserChain(vendor, MoonshineRecogniser)
-    return EarlyEars(chain, early) if early is not None else chain
+    return EarlyRecogniser(chain, early) if early is not None else chain
 
 
 async def ask_deepgram(settings: Settings) -> list[str]:

@@ -111,7 +111,7 @@ class Services:
         self._core = CoreMeter()
         self.processes = 1
         """How many processes share the vendors' limits."""
-        self._local_ears = True
+        self._local_recogniser = True
         self.early_turns: Counter[str] = Counter(dict.fromkeys(EARLY_OUTCOMES, 0))
         """Turns that were ended before their final words were known, by what these then were."""
         self.reading_budget = ReadingBudget(ReadingBudgetParams(cores=settings.early_stt_cores))
@@ -147,13 +147,13 @@ class Services:
                 if code != settings.language
             }
             loading = (each.load() for each in (voice, *voices.values()))
-            local_ears, *_ = await asyncio.gather(asyncio.to_thread(recognisers.load_local, settings), *loading)
+            local_recogniser, *_ = await asyncio.gather(asyncio.to_thread(recognisers.load_local, settings), *loading)
         except (ModelError, VoiceError) as error:
             if warming is not None:
                 await warming
             await model.close()
             raise SettingsError(f"TTS: {error}" if isinstance(error, VoiceError) else str(error)) from None
-        if not local_ears:
+        if not local_recogniser:
             warnings.append("The local recogniser could not be loaded, so the vendor's words are not checked.")
         if isinstance(voice, VoiceChain):
             warnings += voice.troubles
@@ -164,10 +164,10 @@ class Services:
         services = cls(settings, prompt, model, voice, warnings, tools)
         services._tool_servers = servers
         services.voices = voices
-        services._local_ears = local_ears
+        services._local_recogniser = local_recogniser
         if isinstance(model, Gateway):
             model.on_kept = services._keep_sound
-        if not local_ears:
+        if not local_recogniser:
             services.judge = None
         await services._rehearse()
         if (error := await (warming or _warm(model, prompt, tools))) is not None:
@@ -219,7 +219,7 @@ class Services:
         match settings.stt:
             case SttProvider.DEEPGRAM:
                 # The local recogniser knows English only.
-                local = self._local_ears and settings.language == "en" and not settings.follows_caller
+                local = self._local_recogniser and settings.language == "en" and not settings.follows_caller
                 early = self.make_early_recogniser if self.listens_early else None
                 return recognisers.deepgram(settings, early, local_behind=local)
             case _:

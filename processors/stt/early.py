@@ -96,7 +96,7 @@ class Numbering(Recogniser, Protocol):
         ...
 
 
-class EarlyEars:
+class EarlyRecogniser:
     """A :class:`~contracts.stt.Recogniser`: the first one's words, and the early one's marked as such.
 
     Args:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.stt import RecogniserError, Transcript
-from processors.stt.early import EarlyEars, ReadingBudget, ReadingBudgetParams
+from processors.stt.early import EarlyRecogniser, ReadingBudget, ReadingBudgetParams
 
 WINDOW = bytes(1024)
 
@@ -51,7 +51,7 @@ async def started(first, early):
     async def on_error(error):
         raise AssertionError(error)
 
-    ears = EarlyEars(first, lambda: early)
+    ears = EarlyRecogniser(first, lambda: early)
     await ears.start(emit, on_error)
     await asyncio.sleep(0)
     return ears, told

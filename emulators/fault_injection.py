@@ -107,7 +107,7 @@ def retry_after(value: str | None) -> str | None:
     return email.utils.formatdate(time.time() + float(value.removeprefix("date:")), usegmt=True)
 
 
-class Mischief:
+class InjectedFault:
     """The fault of one answer, asked before each of its chunks.
 
     Args:
