@@ -55,7 +55,7 @@ from server.worker import ProxyLink
 from services.check import check
 from services.language_models import thinks_here
 from services.services import EARLIER_CHARS, Services
-from settings import Settings, SettingsError
+from settings import OtherVoices, Settings, SettingsError
 from transports.call import Call
 
 CPU_SECS = 10.0
@@ -75,7 +75,13 @@ def build_pipeline(call: Call, services: Services, log: CallLog) -> Pipeline:
     )
     context = ContextPair(conversation)
     output = call.output()
-    ear = Ear(output.played, echo=services.settings.echo_guard, caller=services.settings.caller_voice)
+    others = services.settings.other_voices
+    ear = Ear(
+        output.played,
+        echo=services.settings.echo_guard,
+        caller=others is not OtherVoices.HEARD,
+        others=others is OtherVoices.NO_CONSENT,
+    )
     interruptions = InterruptionHandler(
         TurnMachine(services.turn_params, services.verdict_policy),
         detect_end_of_turn=services.detect_end_of_turn,

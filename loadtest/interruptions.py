@@ -299,7 +299,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "--others", action="store_true", help="voices below the caller's: over the bot, while it listens, as a yes"
     )
     command.add_argument(
-        "--no-guard", action="store_true", help="with --echo or --others: without ECHO_GUARD or CALLER_VOICE"
+        "--no-guard", action="store_true", help="with --echo or --others: with ECHO_GUARD=false or OTHER_VOICES=heard"
     )
     command.add_argument("--mode", choices=["duck", "pause", "cancel", "off"], default="duck", help="default: duck")
     command.add_argument("--sensitivity", type=float, default=0.5, help="0 to 1; default: 0.5")

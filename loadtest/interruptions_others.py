@@ -137,7 +137,7 @@ def _worker_services(guard: bool) -> tuple[Settings, list[Services]]:
     logger.remove()
     logging.disable(logging.WARNING)
     compat.install()
-    return load(llm="scripted", greeting="", caller_voice=guard, idle_secs=0), []
+    return load(llm="scripted", greeting="", other_voices="ignored" if guard else "heard", idle_secs=0), []
 
 
 def run(opening: Path, path: Path, name: str, gain_db: float, where: str, guard: bool) -> OtherRow:

@@ -21,6 +21,14 @@ class LlmProvider(Enum):
     GROQ = "groq"
 
 
+class OtherVoices(Enum):
+    """What becomes of voices far below the caller's."""
+
+    HEARD = "heard"
+    NO_CONSENT = "no_consent"
+    IGNORED = "ignored"
+
+
 class EarlyStt(Enum):
     """Whether the local recogniser listens beside a vendor's."""
 

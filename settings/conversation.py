@@ -6,7 +6,7 @@ from pydantic_settings import BaseSettings
 from contracts.caller_time import zone_named
 from contracts.modes import InterruptionMode
 from languages.catalogue import find_languages
-from settings.choices import NewMicrophone
+from settings.choices import NewMicrophone, OtherVoices
 from settings.kinds import CommaSeparated
 
 
@@ -91,8 +91,10 @@ class ConversationSettings(BaseSettings):
     echo_guard: bool = Field(
         True, description="The bot's own voice, as the caller's microphone hears it, does not count as speech."
     )
-    caller_voice: bool = Field(
-        True, description="A voice far below the caller's (a television, a colleague) does not count as speech."
+    other_voices: OtherVoices = Field(
+        OtherVoices.NO_CONSENT,
+        description="Voices far below the caller's (a television, a colleague). heard: they count; no_consent: but "
+        "never as the caller's yes; ignored: they neither interrupt nor become turns.",
     )
     language: str = Field(
         "en",

@@ -65,7 +65,7 @@ class CallerVoice:
         self._powers: deque[float] = deque(maxlen=self._params.kept_windows)
         self._sound: list[float] = []
         self._gap = 0
-        self._far = False
+        self._far = self._was_far = False
         self._accepts_far = False
         self._silent_windows = 0
         self._asked = 0
@@ -105,8 +105,14 @@ class CallerVoice:
             self._silent_windows = 0
         return not self._far
 
-    def is_callers(self) -> bool:
-        """Whether what was said last came at a level that the caller's own voice has; for a consent."""
+    def is_callers(self, *, far_counts: bool = False) -> bool:
+        """Whether what was said last came at a level that the caller's own voice has; for a consent.
+
+        Args:
+            far_counts: Whether voices from afar are heard all the same, so that the last may have been one.
+        """
+        if far_counts and (self._far if self._sound else self._was_far):
+            return False
         self._settle()
         if self._best_db is None or self._last_db is None:
             return True
@@ -116,7 +122,7 @@ class CallerVoice:
         """Somebody else will speak: whoever comes next is the caller."""
         self._powers.clear()
         self._sound = []
-        self._far = False
+        self._far = self._was_far = False
         self.level_db = self._best_db = self._last_db = None
 
     @property
@@ -155,6 +161,7 @@ class CallerVoice:
             if len(self._powers) >= self._params.known_windows:
                 self.level_db = _level_db(self._powers)
                 self._best_db = max(self.level_db, self._best_db or self.level_db)
+        self._was_far = self._far
         self._sound = []
         self._gap = 0
         self._far = False

@@ -28,13 +28,17 @@ class Ear:
     Args:
         played: What the bot plays.
         echo: Whether its echo is looked for.
-        caller: Whether a voice far below the caller's is another's.
+        caller: Whether the caller's voice is told from others.
+        others: Whether what is not the caller's voice is heard all the same; then it only does not consent.
     """
 
-    def __init__(self, played: PlayedAudio | None = None, *, echo: bool = False, caller: bool = False) -> None:
+    def __init__(
+        self, played: PlayedAudio | None = None, *, echo: bool = False, caller: bool = False, others: bool = False
+    ) -> None:
         self._played = played
         self._echo = EchoGuard(played) if echo and played is not None else None
         self._caller = CallerVoice() if caller else None
+        self._others = others
         self._own_words = OwnWords()
         self._speech_began = 0.0
         self.echo_windows = 0
@@ -60,6 +64,8 @@ class Ear:
                 return [(pcm, 0.0)]
         if self._caller is not None and not self._is_callers(self._caller, pcm, speech_prob):
             self.far_windows += 1
+            if self._others:
+                return [(pcm, speech_prob)]
             return [(pcm if self._caller.is_onset else SILENCE, 0.0)]
         return [(pcm, speech_prob)]
 
@@ -70,7 +76,7 @@ class Ear:
 
     def is_callers(self) -> bool:
         """Whether what was said last was said in the caller's own voice, as far as can be told."""
-        return self._caller is None or self._caller.is_callers()
+        return self._caller is None or self._caller.is_callers(far_counts=self._others)
 
     # --- words -------------------------------------------------------------------------
 

@@ -226,7 +226,8 @@ class EchoGuard:
     def _heard_frames(self, windows: int) -> np.ndarray:
         """Band powers of the last windows: two frames each, but for the first frame of the first of all."""
         wanted = min(windows + 1, len(self._windows))
-        samples = np.frombuffer(b"".join(list(self._windows)[-wanted:]), np.int16).astype(np.float32)
+        pcm = b"".join(self._windows[index] for index in range(-wanted, 0))
+        samples = np.frombuffer(pcm, np.int16).astype(np.float32)
         samples *= np.float32(1 / 32768)
         if wanted > windows:
             samples = samples[WINDOW_SAMPLES // 2 :]

@@ -44,10 +44,12 @@ class PlayedAudio:
     def between(self, start: int, end: int) -> np.ndarray:
         """The samples from one position to another, as float32 of full scale 1; zeros where nothing is kept."""
         out = np.zeros(end - start, np.float32)
-        for at, pcm in self._blocks:
+        for at, pcm in reversed(self._blocks):
             length = len(pcm) // 2
-            if at + length <= start or at >= end:
+            if at >= end:
                 continue
+            if at + length <= start:
+                break
             first, last = max(start, at), min(end, at + length)
             out[first - start : last - start] = np.frombuffer(pcm, np.int16)[first - at : last - at]
         out *= np.float32(1 / 32768)

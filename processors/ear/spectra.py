@@ -45,8 +45,12 @@ class BandPowers:
         Returns:
             Frames x :data:`BANDS`.
         """
-        frames = np.lib.stride_tricks.sliding_window_view(samples, 2 * self.hop)[:: self.hop]
-        spectrum = np.fft.rfft(frames * self._window, axis=1)[:, : _EDGES[-1]]
+        count = len(samples) // self.hop - 1
+        frames = np.empty((count, 2 * self.hop), np.float32)
+        hops = samples[: (count + 1) * self.hop].reshape(-1, self.hop)
+        frames[:, : self.hop], frames[:, self.hop :] = hops[:-1], hops[1:]
+        frames *= self._window
+        spectrum = np.fft.rfft(frames, axis=1)[:, : _EDGES[-1]]
         power = spectrum.real**2 + spectrum.imag**2
         return np.add.reduceat(power, _EDGES[:-1], axis=1) * self._scale
 

@@ -151,3 +151,10 @@ def test_the_caller_says_that_somebody_else_will_speak(text, language):
 @pytest.mark.parametrize("text", ["Can I pass a cheque to my account?", "Give me my balance", "Hand me the list", ""])
 def test_other_words_hand_nothing_over(text):
     assert not hands_over(text)
+
+
+def test_where_other_voices_are_heard_they_still_do_not_consent(call):
+    call.hear(spoken("okay", -18))
+    assert not call.voice.is_callers(far_counts=True)
+    call.hear(spoken("okay"))
+    assert call.voice.is_callers(far_counts=True)
