@@ -61,7 +61,18 @@ def _reign(found: re.Match[str]) -> str:
 
 
 def _reign_if_plain(found: re.Match[str]) -> str:
-    return _reign(found) if is_plain(found[2]) else found.group()
+    return _reign(found) if is_plain(found[2]) and found[1] not in _NO_KINGS else found.group()
+
+
+def _days_to(found: re.Match[str]) -> str:
+    """Jan 3–5."""
+    return f"{SPEECH.month_name(_MONTHS[found[1]])} {SPEECH.ordinal(int(found[2]))} to {SPEECH.ordinal(int(found[3]))}"
+
+
+_NO_KINGS = frozenset({"A", "An", "The", "On", "In", "At", "Your", "My", "His", "Her", "This", "No", "Or", "And", "Is"})
+_SHORT_MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec"
+_FULL_MONTHS = "January February March April May June July August September October November December"
+_MONTHS = {name: at for names in (_SHORT_MONTHS, _FULL_MONTHS) for at, name in enumerate(names.split(), 1)}
 
 
 _NUMBERED = (
@@ -329,6 +340,14 @@ SPEECH = Speech(
         (r"(\d{1,2})\s?['′’]\s?(\d{1,2})(?:[\"″”]|'')", lambda found: f"{found[1]} foot {found[2]}"),
         (r"(?<![\w.,])(\d+(?:\.\d+)?)[\"″](?=\s[a-z]|[.,;]|$)", _inches),
         (r"(?<![\w.,])(\d+)['′](?=\s(?:tall|wide|long|high|deep)\b)", lambda found: f"{found[1]} feet"),
+        (
+            r"(?<![\w.,])(\d+(?:\.\d+)?)x(?= (?!minus|plus|equals|divided|times|less|greater|not)[a-z]{3})",
+            lambda found: f"{found[1]} times",
+        ),
+        (r"(?<=\d)\s?ft\.? (\d{1,2})\s?in\b\.?", lambda found: f" foot {found[1]}"),
+        (r"(?<=\d(?:st|nd|rd|th))\s?[-–]\s?(?=\d{1,2}(?:st|nd|rd|th)\b)", lambda _: " to "),
+        (r"(?<=°[CF])\s?[-–]\s?(?=\d)", lambda _: " to "),
+        (rf"\b({'|'.join(_MONTHS)})\.? (\d{{1,2}})\s?[-–]\s?(\d{{1,2}})(?![\w:/-]|[.,]\d)", _days_to),
         (rf"\b({_NUMBERED}) ({NUMERAL})\b(?!['’]\w)", lambda found: f"{found[1]} {_cardinal(roman(found[2]))}"),
         (rf"\b((?:{_REIGNED})) ({NUMERAL})\b(?!['’][a-rt-z])", _reign),
         (rf"\b([A-Z][a-z]+) ({NUMERAL})\b(?!['’][a-rt-z])", _reign_if_plain),

@@ -28,7 +28,9 @@ SORT_CODE: Final = re.compile(rf"{_BEGIN}\d{{2}}-\d{{2}}-\d{{2}}{_END}")
 LONG: Final = re.compile(rf"{_BEGIN}(?:\d{{8,}}|0\d+)(?![\w%]|[.,:]\d)")
 NUMBERED: Final = re.compile(r"(?<!\w)#(\d{3,})\b")
 MASKED: Final = re.compile(r"(?<![\w*•])(?:[*•]{2,}|[xX]{3,})(?:[ -]?(?:[*•]{2,}|[xX]{3,}))*[ -]?(\d{2,6})\b")
-MIXED: Final = re.compile(r"(?<![\w-])(?=[A-Za-z-]*\d)(?=[\d-]*[A-Za-z])[A-Za-z\d]+(?:-[A-Za-z\d]+)*(?!\w|\.\d)")
+MIXED: Final = re.compile(
+    r"(?<![\w-])(?<!\d[.,])(?=[A-Za-z-]*\d)(?=[\d-]*[A-Za-z])[A-Za-z\d]+(?:-[A-Za-z\d]+)*(?!\w|\.\d)"
+)
 """Letters and digits in one word: AB12-CD3, Q3, mp3."""
 
 _RUN: Final = re.compile(r"\d+|[A-Za-z]+")
