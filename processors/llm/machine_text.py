@@ -12,7 +12,7 @@ from typing import Final
 
 from contracts.llm import ToolCallDelta, ToolSpec
 from processors.llm.marks import UNDECIDED, Marks, Opened, Place
-from processors.llm.written_calls import closing, is_arguments, written_calls
+from processors.llm.written_calls import closing, is_arguments, wrapped_answer, written_calls
 
 MAX_CALL_CHARS: Final = 4_000
 """A longer call is no call of a voice bot: it is dropped unread."""
@@ -168,7 +168,8 @@ class MachineTextFilter:
             return "", True
         if opened.close is None and region.startswith("{") and not self._is_machine(region):
             self._open, self._held, self._trims = None, rest, False
-            return self._pass(region), True
+            words = wrapped_answer(region)
+            return self._pass(region if words is None else words), True
         if opened.alone and written_calls(region, self._tools):
             # A small model goes on with words about a result that it has not seen, or with more calls.
             self._open = Opened(Place.CALL, close=re.compile(r"(?!)"))

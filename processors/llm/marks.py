@@ -10,7 +10,7 @@ from enum import Enum, auto
 from typing import Final
 
 from contracts.llm import ToolSpec
-from processors.llm.written_calls import CALL_KEYS
+from processors.llm.written_calls import ANSWER_KEYS, CALL_KEYS
 
 INSTRUCTION: Final = "To call one, write nothing but"
 """How the local model is told to call tools."""
@@ -122,6 +122,7 @@ _BRACKETS: Final = {
     "[THINK]": Opened(Place.THOUGHT, 7, re.compile(r"\[/THINK\]")),
     "[TOOL_RESULTS]": Opened(Place.THOUGHT, 14, re.compile(r"\[/TOOL_RESULTS\]")),
     "[AVAILABLE_TOOLS]": Opened(Place.THOUGHT, 17, re.compile(r"\[/AVAILABLE_TOOLS\]")),
+    "[INST]": Opened(Place.THOUGHT, 6, re.compile(r"\[/INST\]")),
     **{mark: Opened(Place.TEXT, len(mark)) for mark in ("[/THINK]", "[/TOOL_CALLS]", "[/TOOL_RESULTS]", "[/INST]")},
 }
 _KIMI: Final = {
@@ -157,8 +158,22 @@ _CANDIDATE: Final = re.compile(r"[<{\[`◁(]|(?<!\w)[A-Za-z_]\w*")
 _FRAGMENT: Final = re.compile(r"<[|｜]|</?[a-z_]{3}|\[/?[A-Z]+_?|\w*to=|◁|\w+\(\s*\w+\s*=|\{\s*[\"']", re.IGNORECASE)
 
 
-_OWN_LABELS: Final = ("Assistant:", "AI:")
+_LABELS: Final = {
+    **{label: Opened(Place.TEXT, len(label)) for label in ("Assistant:", "AI:", "Final Answer:")},
+    "Thought:": Opened(Place.THOUGHT, 8, re.compile(r"\bFinal Answer:|(?=\bAction:)")),
+    "Action:": Opened(Place.CALL, close=re.compile(r"\bObservation:|\bFinal Answer:")),
+}
+"""Who speaks in a written dialogue, and the steps of the ReAct pattern."""
+
 _CALLERS_LABELS: Final = ("User:", "Human:", "Caller:")
+_OBSERVED: Final = "Observation:"
+"""What a model invents as a tool's result."""
+
+_NOTES: Final = ("[calling", "[called", "[using", "[invoking", "[tool", "[function")
+_NOTE: Final = re.compile(
+    r"""\[(?:calling|called|using|invoking|tool|function)\b[:\s]*(?:(?:the|tool|function)[:\s]+)*["'`]?""",
+    re.IGNORECASE,
+)
 
 FOREIGN_NAME_CHARS: Final = 4
 """Shorter names with arguments may be mathematics: f(x=0)."""
@@ -173,7 +188,7 @@ class Marks:
 
     def __init__(self, tools: Sequence[ToolSpec]) -> None:
         self._names = frozenset(tool.name for tool in tools)
-        self._keys = CALL_KEYS | {key for tool in tools for key in tool.schema.get("properties", {})}
+        self._keys = CALL_KEYS | ANSWER_KEYS | {key for tool in tools for key in tool.schema.get("properties", {})}
         self._called = (*self._names, *(f"{space}{name}" for space in _NAMESPACES for name in self._names))
         self._words = (*_ROLES_GLUED, *(f"to={space}" for space in _NAMESPACES), "commentary to=", _PARROTED)
 
@@ -210,7 +225,7 @@ class Marks:
         here = text[at:]
         match here[0]:
             case "<":
-                return _tag(here)
+                return _tag(here, self._names)
             case "◁":
                 return _fixed(here, _KIMI)
             case "{":
@@ -242,11 +257,24 @@ class Marks:
         found = _fixed(here, _BRACKETS)
         if found is not None:
             return found
+        told = self._told_of(here)
+        if told is not None:
+            return told
         inner = here[1:].lstrip()
         if inner.startswith("{"):
             listed = self._object(inner)
             return Opened(Place.CALL, alone=True) if isinstance(listed, Opened) else listed
         return self._named(inner) if inner else UNDECIDED if len(here) < 20 else None
+
+    def _told_of(self, here: str) -> Look:
+        """``[Calling book with 4 people]``: a note of a call, made by nobody."""
+        note = _NOTE.match(here)
+        if note is None:
+            return UNDECIDED if _begins(here.lower(), _NOTES) else None
+        rest = here[note.end() :]
+        if any(re.match(rf"{re.escape(name)}\b", rest) and rest != name for name in self._names):
+            return Opened(Place.THOUGHT, note.end(), re.compile(r"\]"))
+        return UNDECIDED if _begins(rest, (*self._names, "the", "tool", "function")) else None
 
     def _named(self, inner: str) -> Look:
         """A bracket or a fence with a call in Python inside."""
@@ -316,16 +344,14 @@ class Marks:
 
 
 def _label(here: str, so_far: str) -> Look:
-    """Who speaks, as in a written dialogue; behind the caller's name come words that the caller never said."""
-    if not so_far.strip():
-        if any(here.startswith(each) for each in _OWN_LABELS):
-            return Opened(Place.TEXT, here.index(":") + 1)
-        return UNDECIDED if _begins(here, _OWN_LABELS) else None
-    if not so_far.rstrip(" ").endswith("\n"):
+    """What a line begins with; behind the caller's name come words that the caller never said."""
+    begins = not so_far.strip()
+    if not begins and not so_far.rstrip(" ").endswith("\n"):
         return None
-    if any(here.startswith(each) for each in _CALLERS_LABELS):
+    dropped = (_OBSERVED,) if begins else (_OBSERVED, *_CALLERS_LABELS)
+    if any(here.startswith(each) for each in dropped):
         return Opened(Place.DROPPED)
-    return UNDECIDED if _begins(here, _CALLERS_LABELS) else None
+    return UNDECIDED if _begins(here, dropped) else _fixed(here, _LABELS)
 
 
 def _called(behind: str) -> Look:
@@ -347,7 +373,7 @@ def _foreign_arguments(here: str, before: str) -> Look:
     return UNDECIDED if _FOREIGN_MAYBE.fullmatch(here) else None
 
 
-def _tag(here: str) -> Look:
+def _tag(here: str, names: frozenset[str]) -> Look:
     special = _SPECIAL.match(here)
     if special is not None:
         return _special(here, special)
@@ -357,9 +383,9 @@ def _tag(here: str) -> Look:
         return Opened(Place.CALL, close=re.compile(r"</function>"))
     begun = _TAG_BEGUN.fullmatch(here)
     if begun is not None:
-        return UNDECIDED if _begins(begun[1].lower(), _TAGS) else None
+        return UNDECIDED if _begins(begun[1].lower(), _TAGS) or _begins(begun[1], names) else None
     tag = _TAG.match(here)
-    if tag is None or tag[2].lower() not in _TAGS:
+    if tag is None or (tag[2].lower() not in _TAGS and tag[2] not in names):
         return None
     if not tag[4]:
         return UNDECIDED

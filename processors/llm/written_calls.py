@@ -17,11 +17,14 @@ CALL_KEYS: Final = frozenset(
 )
 """What the JSON of a call begins with."""
 
+ANSWER_KEYS: Final = frozenset({"answer", "reply", "response", "final_answer", "text", "message", "content", "speech"})
+"""What the JSON of an answer begins with, of models that were trained to write nothing else."""
+
 _NAME_BEFORE: Final = re.compile(
     r"""(?:(?P<sure><function[=(]|<invoke\s+name=["']?|\bto=|functions\.|\[TOOL_CALLS\]\s*|<tool_call>\s*"""
     r"""|sep[|｜]>\s*|begin[|｜]>(?:function[\w<>|｜▁]*[|｜]>)?)|(?<![\w.]))"""
     r"""(?:functions\.|default_api\.|tools\.)?(?P<name>[A-Za-z_][\w.-]*)(?::\d+)?["')]?"""
-    r"""(?:\s|[:=(>]|<\|\w+\|>|\[ARGS\]|```|json\b|code\b|commentary\b|<parameters?>|<arguments?>)*$"""
+    r"""(?:\s|[:=(>]|<\|\w+\|>|\[ARGS\]|```|json\b|code\b|commentary\b|<parameters?>|<arguments?>|Action Input:)*$"""
 )
 """The name of a tool, and what models put between it and its arguments."""
 
@@ -55,6 +58,15 @@ def is_arguments(text: str, tools: Sequence[ToolSpec]) -> bool:
     if found is None or not isinstance(found[0], dict) or not found[0]:
         return False
     return any(found[0].keys() <= tool.schema.get("properties", {}).keys() for tool in tools)
+
+
+def wrapped_answer(text: str) -> str | None:
+    """The words of ``{"answer": "We open at nine."}``; None if a text is no such object."""
+    found = _object_at(text, 0) if text.startswith("{") else None
+    if found is None or not isinstance(found[0], dict) or len(found[0]) != 1:
+        return None
+    key, words = next(iter(found[0].items()))
+    return words if key in ANSWER_KEYS and isinstance(words, str) else None
 
 
 def closing(text: str) -> int | None:

@@ -84,6 +84,9 @@ NAMED = [
     "await book(people=4)",
     'functions.book:0{"people": 4}',
     'functions.book:12 {"people": 4}',
+    '<book>{"people": 4}</book>',
+    'Action: book\nAction Input: {"people": 4}',
+    'Thought: A table, then.\nAction: book\nAction Input: {"people": 4}\nObservation: ',
 ]
 """Forms that hold no more than a tool's name to tell them from text."""
 
@@ -106,6 +109,9 @@ HIDDEN = [
     "<|endoftext|>",
     "<start_of_turn>",
     "<｜end▁of▁sentence｜>",
+    "[INST]plan[/INST]",
+    "[Calling book with four people]",
+    "[tool: check_balance]",
 ]
 
 INNOCENT = [
@@ -124,6 +130,8 @@ INNOCENT = [
     "Print (the page), await the bus, f(x=0) is 3. ",
     "A user: is a word, and Human: too. ",
     "<3 <- -> <|> |x| ",
+    "[Calling hours: nine to five] [c] [use] [call us] ",
+    "Take action: call. I thought: why? The final answer: four. ",
     "É’s “naïve”… 你好 🦀 ",
 ]
 
@@ -222,6 +230,11 @@ def test_innocent_text_waits_for_a_few_characters_only(text):
         ("<|start_header_id|>assistant<|end_header_id|>\n\nHello.<|eot_id|>", "Hello."),
         ("<answer>Yes.</answer>", "Yes."),
         ("Yes.</s>", "Yes.</s>"),
+        ('{"answer": "We open at \\"nine\\"."}', 'We open at "nine".'),
+        ('{"response": "Yes."}', "Yes."),
+        ('{"text": 4}', '{"text": 4}'),
+        ("Thought: I know that.\nFinal Answer: At nine.", "At nine."),
+        ("Final Answer: At nine.\nObservation: right", "At nine.\n"),
         ("I will check_order(id=5) now.", "I will check_order now."),
     ],
 )
