@@ -1,6 +1,6 @@
 """One call over a carrier's media stream: the caller's sound and keys into the pipeline, the bot's voice out.
 
-The carrier is let in by its webhook first (see ``transports/phone/routes.py``); then it opens a WebSocket, which is
+The carrier is let in by its webhook first (see ``server/phone.py``); then it opens a WebSocket, which is
 the call's line. When that closes the call is over, and when the call is over it is closed, which hangs up: there is
 nothing to come back to, other than on the web.
 """
