@@ -108,7 +108,7 @@ class PolicyParams:
     key_trust_secs: float = 60.0
     estimate_margin: float = 0.12
     hedge_requests: float = 0.0
-    ample_share: float = 0.3
+    ample_share: float = 0.9
     circuit: CircuitParams = CircuitParams()
 
 
