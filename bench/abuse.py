@@ -135,7 +135,7 @@ def judge(callers: Sequence[Caller], begin: Mark, end: Mark) -> Phase:
 
 
 def callers_lateness_ms(part: Recording, begin_secs: float, end_secs: float) -> np.ndarray:
-    """How late the callers' own process was when each packet came: the worst of the 100 ms around it.
+    """How late the callers' own process was when each packet came: the worst of the 120 ms around it.
 
     A packet is stamped when the process looks; a process that was late itself can't tell how late the packet was.
 
@@ -148,7 +148,7 @@ def callers_lateness_ms(part: Recording, begin_secs: float, end_secs: float) -> 
         Milliseconds, one value for each packet.
     """
     slips_ms = 1000 * np.asarray(part.slip_secs or [0.0])
-    worst_ms = np.max([np.roll(slips_ms, shift) for shift in range(-3, 4)], axis=0)
+    worst_ms = np.lib.stride_tricks.sliding_window_view(np.pad(slips_ms, 3), 7).max(axis=1)
     arrivals = np.array([packet.arrival_secs for packet in part.packets])
     share = (arrivals - begin_secs) / (end_secs - begin_secs)
     return worst_ms[np.clip((share * len(slips_ms)).astype(int), 0, len(slips_ms) - 1)]

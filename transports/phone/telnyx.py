@@ -14,17 +14,13 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from transports.phone.carrier import (
-    MAX_MARK_CHARS,
     Event,
     Heard,
     IncomingCall,
-    Key,
     MalformedError,
-    Played,
     Reply,
     SignatureError,
     Started,
-    Stopped,
     Webhook,
     Wire,
     base64_text,
@@ -35,7 +31,7 @@ from transports.phone.carrier import (
     text,
 )
 from transports.phone.sound import Encoding
-from transports.phone.twilio import HEADER, form_call, waiting
+from transports.phone.twilio import BUSY, HEADER, form_call, plain_event, waiting
 
 _ENCODINGS: Final = {"PCMU": Encoding.MULAW, "PCMA": Encoding.ALAW}
 
@@ -86,7 +82,7 @@ class Telnyx:
 
     def refuse(self) -> Reply:
         """The caller hears the busy tone."""
-        return Reply(f'{HEADER}<Response><Reject reason="busy"/></Response>')
+        return Reply(BUSY)
 
     def read(self, message: Wire) -> Event | None:
         """What a message says. Sound may come out of order."""
@@ -98,10 +94,6 @@ class Telnyx:
                     return None
                 number = text(media, "chunk", 12) if "chunk" in media else ""
                 return Heard(sound(media), int(number) if number.isascii() and number.isdigit() else None)
-            case "mark":
-                return Played(text(part(said, "mark"), "name", MAX_MARK_CHARS))
-            case "dtmf":
-                return Key(text(part(said, "dtmf"), "digit", 1))
             case "start":
                 start = part(said, "start")
                 told = part(start, "media_format").get("encoding")
@@ -109,10 +101,8 @@ class Telnyx:
                 if encoding is None:
                     raise MalformedError("no encoding that is known")
                 return Started(encoding, name_of(said, "stream_id"))
-            case "stop":
-                return Stopped()
             case _:
-                return None
+                return plain_event(said)
 
     def audio(self, started: Started, payload: bytes) -> Wire:
         """Play this."""

@@ -7,7 +7,7 @@ https://www.twilio.com/docs/voice/twiml/stream, https://www.twilio.com/docs/usag
 import base64
 import hashlib
 import hmac
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 from xml.sax.saxutils import quoteattr
 
@@ -36,6 +36,7 @@ from transports.phone.carrier import (
 from transports.phone.sound import Encoding
 
 HEADER: Final = '<?xml version="1.0" encoding="UTF-8"?>'
+BUSY: Final = f'{HEADER}<Response><Reject reason="busy"/></Response>'
 _PORTS: Final = {"https": 443, "http": 80}
 
 
@@ -76,7 +77,7 @@ class Twilio:
 
     def refuse(self) -> Reply:
         """The caller hears the busy tone."""
-        return Reply(f'{HEADER}<Response><Reject reason="busy"/></Response>')
+        return Reply(BUSY)
 
     def read(self, message: Wire) -> Event | None:
         """What a message says."""
@@ -85,19 +86,13 @@ class Twilio:
             case "media":
                 media = part(said, "media")
                 return Heard(sound(media)) if media.get("track", "inbound") == "inbound" else None
-            case "mark":
-                return Played(text(part(said, "mark"), "name", MAX_MARK_CHARS))
-            case "dtmf":
-                return Key(text(part(said, "dtmf"), "digit", 1))
             case "start":
                 start = part(said, "start")
                 if part(start, "mediaFormat").get("encoding") != "audio/x-mulaw":
                     raise MalformedError("no encoding that is known")
                 return Started(Encoding.MULAW, name_of(start, "streamSid"), text(start, "callSid"))
-            case "stop":
-                return Stopped()
             case _:
-                return None
+                return plain_event(said)
 
     def audio(self, started: Started, payload: bytes) -> Wire:
         """Play this."""
@@ -110,6 +105,19 @@ class Twilio:
     def clear(self, started: Started) -> Wire:
         """Drop what has not been played."""
         return f'{{"event":"clear","streamSid":"{started.stream_id}"}}'
+
+
+def plain_event(said: dict[str, Any]) -> Event | None:
+    """What messages say that have one form at Twilio and Telnyx: marks, keys, the end."""
+    match said.get("event"):
+        case "mark":
+            return Played(text(part(said, "mark"), "name", MAX_MARK_CHARS))
+        case "dtmf":
+            return Key(text(part(said, "dtmf"), "digit", 1))
+        case "stop":
+            return Stopped()
+        case _:
+            return None
 
 
 def form_call(request: Webhook) -> IncomingCall:
