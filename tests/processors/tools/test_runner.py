@@ -387,6 +387,7 @@ async def test_a_tool_on_its_own_thread_speaks_hangs_up_keeps_and_is_cut():
     assert await asyncio.to_thread(started.wait, 60)
     waiting.cancel()
     assert await asyncio.to_thread(stopped.wait, 60)
+    await runner.close(grace_secs=60)  # what it came to is written down by a task of its own
     assert outputs(conversation)[-1] == CANCELLED
 
 
