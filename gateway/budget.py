@@ -105,6 +105,11 @@ class Budget:
         """The limits that are known."""
         return self._buckets
 
+    def limit(self, quota: Quota) -> float:
+        """A limit within its window; infinite where none is known."""
+        bucket = self._buckets.get(quota)
+        return bucket.limit if bucket is not None else float("inf")
+
     @property
     def in_flight(self) -> int:
         """Requests that are not over."""

@@ -8,8 +8,8 @@ budget. If none may be asked the ticket waits, and its call is told how long; if
 it is refused at once, with the cause, so that the caller hears what is wrong instead of silence.
 
 A prompt may have two forms (:mod:`processors.llm.meant`): the short one costs less, the whole one begins like the one
-before and may be in the vendor's cache. Where what is cached counts against no limit, and the budget is no longer
-ample, the whole one is sent, unless it turns out to count for more.
+before and may be in the vendor's cache. Where what is cached counts against no limit, and the budget is small or no
+longer ample, the whole one is sent, unless it turns out to count for more.
 
 A request that fails goes back into the line with its deadline, and prefers models that have not failed it yet.
 """
@@ -42,7 +42,13 @@ SOON_SECS: Final = 0.05
 """What is due sooner than this waits this long."""
 
 WHOLE_TRIALS: Final = 8
-"""So many whole prompts are sent before it is told whether they count for less than short ones."""
+"""So many whole prompts are sent before it is known whether they count for less than short ones."""
+
+WHOLE_SHARE: Final = 0.5
+"""A whole prompt of which less than this share counts is cheaper than a short one that has never been seen."""
+
+SMALL_BUDGET_REQUESTS: Final = 30.0
+"""A budget of fewer requests than this a minute is never ample."""
 
 CHARS_PER_TOKEN: Final = 4.0
 SMOOTHING: Final = 0.2
@@ -87,8 +93,8 @@ class PolicyParams:
         estimate_margin: A request is sent when so much more than its estimated share of tokens is left: estimates err,
             and a refusal costs more than the wait.
         hedge_requests: Two models are asked at once while both have room for so many more requests; 0: never.
-        ample_share: While more than this share of a model's budget is left, prompts are short: what matters is their
-            price.
+        ample_share: While more than this share of a model's budget is left, and it is not small as such, prompts are
+            short: what matters is their price.
         circuit: When models are left alone.
     """
 
@@ -213,12 +219,17 @@ class _Model:
         self.key_refused_to.clear()
         self.circuit.succeeded(now, sent_at=sent_at)
 
-    def wants_whole(self, ample_share: float, now: float) -> bool:
+    def wants_whole(self, params: "PolicyParams", now: float) -> bool:
         """Whether whole prompts count for less than short ones, and that matters."""
-        if not self.choice.cached_is_free or self.budget.share_left(now) > ample_share:
+        if not self.choice.cached_is_free:
             return False
-        if self.whole.counted_tokens is None or self.short.counted_tokens is None or self.whole.seen < WHOLE_TRIALS:
+        small = self.budget.limit(Quota.TOKENS_PER_MINUTE) < SMALL_BUDGET_REQUESTS * params.request_tokens
+        if not small and self.budget.share_left(now) > params.ample_share:
+            return False
+        if self.whole.counted_tokens is None or self.whole.seen < WHOLE_TRIALS:
             return True
+        if self.short.counted_tokens is None:
+            return self.whole.counted_share < WHOLE_SHARE
         return self.whole.counted_tokens <= self.short.counted_tokens
 
 
@@ -491,7 +502,7 @@ class Policy:
         """What is to be done now; call it after every event, and when :meth:`next_wake` says so."""
         decisions: list[Decision] = []
         for model in self._models.values():
-            model.sends_whole = model.wants_whole(self.params.ample_share, now)
+            model.sends_whole = model.wants_whole(self.params, now)
         ahead = 0
         for ticket in sorted(self._line.values(), key=lambda each: self._order(each, now)):
             model = self._best(ticket, now) if not ahead else None

@@ -408,12 +408,17 @@ def forms(choice, *, cached, requests=40, every_secs=1.0):
 
 
 SCARCE = {Quota.TOKENS_PER_MINUTE: 8000.0}
+LARGE = {Quota.TOKENS_PER_MINUTE: 30_000.0}
 
 
 def test_prompts_are_short_while_the_budget_is_ample_and_whole_where_the_cache_is_free():
-    found = forms(Choice("a", SCARCE, cached_is_free=True), cached=1024)
-    assert not found[0]
+    found = forms(Choice("a", LARGE, cached_is_free=True), cached=1024, every_secs=0.2)
+    assert not any(found[:3])
     assert all(found[20:])
+
+
+def test_a_small_budget_is_never_ample():
+    assert all(forms(Choice("a", SCARCE, cached_is_free=True), cached=1024))
 
 
 @pytest.mark.parametrize("choice", [Choice("a"), Choice("a", SCARCE)])
