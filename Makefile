@@ -14,7 +14,8 @@ ARGS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
-PARALLEL := $(BIN)/python -m pytest --numprocesses auto --dist worksteal
+PYTEST := .ci/steady $(BIN)/python
+PARALLEL := $(PYTEST) --numprocesses auto --dist worksteal
 # The folders of tests/lanes.py; a bot, or a browser, is shared by the tests of a file.
 REAL_TIME := tests/clients tests/calls tests/browser
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
@@ -32,8 +33,8 @@ run: $(VENV)/installed-run
 # Lanes: see tests/lanes.py. What counts on the real clock runs after all else, and what measures it alone.
 test: $(VENV)/installed-test
 	@$(MAKE) --no-print-directory --jobs 2 lint test-parallel
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder -m "not timed and not llm" $(REAL_TIME) $(ARGS)
-	$(BIN)/python -m pytest -m "timed and not llm" $(REAL_TIME) $(ARGS)
+	$(PYTEST) --numprocesses 2 --dist loadfile --no-loadscope-reorder -m "not timed and not llm" $(REAL_TIME) $(ARGS)
+	$(PYTEST) -m "timed and not llm" $(REAL_TIME) $(ARGS)
 
 test-parallel: $(VENV)/installed-test
 	$(PARALLEL) -m "not realtime and not llm" $(ARGS)
@@ -42,7 +43,7 @@ test-fast: $(VENV)/installed-test
 	$(PARALLEL) -m "not realtime and not slow and not registry and not llm" $(ARGS)
 
 test-llm: $(VENV)/installed-test
-	$(BIN)/python -m pytest -m llm $(ARGS)
+	$(PYTEST) -m llm $(ARGS)
 
 lint: $(VENV)/installed-test
 	$(BIN)/ruff check .

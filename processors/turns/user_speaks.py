@@ -250,11 +250,11 @@ class UserSpeaks(TakesBack):
     def _end_turn(self, _: Event | None = None) -> None:
         if Timer.KEYS in self._timers:
             return  # the keys say when they are all there
+        if self._relies_on_early and self._transcript.awaits_final():
+            self._transcript.rely_on_early()  # they also say whether the reply that they cut goes on
         if self._gave_floor_for_nothing():
             return
         self._clear(Timer.END_OF_TURN, Timer.TRANSCRIPT, Timer.ENDLESS_SPEECH)
-        if self._relies_on_early and self._transcript.awaits_final():
-            self._transcript.rely_on_early()
         if self._transcript.text():
             self._note_cancel_regret(False)
             self._ask()

@@ -161,7 +161,8 @@ def test_random_timelines_never_get_stuck():
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(sorted(EVENTS)), st.sampled_from([0.0, 0.02, 0.3, 1.0])), max_size=40))
 def test_a_voice_that_is_held_is_let_go(steps):
-    """Whatever happens: the playout is silenced only while a sound is judged or final words are awaited."""
+    """Whatever happens: the playout is silenced only while a sound is judged, a cut reply is kept, or final words are
+    awaited."""
     machine, now, paused = TurnMachine(EARLY), 0.0, False
 
     def note(actions):
@@ -177,7 +178,7 @@ def test_a_voice_that_is_held_is_let_go(steps):
         now += gap
         note(machine.handle(EVENTS[name](machine), now))
         if paused:
-            assert machine.state is State.PAUSED or machine._unconfirmed
+            assert machine.state is State.PAUSED or machine._unconfirmed or machine._suspended is not None
     for _ in range(8):
         now += 0.5
         note(machine.handle(ev.Tick(), now))

@@ -108,6 +108,32 @@ def test_a_noise_that_does_not_end_is_not_waited_for() -> None:
     assert outcome(world)[1] <= 2200
 
 
+# --- with a recogniser that is early --------------------------------------------------------------
+
+
+def heard_early(text: str, *, vendor_ms: int) -> Scene:
+    """A sound that cuts, whose words an early recogniser has at its end and the vendor later."""
+    scene = QUESTION + cut(4000, 4700, text, final_ms=vendor_ms)
+    return [*scene, (4900, ev.EarlyWords(text, 1, True)), (4910, ev.TurnScored(0.95))]
+
+
+@pytest.mark.parametrize("vendor_ms", [5000, 5400, 6000])
+def test_early_words_that_mean_something_end_the_reply(vendor_ms: int) -> None:
+    params = TurnParams(guess=True, early_end=True)
+    world = World(LONG, params).run(heard_early("stop", vendor_ms=vendor_ms), 20_000)
+    assert outcome(world)[0] == "interrupted"
+    assert world.heard_ms[1] < 4700 - 2000, "not a sample of it after the cut"
+    assert [ask.text for ask in world.asked] == ["what is my balance", "stop"]
+
+
+@pytest.mark.parametrize("vendor_ms", [5000, 5400, 6000])
+def test_early_words_that_mean_nothing_give_the_floor_back_at_once(vendor_ms: int) -> None:
+    params = TurnParams(guess=True, early_end=True)
+    world = World(LONG, params).run(heard_early("oh dear", vendor_ms=vendor_ms), 20_000)
+    assert went_on(world)
+    assert world.actions(ev.Resume)[0][0] <= 4910 + 300
+
+
 def test_a_reply_that_had_not_begun_to_sound_is_heard_as_a_whole() -> None:
     scene = QUESTION + cut(1700, 2400, "oops")
     world = World(Params(llm_ms=900, reply_ms=3000)).run(scene, 20_000)
