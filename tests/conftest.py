@@ -13,8 +13,8 @@ from tests.lanes import mark_folders
 # The sample bank of tests, and of the bots that they start, lives in memory.
 os.environ.setdefault("BANK_FILE", ":memory:")
 
-# A busy machine is no reason for a property to fail: what must be fast has its own test. CI tries the same examples each
-# time, so that it fails for what has changed; everybody else tries new ones with each run.
+# A busy machine is no reason for a property to fail: what must be fast has its own test. CI tries the same examples
+# each time, so that it fails for what has changed; everybody else tries new ones with each run.
 hypothesis.settings.register_profile("parley", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "parley"))
