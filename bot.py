@@ -49,6 +49,7 @@ from server.dashboard import Sources, add_dashboard
 from server.limits import ServerLimits
 from server.phone import add_phone, phone_params
 from server.signalling import make_app
+from server.sip import SipServer, sip_params
 from server.site import app_runner
 from server.supervisor import CLIENTS_LEAVE_SECS, first_of, run_workers
 from server.worker import ProxyLink
@@ -207,6 +208,7 @@ async def serve(settings: Settings, proxy: ProxyLink | None = None) -> None:
     add_dashboard(app, sources)
     if (phone := phone_params(settings)) is not None:
         add_phone(app, phone)
+    sip = SipServer(app[CALLS], params) if (params := sip_params(settings)) is not None else None
     runner = app_runner(app, shutdown_timeout=CLIENTS_LEAVE_SECS)
     measuring = asyncio.create_task(_measure_cpu(services, app[CALLS]))
     await runner.setup()
@@ -215,6 +217,8 @@ async def serve(settings: Settings, proxy: ProxyLink | None = None) -> None:
         logger.info("{}", services.summary())
         if proxy is None:
             exposure.tell(settings)
+        if sip is not None:
+            await sip.open()
         _spare_garbage_collection()
         _say_ready(settings, runner)
         await stopped.wait()
@@ -229,6 +233,8 @@ async def serve(settings: Settings, proxy: ProxyLink | None = None) -> None:
     finally:
         measuring.cancel()
         await runner.cleanup()
+        if sip is not None:
+            await sip.close()
         if places is not None:
             await places.close()
         await services.close()

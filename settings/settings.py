@@ -14,10 +14,13 @@ from settings.providers import ProviderSettings
 from settings.records import RecordSettings
 from settings.renamed import OldNames
 from settings.server import ServerSettings
+from settings.sip import SipSettings
 from settings.tools import ToolSettings
 
 
-class Settings(RecordSettings, ToolSettings, ConversationSettings, PhoneSettings, ServerSettings, ProviderSettings):
+class Settings(
+    RecordSettings, ToolSettings, ConversationSettings, SipSettings, PhoneSettings, ServerSettings, ProviderSettings
+):
     """The settings of one bot process."""
 
     model_config = SettingsConfigDict(env_file=".env", extra="ignore")
@@ -106,9 +109,10 @@ class Settings(RecordSettings, ToolSettings, ConversationSettings, PhoneSettings
 
     @model_validator(mode="after")
     def _phone_has_one_process(self) -> "Settings":
-        if self.phone and self.workers > 1:
-            said = "WORKERS: PHONE is served by one process only; set WORKERS=1, and start one bot for each core"
-            raise PydanticCustomError("missing_key", said)
+        if (self.phone or self.takes_sip) and self.workers > 1:
+            name = "PHONE" if self.phone else "SIP"
+            said = f"WORKERS: {name} is served by one process only; set WORKERS=1, and start one bot for each core"
+            raise PydanticCustomError("missing_key", "{said}", {"said": said})
         return self
 
     @model_validator(mode="after")
@@ -160,8 +164,9 @@ class Settings(RecordSettings, ToolSettings, ConversationSettings, PhoneSettings
         """The sample bank's customer for callers without a token; 0: nobody."""
         if self.sample_customer is not None:
             return self.sample_customer
+        carriers = self.phone or self.takes_sip
         others = (
-            self.listens_to_others or self.trusted_proxies or self.allowed_hosts or self.allowed_origins or self.phone
+            self.listens_to_others or self.trusted_proxies or self.allowed_hosts or self.allowed_origins or carriers
         )
         return 0 if others or self.call_tokens_required else 1
 

@@ -7,7 +7,7 @@ nothing to come back to, other than on the web.
 
 import asyncio
 from collections import deque
-from collections.abc import Coroutine, Mapping, Set
+from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
 from aiohttp import WSMessage, WSMsgType
@@ -15,11 +15,7 @@ from loguru import logger
 
 from admission.token_bucket import TokenBucket
 from contracts.caller_identity import CallerIdentity
-from contracts.frames import ClientReadyFrame, LineClosesFrame, UserTextFrame
-from transports.call_input import CallInput
 from transports.client_messages import MessageLimits
-from transports.output import PlayoutOutput
-from transports.peer import BACKLOG_SECS, FIRST_BACKLOG_SECS, GAP_SECS, MAX_FILL_SECS, MAX_PACE
 from transports.phone.carrier import (
     Carrier,
     Event,
@@ -31,10 +27,10 @@ from transports.phone.carrier import (
     Stopped,
     Wire,
 )
+from transports.phone.line import CLOSE_SECS, WATCH_SECS, TelephoneCall
 from transports.phone.sound import Hearing
 from transports.phone.voice import PhoneVoice
-from transports.receive import FRAME_MS, SILENCE, ReorderBuffer
-from transports.rtvi import KEYS
+from transports.receive import ReorderBuffer
 
 MAX_MESSAGE_BYTES: Final = 32 * 1024
 """Longest message of a stream; carriers send 20 ms of sound in each, which take less than 1 kB."""
@@ -59,12 +55,6 @@ PING_SECS: Final = 5.0
 
 OUTBOX: Final = 500
 """Messages that may wait for the network; more, and the carrier has not read for seconds."""
-
-CLOSE_SECS: Final = 3.0
-"""How long closing the stream may take."""
-
-_WATCH_SECS: Final = 0.5
-_PIPELINE_SECS: Final = 10.0
 
 
 class Socket(Protocol):
@@ -95,8 +85,8 @@ class Socket(Protocol):
         ...
 
 
-class PhoneCall:
-    """A call from the moment it is let in to its end. Use ``input()`` and ``output()`` as the ends of a pipeline.
+class PhoneCall(TelephoneCall):
+    """A call from the moment it is let in to its end; see :class:`~transports.phone.line.TelephoneCall`.
 
     Args:
         carrier: Who carries it.
@@ -119,79 +109,22 @@ class PhoneCall:
         connect_timeout_secs: float = 15.0,
         limits: MessageLimits | None = None,
     ) -> None:
+        super().__init__(name=name, identity=identity, request_data=request_data, limits=limits)
         self.carrier = carrier
-        self.pc_id = name
-        self.identity = identity
-        self.request_data: Mapping[str, Any] = request_data or {}
-        self.connected = asyncio.Event()
-        self.closed = asyncio.Event()
-        self.close_reason = ""
-        self.caller = None
-        self.quality: dict[str, float] = {}
         self.carrier_call_id = carrier_call_id
-        self._input = CallInput()
-        self._output = PlayoutOutput(self.send_message)
         self._socket: Socket | None = None
-        self._voice: PhoneVoice | None = None
+        self._stream_voice: PhoneVoice | None = None
         self._hearing: Hearing | None = None
         self._order = ReorderBuffer()
-        keys = (limits or MessageLimits()).keys_per_minute
-        self._keys = TokenBucket(keys / 60, max(1.0, keys / 3))
-        self._pace = TokenBucket(MAX_PACE, BACKLOG_SECS, FIRST_BACKLOG_SECS)
         self._messages = TokenBucket(MESSAGES_PER_SEC, 3 * MESSAGES_PER_SEC)
         self._bytes = TokenBucket(BYTES_PER_SEC, 3 * BYTES_PER_SEC)
         self._dropped = 0
         self._outbox: deque[Wire] = deque()
         self._outbox_filled = asyncio.Event()
         self._streaming: set[asyncio.Task[None]] = set()
-        self._tasks: set[asyncio.Task[Any]] = set()
-        self._closing: asyncio.Task[None] | None = None
-        self._spoke_at = self._heard_at = 0.0
-        self._filled_secs = 0.0
+        self._spoke_at = 0.0
         self._pinged_at: float | None = None
         self._deadline = asyncio.get_running_loop().call_later(connect_timeout_secs, self._no_stream)
-
-    # --- what a call is to others ----------------------------------------------------------------
-
-    @property
-    def over(self) -> bool:
-        """Whether the call has ended; it may still hold something until :attr:`closed`."""
-        return self._closing is not None
-
-    @property
-    def peer_names(self) -> Set[str]:
-        """It has no peer connections."""
-        return frozenset()
-
-    def input(self) -> CallInput:
-        """The processor that pushes the caller's sound (16 kHz mono, 20 ms) and keys."""
-        return self._input
-
-    def output(self) -> PlayoutOutput:
-        """The processor whose audio the caller hears."""
-        return self._output
-
-    def send_message(self, message: dict[str, Any]) -> None:
-        """A telephone shows no messages: dropped."""
-
-    def part(self) -> None:
-        """End the call politely: the bot says that the line closes, and hangs up; at once if nobody listens."""
-        if self.connected.is_set():
-            self._spawn(self._input.take(LineClosesFrame()))
-        else:
-            self._end("the server stops")
-
-    def hang_up(self) -> None:
-        """End the call from our side; does not wait for it."""
-        self._end("the bot hung up")
-
-    async def close(self, reason: str = "closed") -> None:
-        """End the call and free all that it holds; returns when that is done. May be called from anywhere, at any time.
-
-        Parameters:
-            reason: Why, for the log; the first one counts.
-        """
-        await asyncio.shield(self._end(reason))
 
     # --- the stream ------------------------------------------------------------------------------
 
@@ -260,11 +193,10 @@ class PhoneCall:
             case Heard():
                 await self._on_sound(self._hearing, event, now)
             case Played():
-                if self._voice is not None:
-                    self._voice.played(event.mark)
+                if self._stream_voice is not None:
+                    self._stream_voice.played(event.mark)
             case Key():
-                if event.key in KEYS and self._keys.take(1, now):
-                    await self._input.take(UserTextFrame(event.key, source="key"))
+                await self._press(event.key, now)
         return None
 
     def _on_start(self, started: Started) -> str | None:
@@ -274,24 +206,11 @@ class PhoneCall:
             return "the stream belongs to another call"
         self._deadline.cancel()
         self._hearing = Hearing(started.encoding)
-        self._voice = PhoneVoice(
+        self._voice = self._stream_voice = PhoneVoice(
             self.carrier, started, self._output, self._send, self._forget_unsent, self._voice_failed, self._now
         )
         self._spawn(self._begin(self._voice))
         return None
-
-    async def _begin(self, voice: PhoneVoice) -> None:
-        """The caller listens: the bot may greet, as soon as there is one."""
-        try:
-            async with asyncio.timeout(_PIPELINE_SECS):
-                await self._input.started.wait()
-        except TimeoutError:
-            self._end("the pipeline did not start")
-            return
-        if not self.over:
-            voice.begin()
-            self.connected.set()
-            await self._input.take(ClientReadyFrame())
 
     async def _on_sound(self, hearing: Hearing, heard: Heard, now: float) -> None:
         self._heard_at = now
@@ -302,10 +221,6 @@ class PhoneCall:
             if payload and self._pace.take(hearing.secs(payload), now):
                 for pcm in hearing.push(payload):
                     await self._hear(pcm)
-
-    async def _hear(self, pcm: bytes) -> None:
-        if not self._input.hear_directly(pcm):
-            await self._input.hear(pcm)
 
     # --- sending -----------------------------------------------------------------------------------
 
@@ -318,9 +233,6 @@ class PhoneCall:
 
     def _forget_unsent(self) -> None:
         self._outbox.clear()
-
-    def _voice_failed(self) -> None:
-        self._end("the voice failed")
 
     async def _send_for_ever(self, socket: Socket) -> None:
         while True:
@@ -347,22 +259,14 @@ class PhoneCall:
                 pinged_at = self._pinged_at = now
                 await socket.ping(b"")
             await self._bridge_gap(now)
-            await asyncio.sleep(_WATCH_SECS)
+            await asyncio.sleep(WATCH_SECS)
 
     def _measure(self, now: float) -> None:
-        if self._pinged_at is not None and self._voice is not None:
+        if self._pinged_at is not None and self._stream_voice is not None:
             round_trip_secs = now - self._pinged_at
-            self._voice.round_trip(round_trip_secs)
+            self._stream_voice.round_trip(round_trip_secs)
             self.quality = {"round_trip_ms": round(1000 * round_trip_secs, 1)}
         self._pinged_at = None
-
-    async def _bridge_gap(self, now: float) -> None:
-        """Silence where nothing comes, so that whoever was speaking comes to an end."""
-        if not self._heard_at or now - self._heard_at < GAP_SECS or self._filled_secs >= MAX_FILL_SECS:
-            return
-        self._filled_secs += _WATCH_SECS
-        for _ in range(round(1000 * _WATCH_SECS / FRAME_MS)):
-            await self._hear(SILENCE)
 
     def _no_stream(self) -> None:
         self._end("the carrier's stream did not come")
@@ -376,40 +280,14 @@ class PhoneCall:
                 logger.opt(exception=error).error(f"the stream of call {self.pc_id} failed")
             self._end("the line broke")
 
-    def _end(self, reason: str) -> asyncio.Task[None]:
-        if self._closing is None:
-            self.close_reason = reason
-            # A task of its own: the caller may be one of the tasks that closing cancels.
-            self._closing = asyncio.create_task(self._close())
-        return self._closing
-
-    async def _close(self) -> None:
-        logger.info(f"call {self.pc_id} closes: {self.close_reason}")
+    async def _let_go(self) -> None:
         self._deadline.cancel()
-        if self._voice is not None:
-            self._voice.end()
         for task in list(self._streaming):
             task.cancel()
-        waiting = set(self._tasks)
-        if self._socket is not None:
-            waiting.add(asyncio.create_task(self._close_socket(self._socket)))
-        if waiting:
-            await asyncio.wait(waiting, timeout=CLOSE_SECS)
-        self.closed.set()
-
-    @staticmethod
-    async def _close_socket(socket: Socket) -> None:
+        if self._socket is None:
+            return
         try:
             async with asyncio.timeout(CLOSE_SECS):
-                await socket.close()
+                await self._socket.close()
         except (TimeoutError, OSError):
             return
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    @staticmethod
-    def _now() -> float:
-        return asyncio.get_running_loop().time()
