@@ -134,12 +134,17 @@ class Budget:
             now: Seconds.
             counted: What of that still counts when it is over, since the vendor had the rest in its cache; None: all.
         """
-        counts = []
+        lines = self.servable_lines(tokens, now, counted=counted)
+        return max(0.0, min((at_once + within_secs * per_sec for at_once, per_sec in lines), default=float("inf")))
+
+    def servable_lines(self, tokens: float, now: float, *, counted: float | None = None) -> list[tuple[float, float]]:
+        """The same for any time: of each limit, how many can be sent at once, and how many more each second."""
+        lines = []
         for quota, bucket in self._buckets.items():
-            left = bucket.left(now) + within_secs * bucket.limit / bucket.window_secs
             needed, used = (max(_amount(quota, 1, each), 1e-9) for each in (tokens, counted or tokens))
-            counts.append((left - min(needed, bucket.limit)) / used + 1)
-        return max(0.0, min(counts, default=float("inf")))
+            at_once = (bucket.left(now) - min(needed, bucket.limit)) / used + 1
+            lines.append((at_once, bucket.limit / bucket.window_secs / used))
+        return lines
 
     def share_left(self, now: float) -> float:
         """The scarcest limit's share that is left (0 to 1)."""

@@ -254,6 +254,10 @@ class _Ticket:
     unfit: set[str] = field(default_factory=set)
 
 
+_SupplyLines = tuple[float, list[tuple[float, float]]]
+"""Seconds until a model can be asked, and of each of its limits the requests at once and those more each second."""
+
+
 class Policy:
     """The gateway's mind.
 
@@ -600,25 +604,26 @@ class Policy:
         models = self._fit(ticket)
         if not models:
             return HORIZON_SECS, ticket.last_cause
+        supply_of = self._supply_lines(models, ticket, now)
         low, high = 0.0, HORIZON_SECS
-        if self._servable(models, ticket, high, now) < ahead + 1:
+        if _servable(supply_of, high) < ahead + 1:
             return HORIZON_SECS, self._cause(models, ticket, now)
         while high - low > 0.05:
             middle = (low + high) / 2
-            if self._servable(models, ticket, middle, now) >= ahead + 1:
+            if _servable(supply_of, middle) >= ahead + 1:
                 high = middle
             else:
                 low = middle
         return high, self._cause(models, ticket, now)
 
-    def _servable(self, models: Sequence[_Model], ticket: _Ticket, within_secs: float, now: float) -> float:
-        """How many requests like this one all models together can take within a time."""
-        total = 0.0
+    def _supply_lines(self, models: Sequence[_Model], ticket: _Ticket, now: float) -> list[_SupplyLines]:
+        """Of each model: when it can be asked again, and how many requests like this one its limits let through."""
+        found: list[_SupplyLines] = []
         for model in models:
-            if max(model.circuit.wait_secs(now), model.taken_back_until - now) <= within_secs:
-                tokens, counted = sum(self._tokens(model, ticket)), self._counted(model, ticket)
-                total += model.budget.servable(tokens, within_secs, now, counted=counted)
-        return total
+            tokens, counted = sum(self._tokens(model, ticket)), self._counted(model, ticket)
+            lines = model.budget.servable_lines(tokens, now, counted=counted)
+            found.append((max(model.circuit.wait_secs(now), model.taken_back_until - now), lines))
+        return found
 
     def _cause(self, models: Sequence[_Model], ticket: _Ticket, now: float) -> Cause:
         """What the model that comes free first is busy with."""
@@ -720,6 +725,15 @@ class Policy:
             "hedged": self._hedged,
             "models": {name: _told(model, now) for name, model in self._models.items()},
         }
+
+
+def _servable(supply_of: Iterable[_SupplyLines], within_secs: float) -> float:
+    """How many requests all models together can take within a time."""
+    total = 0.0
+    for opens_in_secs, lines in supply_of:
+        if opens_in_secs <= within_secs:
+            total += max(0.0, min((at_once + within_secs * per_sec for at_once, per_sec in lines), default=math.inf))
+    return total
 
 
 def _counted_tokens(model: _Model) -> float | None:
