@@ -10,7 +10,8 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from loguru import logger
 
@@ -25,6 +26,10 @@ from pipecat.workers.runner import WorkerRunner
 
 import settings as settings_module
 from admission.shared_places import RedisPlaces
+from cluster.call_watch import CallParts
+from cluster.node import ClusterNode
+from cluster.resume import resume
+from cluster.store import NodeInfo
 from contracts import secrets
 from observe.call_log import CallLog
 from observe.call_registry import CallRegistry
@@ -63,10 +68,13 @@ CPU_SECS = 10.0
 """What calls take of the core is measured over so long."""
 
 
-def build_pipeline(call: Call, services: Services, log: CallLog) -> Pipeline:
+def build_pipeline(call: Call, services: Services, log: CallLog, node: ClusterNode | None = None) -> Pipeline:
     """The graph of one call. Frames flow down the list; pause, resume and cancel go down it too."""
     clock = services.clock_for(call.request_data)
     language = services.language_for(call.identity.claims if call.identity is not None else {}, call.request_data)
+    goes_on = node.goes_on_from(call) if node is not None else None
+    if goes_on is not None:
+        language.code = goes_on.language
     conversation = Conversation(
         services.system_prompt,
         services.settings.history_turns,
@@ -83,18 +91,23 @@ def build_pipeline(call: Call, services: Services, log: CallLog) -> Pipeline:
         caller=others is not OtherVoices.HEARD,
         others=others is OtherVoices.NO_CONSENT,
     )
+    tools = services.tool_runner(call.pc_id, conversation, call.identity, call.request_data, clock)
+    if tools is not None:
+        tools.session.hears_caller = ear.is_callers
+    machine = TurnMachine(services.turn_params, services.verdict_policy)
+    params = services.handler_params
+    if goes_on is not None:
+        left = resume(goes_on, context, machine, tools)
+        params = replace(params, greeting=left.say, asked=left.ask, begun=left.hear)
     interruptions = InterruptionHandler(
-        TurnMachine(services.turn_params, services.verdict_policy),
+        machine,
         detect_end_of_turn=services.detect_end_of_turn,
         judge=services.judge,
-        params=services.handler_params,
+        params=params,
         on_fault=log.fault,
         hang_up=call.hang_up,
         on_turn_ended_early=services.note_turn_ended_early,
     )
-    tools = services.tool_runner(call.pc_id, conversation, call.identity, call.request_data, clock)
-    if tools is not None:
-        tools.session.hears_caller = ear.is_callers
     llm = LLMProcessor(
         services.language_model_for(call.pc_id, log.tokens_used),
         tools,
@@ -109,6 +122,8 @@ def build_pipeline(call: Call, services: Services, log: CallLog) -> Pipeline:
     )
     language.tell(interruptions.speak, llm.speak, tts.speak)
     log.watch(interruptions, llm, tts, output)
+    if node is not None:
+        node.keep(call, CallParts(conversation, machine, tools, language), interruptions, llm)
     return Pipeline(
         [
             call.input(),  # WebRTC audio and the client's messages -> InputAudioRawFrame, UserTextFrame
@@ -125,13 +140,15 @@ def build_pipeline(call: Call, services: Services, log: CallLog) -> Pipeline:
     )
 
 
-async def run_call(call: Call, services: Services, registry: CallRegistry | None = None) -> None:
+async def run_call(
+    call: Call, services: Services, registry: CallRegistry | None = None, node: ClusterNode | None = None
+) -> None:
     """Run a call's pipeline until the call closes; what happens in it is kept in the registry."""
     now = asyncio.get_running_loop().time()
     call_id = call.pc_id  # a caller who comes back brings another one
     log = CallLog(call, (registry or CallRegistry()).open(call_id, now=now, quality=lambda: call.quality))
     worker = PipelineWorker(
-        build_pipeline(call, services, log),
+        build_pipeline(call, services, log, node),
         params=PipelineParams(audio_in_sample_rate=16_000, audio_out_sample_rate=24_000),
         enable_rtvi=False,
         enable_turn_tracking=False,
@@ -149,6 +166,8 @@ async def run_call(call: Call, services: Services, registry: CallRegistry | None
     finally:
         closed.cancel()
         services.forget_call(call_id)
+        if node is not None:
+            await node.gone(call)
         log.close()
 
 
@@ -174,7 +193,7 @@ async def serve(settings: Settings, proxy: ProxyLink | None = None) -> None:
     loop = asyncio.get_running_loop()
 
     async def start_call(call: Call) -> None:
-        await run_call(call, services, registry)
+        await run_call(call, services, registry, node)
 
     # Before anyone is told that it runs, and may stop it.
     stopped = _stop_signals() if proxy is None else proxy.stop_orders()
@@ -184,11 +203,14 @@ async def serve(settings: Settings, proxy: ProxyLink | None = None) -> None:
         return {**services.info(), **worker}
 
     places = _shared_places(settings)
+    # Workers of one machine stand behind a proxy that nobody passes by.
+    node = _cluster_node(settings, lambda: app, lambda: runner) if proxy is None else None
     app = make_app(
         ServerLimits.of(settings, services.admission_limit),
         start_call,
         info=info,
         places=places,
+        node=node,
         guard=exposure.make_guard(settings),
         access=exposure.make_access(settings),
         tokens=CallTokens.from_settings(settings),
@@ -290,6 +312,22 @@ def _shared_places(settings: Settings) -> RedisPlaces | None:
     if not settings.max_calls_shared:
         return None
     return RedisPlaces.at(settings.redis_url.get_secret_value(), settings.max_calls_shared)
+
+
+def _cluster_node(
+    settings: Settings, app: Callable[[], web.Application], runner: Callable[[], web.AppRunner]
+) -> ClusterNode | None:
+    """This process among others at the same Redis; None without one."""
+    if not (url := settings.redis_url.get_secret_value()):
+        return None
+
+    def info() -> NodeInfo:
+        calls = app()[CALLS]
+        listening = runner().addresses
+        own = exposure.own_url(settings, listening[0][1]) if listening else ""
+        return NodeInfo("", settings.node_url or own, len(calls), calls.max_calls, calls.draining, os.getpid())
+
+    return ClusterNode.at(url, info)
 
 
 def _tracer(settings: Settings) -> Tracer | None:

@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol
 
 from loguru import logger
 
+from admission.redis_client import WAIT_SECS, redis_client
 from contracts.vendor_errors import kind
 
 TAKE: Final = """
@@ -32,8 +33,6 @@ return #ARGV - 1
 
 HELD_SECS: Final = 15.0
 SAY_AGAIN_SECS: Final = 5.0
-WAIT_SECS: Final = 0.25
-"""A Redis that does not answer within this is away."""
 
 
 class Places(Protocol):
@@ -88,9 +87,7 @@ class RedisPlaces:
     @classmethod
     def at(cls, url: str, limit: int) -> "RedisPlaces":
         """Share them at a Redis' URL; nothing is connected yet."""
-        import redis.asyncio  # 0.2 s that only those pay who share
-
-        return cls(redis.asyncio.from_url(url, socket_timeout=WAIT_SECS, socket_connect_timeout=WAIT_SECS), limit)
+        return cls(redis_client(url), limit)
 
     async def take(self, name: str) -> bool:
         """Take a place; while Redis is away, as if there were no others."""

@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol
 
 from loguru import logger
 
+from admission.redis_client import WAIT_SECS, redis_client
 from contracts.vendor_errors import kind
 from gateway.budget import REQUESTS
 from gateway.policy import Charge
@@ -32,9 +33,6 @@ end
 return '0'
 """
 """Per limit: window and cost, both in seconds of the bucket (cost = amount x window / limit). Returns the wait."""
-
-WAIT_SECS: Final = 0.25
-"""A Redis that does not answer within this is away."""
 
 RETRY_SECS: Final = 5.0
 """How long it is then left alone."""
@@ -80,9 +78,7 @@ class RedisBudget:
     @classmethod
     def at(cls, url: str) -> "RedisBudget":
         """Share it at a Redis' URL; nothing is connected yet."""
-        import redis.asyncio  # 0.2 s that only those pay who share
-
-        return cls(redis.asyncio.from_url(url, socket_timeout=WAIT_SECS, socket_connect_timeout=WAIT_SECS))
+        return cls(redis_client(url))
 
     @property
     def away(self) -> bool:

@@ -5,7 +5,7 @@ time (:mod:`loadtest.virtual_time`) a call takes as long as its computing.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final, NamedTuple
 
@@ -14,6 +14,7 @@ from pipecat.frames.frames import Frame
 from pipecat.processors.frame_processor import FrameProcessor
 
 import bot
+from cluster.node import ClusterNode
 from contracts.caller_identity import CallerIdentity
 from contracts.frames import INPUT_SAMPLE_RATE_HZ, OUTPUT_SAMPLE_RATE_HZ, ClientReadyFrame, UserTextFrame
 from loadtest.audio import Samples
@@ -21,6 +22,7 @@ from services.services import Services
 from transports.call_input import CallInput
 from transports.output import PlayoutOutput
 from transports.playout import PlayoutEngine
+from transports.takeover import CallerId
 
 BEAT_SECS: Final = 0.02
 IN_SAMPLES: Final = INPUT_SAMPLE_RATE_HZ // 50
@@ -83,6 +85,8 @@ class InProcessCall:
         self.beats: list[Beat] = []
         self.states: list[tuple[float, str]] = [(0.0, "listening")]
         self.messages: list[tuple[float, str, dict[str, Any]]] = []
+        self.caller: CallerId | None = None
+        self.may_speak: Callable[[], bool] = lambda: True
         self._input = CallInput()
         self._engine = PlayoutEngine(sample_rate_hz=OUTPUT_SAMPLE_RATE_HZ)
         self._output = PlayoutOutput(self.send_message, self._engine)
@@ -105,6 +109,10 @@ class InProcessCall:
 
     def hang_up(self) -> None:
         """The bot ends the call."""
+        self.closed.set()
+
+    def lose(self) -> None:
+        """The call goes on elsewhere."""
         self.closed.set()
 
     def send_message(self, message: dict[str, Any]) -> None:
@@ -188,14 +196,23 @@ class InProcessCall:
 
 
 @asynccontextmanager
-async def calling(services: Services, call: InProcessCall | None = None) -> AsyncIterator[InProcessCall]:
-    """Run a call's real pipeline around the block; ``call``: one that keeps more than usual."""
+async def calling(
+    services: Services, call: InProcessCall | None = None, node: ClusterNode | None = None, *, returns: bool = False
+) -> AsyncIterator[InProcessCall]:
+    """Run a call's real pipeline around the block.
+
+    Args:
+        services: What calls share.
+        call: One that keeps more than usual.
+        node: The process among several.
+        returns: Whether the caller comes back to a call that has begun.
+    """
     call = call or InProcessCall()
-    pipeline = asyncio.create_task(bot.run_call(call, services))
+    pipeline = asyncio.create_task(bot.run_call(call, services, node=node))
     beat = asyncio.create_task(call.beat_on())
     try:
         await call.listen(0.1)
-        await call.take(ClientReadyFrame())
+        await call.take(ClientReadyFrame(returns=returns))
         yield call
     finally:
         call.closed.set()

@@ -11,6 +11,7 @@ from loguru import logger
 from admission.caller_queue import AddressLimit, CallerQueue, Headroom, Wait
 from admission.loop_lag import LoopLag
 from admission.shared_places import OwnPlaces, Places
+from cluster.node import ClusterNode, TakenUp
 from contracts.caller_identity import CallerIdentity
 from server.call_tokens import FIELD as TOKEN_FIELD
 from server.call_tokens import TokenError
@@ -31,8 +32,8 @@ from transports.call import Call
 from transports.client_messages import MessageLimits
 from transports.sdp import OfferError
 from transports.takeover import FIELD as CALLER_FIELD
-from transports.takeover import CallerId, call_of, places_of_others
-from transports.webrtc import Answer, WebRTCCall
+from transports.takeover import HEARD, CallerId, call_of, places_of_others
+from transports.webrtc import SERVER_STOPS, Answer, WebRTCCall
 
 LAG_SECS: Final = 5.0
 """The lag that counts is that of so long."""
@@ -131,6 +132,7 @@ class Calls:
         start_call: Runs a call's pipeline from its first offer to its end.
         lag: How late the event loop is.
         places: What is shared with other processes.
+        node: This process among several that go on with each other's calls; None: it is alone.
     """
 
     def __init__(
@@ -139,7 +141,9 @@ class Calls:
         start_call: Callable[[Any], Awaitable[None]],
         lag: LoopLag,
         places: Places | None = None,
+        node: ClusterNode | None = None,
     ) -> None:
+        self.node = node
         self._settings = settings
         self._start_call = start_call
         self._calls: dict[OpenCall, asyncio.Task[None] | None] = {}
@@ -167,6 +171,7 @@ class Calls:
         *,
         who: CallerIdentity | TokenError | None = None,
         request_data: Any = None,
+        taken: TakenUp | None = None,
     ) -> dict[str, str]:
         """Answer a first offer and start its call; or, if the caller has one, let it go on here.
 
@@ -177,6 +182,7 @@ class Calls:
             place: See :data:`PLACE`.
             who: Who it is by a signed token, or why that is not known; None: nobody asks for tokens.
             request_data: What the client sent beside the offer.
+            taken: A call that another node has left: it goes on here, whatever the limits say.
 
         Raises:
             ApiError: The process is at capacity, or stops; this address asks too often or has too many calls; or the
@@ -193,6 +199,8 @@ class Calls:
             except OfferError as error:
                 if error.code != "call_over":
                     raise
+        if taken is not None:
+            return await self._go_on(sdp, caller, address, taken, who)
         if place == "":
             raise ApiError(409, NO_STANDING_CALL, "this caller has no call here")
         if isinstance(who, TokenError):
@@ -202,15 +210,48 @@ class Calls:
         self._admit(caller, address, waiter, identity=who)
         name = place or secrets.token_hex(8)
         await self._take_place(name, waiter)
-        call = WebRTCCall(
+        call = self._make_call(caller, who, _for_tools(request_data), resumes=False)
+        return await self._begin(call, sdp, name, address, None)
+
+    async def _go_on(
+        self,
+        sdp: str,
+        caller: CallerId | None,
+        address: str | None,
+        taken: TakenUp,
+        who: CallerIdentity | TokenError | None,
+    ) -> dict[str, str]:
+        """Go on with a call that another node has left. The call outlives its token, as one here does."""
+        if isinstance(who, CallerIdentity) and _differ(taken.identity, who):
+            raise ApiError(403, "other_caller", "the call belongs to another caller")
+        name = taken.state.place or secrets.token_hex(8)
+        await self._places.take(name)  # it has one, even if its node did not live to hold it
+        call = self._make_call(caller, taken.identity, taken.state.request_data, resumes=True)
+        return await self._begin(call, sdp, name, address, taken)
+
+    def _make_call(
+        self,
+        caller: CallerId | None,
+        identity: CallerIdentity | None,
+        request_data: Mapping[str, Any],
+        *,
+        resumes: bool,
+    ) -> WebRTCCall:
+        return WebRTCCall(
             ice_servers=self._settings.ice_servers,
             connect_timeout_secs=self._settings.connect_timeout_secs,
             caller=caller,
             hold_secs=self._settings.hold_secs,
             message_limits=self._settings.message_limits,
-            identity=who,
-            request_data=_for_tools(request_data),
+            identity=identity,
+            request_data=request_data,
+            node=self.node.name if self.node is not None else "",
+            resumes=resumes,
         )
+
+    async def _begin(
+        self, call: WebRTCCall, sdp: str, name: str, address: str | None, taken: TakenUp | None
+    ) -> dict[str, str]:
         self._calls[call] = None
         self._places_of[call], self._address_of[call] = name, address
         try:
@@ -219,6 +260,8 @@ class Calls:
             del self._calls[call], self._places_of[call], self._address_of[call]
             await self._places.give_back(name)
             raise
+        if self.node is not None:
+            self.node.begun(call, name, taken)
         self._calls[call] = asyncio.create_task(self._run(call, name))
         return _answered(answer)
 
@@ -300,6 +343,13 @@ class Calls:
             raise unknown_call()
         return call
 
+    def has(self, pc_id: str | None, caller: CallerId | None) -> bool:
+        """Whether the call that somebody speaks of is here."""
+        calls = self._web_calls()
+        if pc_id and any(call.has_peer(pc_id) for call in calls):
+            return True
+        return call_of(calls, caller) is not None
+
     def find(self, pc_id: str) -> WebRTCCall:
         """The call with this peer connection.
 
@@ -314,7 +364,7 @@ class Calls:
     async def close(self) -> None:
         """End all calls; returns when they are gone."""
         tasks = [task for task in self._calls.values() if task is not None]
-        await asyncio.gather(*(call.close("the server stops") for call in list(self._calls)))
+        await asyncio.gather(*(call.close(SERVER_STOPS) for call in list(self._calls)))
         if tasks:
             await asyncio.wait(tasks, timeout=2 * HANG_UP_SECS)
 
@@ -346,6 +396,11 @@ class Calls:
         """Names of the places that calls take up, and of their peer connections; and how many calls there may be."""
         peers = [name for call in self._calls for name in call.peer_names]
         return {"places": list(self._places_of.values()), "peers": peers, "max_calls": self._settings.max_calls}
+
+    @property
+    def max_calls(self) -> int:
+        """Calls that there may be at once."""
+        return self._settings.max_calls
 
     def snapshot(self) -> dict[str, int]:
         """Plain values for the dashboard."""
@@ -452,7 +507,7 @@ def _for_tools(request_data: Any) -> dict[str, Any]:
     """What a client sent beside its offer, without the tokens in it."""
     if not isinstance(request_data, Mapping):
         return {}
-    return {str(key): value for key, value in request_data.items() if key not in (TOKEN_FIELD, CALLER_FIELD)}
+    return {str(key): value for key, value in request_data.items() if key not in (TOKEN_FIELD, CALLER_FIELD, HEARD)}
 
 
 def _answered(answer: Answer) -> dict[str, str]:

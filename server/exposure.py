@@ -1,8 +1,10 @@
 """How the settings open the port: who may come in, what may be seen, TLS; and what the operator should know of it."""
 
 import ipaddress
+import socket
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from aiohttp import web
 from loguru import logger
@@ -52,6 +54,20 @@ def make_site(runner: web.AppRunner, settings: Settings) -> GuardedSite:
 def scheme(settings: Settings) -> str:
     """By which protocol the port is reached."""
     return "https" if isinstance(settings.tls_cert, Path) else "http"
+
+
+def own_url(settings: Settings, port: int) -> str:
+    """How other nodes reach this one, where nothing else is set: by the address from which it reaches Redis."""
+    host = settings.host
+    if host in ("0.0.0.0", "::", ""):
+        address = urlsplit(settings.redis_url.get_secret_value().replace("+sentinel", "").split(",")[0])
+        try:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as found:
+                found.connect((address.hostname or "127.0.0.1", 9))  # nothing is sent
+                host = found.getsockname()[0]
+        except OSError:
+            host = "127.0.0.1"
+    return f"{scheme(settings)}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def exposed(settings: Settings) -> Iterator[str]:

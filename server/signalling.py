@@ -12,11 +12,13 @@ from pydantic import SecretStr
 
 from admission.loop_lag import LoopLag
 from admission.shared_places import Places
+from cluster.node import ClusterNode
 from contracts.caller_identity import CallerIdentity
 from server.access import Access, AccessError
 from server.bodies import Candidates, Goodbye, Offer, read_body
 from server.call_tokens import CallTokens, TokenError
 from server.calls import CALLS, Calls, ServerSettings
+from server.cluster_routes import TAKEN_UP, ClusterRoutes
 from server.errors import MAX_BODY_BYTES, errors_as_json
 from server.pages import WEB_DIR, file_response
 from server.request_guard import ADDRESS, PLACE, GuardParams, RequestGuard, guard_middleware
@@ -51,6 +53,7 @@ def make_app(
     *,
     info: Callable[[], Mapping[str, Any]] = dict,
     places: Places | None = None,
+    node: ClusterNode | None = None,
     guard: RequestGuard | None = None,
     access: Access | None = None,
     tokens: CallTokens | None = None,
@@ -64,6 +67,7 @@ def make_app(
             the call closes first, it has a few seconds to return.
         info: What ``GET /api/info`` says, beside the ICE servers if there are any: the providers in use, warnings.
         places: How many calls all processes together may have, if they share a limit.
+        node: This process among several that go on with each other's calls; None: it is alone.
         guard: Which requests are served; by default those that are meant for this machine.
         access: Who may see the process's figures; by default whoever is on this machine.
         tokens: What callers need; by default nothing.
@@ -77,11 +81,14 @@ def make_app(
     tokens = tokens or CallTokens()
     app = web.Application(middlewares=[admit, errors_as_json], client_max_size=MAX_BODY_BYTES)
     lag = app[LOOP_LAG] = LoopLag()
-    calls = app[CALLS] = Calls(settings, start_call, lag, places)
+    calls = app[CALLS] = Calls(settings, start_call, lag, places, node)
+    if node is not None:
+        ClusterRoutes(node).add_to(app)
 
     async def offer(request: web.Request) -> web.Response:
         body = await read_body(request, Offer)
-        if body.pc_id:
+        taken = request.get(TAKEN_UP)
+        if body.pc_id and taken is None:
             answer = await calls.renegotiate(
                 body.pc_id,
                 body.sdp,
@@ -98,6 +105,7 @@ def make_app(
                 request.get(PLACE),
                 who=identified(tokens, request, body.request_data),
                 request_data=body.request_data,
+                taken=taken,
             )
         return web.json_response(answer)
 

@@ -6,6 +6,7 @@ from typing import Annotated, Final
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode
 
+from admission.redis_client import sentinels
 from settings.choices import EarlyStt, LlmFallback, LlmProvider, SttProvider, TtsProvider
 from settings.kinds import NONE_IF_EMPTY, CommaSeparated
 
@@ -144,7 +145,9 @@ class ProviderSettings(BaseSettings):
         "(2.9 MB a minute); 0: none.",
     )
     redis_url: SecretStr = Field(
-        SecretStr(""), description="Redis in which processes share limits and lines, redis://HOST:PORT/0; empty: none."
+        SecretStr(""),
+        description="Redis in which processes share limits and lines, and take up each other's calls: "
+        "redis://HOST:PORT/0, or redis+sentinel://HOST:PORT,HOST:PORT/NAME/0 with its Sentinels; empty: none.",
     )
 
     # voice
@@ -165,8 +168,10 @@ class ProviderSettings(BaseSettings):
     @classmethod
     def _is_redis(cls, value: SecretStr) -> SecretStr:
         url = value.get_secret_value()
-        if url and not url.startswith(("redis://", "rediss://", "unix://")):
-            raise ValueError("a Redis URL begins with redis:// or rediss://")
+        if url.startswith("redis+sentinel://"):
+            sentinels(url)
+        elif url and not url.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("a Redis URL begins with redis://, rediss:// or redis+sentinel://")
         return value
 
     @field_validator("llm_limits", mode="before")

@@ -33,6 +33,10 @@ class ServerSettings(BaseSettings):
         le=100_000,
         description="Calls at once of all processes at one REDIS_URL; 0: each has its own limit.",
     )
+    node_url: str = Field(
+        "",
+        description="How other bots at the same REDIS_URL reach this one, http://HOST:PORT; empty: by its own address.",
+    )
     max_loop_lag_ms: float = Field(
         80.0, ge=0, le=1000, description="No further call while the event loop lags more (95th percentile); 0: any lag."
     )

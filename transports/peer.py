@@ -6,6 +6,7 @@ as they arrive, and the voice is encoded as it is played.
 """
 
 import asyncio
+import uuid
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final, Protocol
@@ -133,6 +134,7 @@ class Peer(SmallWebRTCConnection):
         silent_secs: A connected peer that sends no datagram for so long, and answers none, is gone.
         moves: Whether the call moves here from another page.
         ready_secs: How long a peer that speaks may take to say that it is ready.
+        node: The process among several, which stands in the connection's name; empty: there is one.
     """
 
     def __init__(
@@ -147,11 +149,13 @@ class Peer(SmallWebRTCConnection):
         silent_secs: float,
         moves: bool = False,
         ready_secs: float = LATE_READY_SECS,
+        node: str = "",
     ) -> None:
         # Its own timeout closes the connection from a task that the closing itself cancels midway,
         # and never ends; the call keeps the time instead.
         super().__init__(list(ice_servers), connection_timeout_secs=_NEVER_SECS)
         self.moves = moves
+        self._name = f"{node}-{uuid.uuid4().hex}" if node else ""
         self.ready = False
         self.has_connected = False
         self.quality: dict[str, float] = {}
@@ -182,6 +186,11 @@ class Peer(SmallWebRTCConnection):
         self._audio.setCodecPreferences(opus)
         take_audio(self._audio.receiver, self._on_packet)
         take_voice(self._audio.sender, self._voice.begin, self._voice.end)
+
+    @property
+    def pc_id(self) -> str:
+        """By which name clients speak of this connection: whoever is asked about it can tell where it is."""
+        return self._name or super().pc_id
 
     async def start(self) -> None:
         """Begin to report."""

@@ -5,6 +5,7 @@ long as keys therefore, are kept as digests only, and are never told to anybody.
 """
 
 import hashlib
+import hmac
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -19,6 +20,9 @@ SAYS_READY: Final = "says_ready"
 """Where in ``requestData`` a client announces that it says ``client-ready`` on every connection: the bot waits for it
 then. Pipecat's clients say it on a call's first one only."""
 
+HEARD: Final = "heard"
+"""Where in ``requestData`` a client tells how much of the bot's last reply was heard there."""
+
 _SHAPE: Final = re.compile(r"[A-Za-z0-9_-]{22,128}")
 """128 bits and more in base 64 for URLs (RFC 4648 §5), or in hexadecimal digits."""
 
@@ -32,9 +36,12 @@ class CallerId:
 
     Attributes:
         digest: SHA-256 of the token.
+        key: Seals what of the call leaves the process: only who has the token has it. Made of the token too, but not of
+            the digest.
     """
 
     digest: bytes = field(repr=False)
+    key: bytes = field(default=b"", repr=False, compare=False)
 
 
 class HasCaller(Protocol):
@@ -65,12 +72,32 @@ def read_caller(request_data: Any) -> CallerId | None:
         return None
     if not isinstance(token, str) or not _SHAPE.fullmatch(token) or len(set(token)) < _FEWEST_DIFFERENT:
         raise OfferError("weak_token", f"{FIELD} must be 22 to 128 random letters, digits, - or _")
-    return CallerId(hashlib.sha256(token.encode()).digest())
+    return _caller(token.encode())
+
+
+def caller_of_peer(pc_id: str) -> CallerId:
+    """Whose call it is where the client names no caller: whoever knows the random name of the peer connection."""
+    return _caller(b"peer " + pc_id.encode())
+
+
+def _caller(token: bytes) -> CallerId:
+    return CallerId(hashlib.sha256(token).digest(), hmac.digest(token, b"parley call state", "sha256"))
 
 
 def says_ready(request_data: Any) -> bool:
     """Whether an offer's ``requestData`` announces a ``client-ready``; see :data:`SAYS_READY`."""
     return isinstance(request_data, Mapping) and request_data.get(SAYS_READY) is True
+
+
+def heard_there(request_data: Any) -> tuple[int, int] | None:
+    """A reply, and how many of its characters (white space not counted) an offer's ``requestData`` says were heard."""
+    heard = request_data.get(HEARD) if isinstance(request_data, Mapping) else None
+    if not isinstance(heard, Mapping):
+        return None
+    reply_id, letters = heard.get("reply_id"), heard.get("letters")
+    if type(reply_id) is not int or type(letters) is not int or letters < 0:
+        return None
+    return reply_id, letters
 
 
 def call_of(calls: Iterable[CallT], caller: CallerId | None) -> CallT | None:

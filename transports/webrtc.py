@@ -7,7 +7,7 @@ lost, the call is put on hold, and goes on where it was as soon as another one i
 """
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Mapping, Set
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -29,6 +29,10 @@ from transports.takeover import CallerId
 
 ANSWER_TIMEOUT_SECS: Final = 8.0
 """How long an answer may take; gathering candidates from a dead STUN server takes 5 s."""
+
+
+GOES_ON_ELSEWHERE: Final = "the call goes on in another process"
+SERVER_STOPS: Final = "the server stops"
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,8 @@ class WebRTCCall:
         request_data: What the client sent beside its offer; nobody vouches for it.
         encoder: What encodes the bot's voice for the first peer: 24 kHz mono.
         message_limits: What its client may send over the data channel.
+        node: The process among several; see :class:`~transports.peer.Peer`.
+        resumes: Whether the call began in another process, which is gone.
     """
 
     def __init__(
@@ -78,6 +84,8 @@ class WebRTCCall:
         message_limits: MessageLimits | None = None,
         identity: CallerIdentity | None = None,
         request_data: Mapping[str, Any] | None = None,
+        node: str = "",
+        resumes: bool = False,
     ) -> None:
         self.connected = asyncio.Event()
         self.closed = asyncio.Event()
@@ -99,8 +107,12 @@ class WebRTCCall:
         self._coming: Peer | None = None
         self._last_pc_id = ""
         self._names: set[str] = set()
-        self._peers_used = 0
+        self._node = node
+        self._peers_used = 1 if resumes else 0
+        self.may_speak: Callable[[], bool] = lambda: True
+        """Whether this process may be heard in the call; another one may have taken it up."""
         self._peer_was_ready = False
+        self._says_goodbye = True
         self._negotiating = asyncio.Lock()
         self._closing: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -213,6 +225,7 @@ class WebRTCCall:
             silent_secs=self._silent_timeout_secs,
             moves=moves,
             ready_secs=RESTART_READY_SECS if restarts else LATE_READY_SECS,
+            node=self._node,
         )
         await peer.start()
         return peer
@@ -308,7 +321,8 @@ class WebRTCCall:
             self._drop(old, goodbye=peer.moves)
 
     def _pull(self, peer: Peer, samples: int) -> bytes:
-        return self._output.pull(samples) if peer is self._peer else bytes(2 * samples)
+        heard = peer is self._peer and self.may_speak()
+        return self._output.pull(samples) if heard else bytes(2 * samples)
 
     def _peers(self) -> list[Peer]:
         return [peer for peer in (self._peer, self._coming) if peer is not None]
@@ -339,9 +353,14 @@ class WebRTCCall:
     def part(self) -> None:
         """End the call politely: the bot says that the line closes, and hangs up; at once if nobody listens."""
         if self._peer is None:
-            self._end("the server stops")
+            self._end(SERVER_STOPS)
         else:
             self._spawn(self._input.take(LineClosesFrame()))
+
+    def lose(self) -> None:
+        """The call goes on in another process: end this side of it, without a goodbye."""
+        self._says_goodbye = False
+        self._end(GOES_ON_ELSEWHERE)
 
     def hang_up(self) -> None:
         """End the call from our side; does not wait for it."""
@@ -367,7 +386,7 @@ class WebRTCCall:
         logger.info(f"call {self.pc_id or '(unanswered)'} closes: {self.close_reason}")
         self._arm_timer()
         for peer in self._peers():
-            self._drop(peer, goodbye=True)
+            self._drop(peer, goodbye=self._says_goodbye)
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=2 * CLOSE_TIMEOUT_SECS)
         self.closed.set()

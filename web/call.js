@@ -13,6 +13,8 @@ const timeZone = () => Intl.DateTimeFormat().resolvedOptions().timeZone;
 const DEFAULT_LINE_SECS = 5;
 /** Never ask more often than this, whatever the server says. */
 const SHORTEST_WAIT_SECS = 1;
+/** A connection that stood is replaced at once, but not by all callers of a server in the same moment. */
+const AT_ONCE_SECS = 0.2;
 
 export class Call {
   #options;
@@ -21,6 +23,8 @@ export class Call {
   #hungUp = new AbortController();
   #skip = new AbortController();
   #lastId = null;
+  /** How much of the bot's last reply was heard here: a server that takes the call up goes on behind that. */
+  #heard = null;
   // By this the server knows who stands in line from one try to the next.
   #clientId = [...crypto.getRandomValues(new Uint8Array(16))].map((b) => b.toString(16).padStart(2, "0")).join("");
 
@@ -47,6 +51,12 @@ export class Call {
   async replaceTrack(track) {
     this.#track = track;
     await this.#connection?.replaceTrack(track);
+  }
+
+  /** A word of the bot was heard. @param {{reply_id: number, text: string}} word */
+  wordHeard({ reply_id, text }) {
+    const before = this.#heard?.reply_id === reply_id ? this.#heard.letters : 0;
+    this.#heard = { reply_id, letters: before + [...text.replace(/\s/gu, "")].length };
   }
 
   renegotiate() {
@@ -94,6 +104,7 @@ export class Call {
       caller_token: callerToken(),
       says_ready: true,
       time_zone: timeZone(),
+      ...(this.#heard === null ? {} : { heard: this.#heard }),
     };
     return signed === null ? data : { ...data, call_token: signed };
   }
@@ -146,6 +157,7 @@ export class Call {
   async #wait(end, failures) {
     const { onPhase } = this.#options;
     this.#skip = new AbortController();
+    if (end.opened) return countdown(AT_ONCE_SECS * Math.random(), () => {}, this.#skip.signal);
     const secs =
       end.waitSecs === undefined ? backoffSecs(failures) : Math.max(SHORTEST_WAIT_SECS, end.waitSecs);
     await countdown(

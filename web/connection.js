@@ -8,7 +8,8 @@ const OPEN_DEADLINE_MS = 15_000;
 /** The server takes a client that has not pinged for 3 s as gone. */
 const PING_INTERVAL_MS = 1_000;
 /** The bot sends 50 packets a second, in silence too. Browsers themselves notice only after some 10 s. */
-const SILENT_SERVER_MS = 4_000;
+const SILENT_SERVER_MS = 1_400;
+const LISTEN_INTERVAL_MS = 250;
 const CANDIDATE_BATCH_MS = 50;
 
 export class Connection {
@@ -20,6 +21,7 @@ export class Connection {
   #graceTimer = 0;
   #deadlineTimer = 0;
   #pingTimer = 0;
+  #listenTimer = 0;
   #received = 0;
   #heardAtMs = 0;
   #finish;
@@ -124,13 +126,14 @@ export class Connection {
     this.opened = true;
     clearTimeout(this.#deadlineTimer);
     this.#heardAtMs = performance.now();
-    this.#pingTimer = setInterval(() => this.#keepAlive(), PING_INTERVAL_MS);
-    this.#keepAlive();
+    this.#pingTimer = setInterval(() => this.send("ping"), PING_INTERVAL_MS);
+    this.#listenTimer = setInterval(() => this.#listen(), LISTEN_INTERVAL_MS);
+    this.send("ping");
     this.#handlers.onOpen();
   }
 
-  async #keepAlive() {
-    this.send("ping");
+  /** Whether the server is still there. */
+  async #listen() {
     const reports = await this.#pc.getStats();
     const transport = [...reports.values()].find((report) => report.type === "transport");
     // A browser that does not count has only its own, slower notice.
@@ -159,6 +162,7 @@ export class Connection {
     clearTimeout(this.#graceTimer);
     clearTimeout(this.#deadlineTimer);
     clearInterval(this.#pingTimer);
+    clearInterval(this.#listenTimer);
     this.#pc.onicecandidate = null;
     this.#pc.onconnectionstatechange = null;
     this.#channel.onclose = null;

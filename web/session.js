@@ -392,7 +392,12 @@ export class Session {
     else if (event.type === "signalling:renegotiate") this.#call.renegotiate();
     else if (event.type === "call-moved") this.#call.moved();
     else if (event.type === "call-hold") this.#presence.told(event.on);
-    else this.#conversation?.handle(event, performance.now());
+    else this.#handle(event);
+  }
+
+  #handle(event) {
+    if (event.type === "word-heard") this.#call.wordHeard(event);
+    this.#conversation?.handle(event, performance.now());
   }
 
   #showLine({ position, secondsLeft }) {

@@ -8,7 +8,7 @@ other commits what was heard of a reply.
 import copy
 import json
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -40,6 +40,12 @@ GO_ON = (
     "If they ask for something, answer that instead."
 )
 """Stands behind a turn that may have been none."""
+
+BROKE_OFF = (
+    "The line broke off while you were answering. The caller has heard your last words above, and nothing after them. "
+    "Go on exactly where you stopped: no apology, and none of those words again."
+)
+"""Stands behind an answer that its process did not live to end."""
 
 RUNNING = "still running"
 """Output of a tool call that has not come back."""
@@ -220,6 +226,11 @@ class Conversation:
                     part.output = self._shortened(output)
                     return
 
+    def unanswered_calls(self) -> list[str]:
+        """Tool calls without an output."""
+        parts = [part for turn in self._turns for part in turn.parts]
+        return [part.call_id for part in parts if isinstance(part, _Call) and part.output is None]
+
     def exchange(self, turn_id: int) -> Exchange | None:
         """What the bot said before a turn, and what the user answered; None for an unknown or the first turn."""
         turns = list(self._turns)
@@ -282,6 +293,21 @@ class Conversation:
         """Number of turns that are kept."""
         return len(self._turns)
 
+    def stored(self) -> dict[str, Any]:
+        """The conversation as plain values, for :meth:`restore`."""
+        return {"turns": [_stored_turn(turn) for turn in self._turns], "earlier": self.earlier.stored()}
+
+    def restore(self, stored: Mapping[str, Any]) -> None:
+        """Go on with a conversation that was begun in another process.
+
+        Raises:
+            ValueError, KeyError, TypeError: It is none.
+        """
+        turns = [_restored_turn(turn) for turn in stored["turns"]]
+        self.earlier.restore(stored["earlier"])
+        self._turns.clear()
+        self._turns.extend(turns)
+
     def _find(self, turn_id: int | None) -> _Turn | None:
         if turn_id is None:
             return None
@@ -317,6 +343,26 @@ def with_calls(messages: Sequence[Message], said: str, calls: Sequence[Any], out
     if said.strip():
         _append_said(more, said.strip())
     return more
+
+
+def _stored_turn(turn: _Turn) -> dict[str, Any]:
+    parts: list[list[Any]] = []
+    for part in turn.parts:
+        match part:
+            case _Heard():
+                parts.append(["heard", part.reply_id, part.text])
+            case _Call():
+                parts.append(["call", part.call_id, part.name, part.arguments, part.output])
+            case _Said():
+                parts.append(["said", part.text])
+    return {"turn_id": turn.turn_id, "text": turn.text, "parts": parts}
+
+
+def _restored_turn(stored: Mapping[str, Any]) -> _Turn:
+    kinds: dict[str, Callable[..., _Part]] = {"heard": _Heard, "call": _Call, "said": _Said}
+    turn_id = stored["turn_id"]
+    parts = [kinds[kind](*fields) for kind, *fields in stored["parts"]]
+    return _Turn(None if turn_id is None else int(turn_id), str(stored["text"]), parts)
 
 
 def _append_text(messages: list[Message], role: str, text: str) -> None:
@@ -411,6 +457,8 @@ class ContextPair:
         self._turn_of_reply: dict[int, int] = {}
         self._unheard = ""
         """What was not heard of the reply that was cut last; empty if another was heard to its end since."""
+        self.goes_on_with: int | None = None
+        """The turn whose answer broke off when the call lost its process: the model is told to go on with it."""
 
     def user(self) -> FrameProcessor:
         """The processor that turns :class:`UserTurnFrame` into :class:`ReplyContextFrame`."""
@@ -436,13 +484,17 @@ class ContextPair:
             self.conversation.reply(self.turn_of(frame.reply_id), frame.reply_id, frame.heard, frame.cut)
         self._unheard = frame.unheard.strip() if frame.cut and frame.heard else ""
 
-    def prompt(self, *, doubted: bool) -> list[Message]:
+    def prompt(self, *, doubted: bool, turn_id: int | None = None) -> list[Message]:
         """The next prompt.
 
         Args:
             doubted: Whether the last turn may be none, so that the model may go on with the reply that it cut.
+            turn_id: The turn that is to be answered.
         """
         messages = self.conversation.messages()
+        goes_on, self.goes_on_with = self.goes_on_with, None
+        if goes_on is not None and goes_on == turn_id:
+            messages.append({"role": "system", "content": BROKE_OFF})
         if doubted and self._unheard:
             messages.append({"role": "system", "content": GO_ON.format(unheard=self._unheard[:UNHEARD_CHARS])})
         return messages
@@ -474,7 +526,7 @@ class _UserContext(OvertakingInterruptions):
         self._pair.asked(frame.reply_id, frame.turn_id)
         # A reply that was called off before it was asked for is not asked for; its words stay said.
         if not self.overtaken:
-            context = LLMContext(self._pair.prompt(doubted=frame.doubted))  # pyright: ignore[reportArgumentType] - plain dicts
+            context = LLMContext(self._pair.prompt(doubted=frame.doubted, turn_id=frame.turn_id))  # pyright: ignore[reportArgumentType] - plain dicts
             await self.push_frame(ReplyContextFrame(context, reply_id=frame.reply_id, turn_id=frame.turn_id))
 
 

@@ -6,7 +6,7 @@ until the model has summed them up.
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 Message = dict[str, Any]
@@ -137,6 +137,18 @@ class Earlier:
         told = f"{SUMMED_UP} {self._summary}" if self._summary else ""
         said = "\n".join([HEAD, *(f"- {line}" for line in self._lines)]) if self._lines else ""
         return "\n".join(filter(None, (told, said)))
+
+    def stored(self) -> dict[str, Any]:
+        """As plain values, for :meth:`restore`."""
+        return {"summary": self._summary, "lines": list(self._lines)}
+
+    def restore(self, stored: Mapping[str, Any]) -> None:
+        """Go on with what was stored.
+
+        Raises:
+            ValueError, KeyError, TypeError: It is none.
+        """
+        self._summary, self._lines = str(stored["summary"]), [str(line) for line in stored["lines"]]
 
     def to_sum_up(self) -> list[Message]:
         """A prompt that asks a model for the summary."""

@@ -171,18 +171,35 @@ class Bank:
         def insert(db: sqlite3.Connection) -> Booking:
             with db:
                 made = db.execute(
-                    "INSERT INTO appointments (customer_id, starts_at, topic, wish) VALUES (?, ?, ?, ?)"
-                    " ON CONFLICT DO NOTHING",
-                    (customer_id, at, topic, wish),
+                    "INSERT INTO appointments (customer_id, starts_at, topic, wish) SELECT ?, ?, ?, ?"
+                    " WHERE ? NOT IN (SELECT wish FROM void_wishes) ON CONFLICT DO NOTHING",
+                    (customer_id, at, topic, wish, wish),
                 )
-            number, owner = db.execute(
+            found = db.execute(
                 "SELECT id, customer_id FROM appointments WHERE starts_at = ? OR wish = ?", (at, wish)
             ).fetchone()
+            if found is None:
+                raise ToolError("it was given up")
+            number, owner = found
             if owner != customer_id:
                 raise ToolError("that time is taken; offer another one")
             return Booking(number, new=made.rowcount == 1)
 
         return await self._run(insert)
+
+    async def booked(self, wish: str) -> tuple[int, datetime] | None:
+        """Number and time of the appointment that a wish made. None: it made none, and never will from now on."""
+
+        def find(db: sqlite3.Connection) -> tuple[int, datetime] | None:
+            with db:
+                db.execute(
+                    "INSERT OR IGNORE INTO void_wishes SELECT ? WHERE ? NOT IN (SELECT wish FROM appointments)",
+                    [wish] * 2,
+                )
+            row = db.execute("SELECT id, starts_at FROM appointments WHERE wish = ?", (wish,)).fetchone()
+            return None if row is None else (int(row[0]), datetime.strptime(row[1], "%Y-%m-%d %H:%M"))
+
+        return await self._run(find)
 
     def close(self) -> None:
         """Close the file."""
@@ -216,6 +233,8 @@ class Bank:
                 connection.execute("ALTER TABLE customers ADD COLUMN caller TEXT")
                 connection.execute("ALTER TABLE customers ADD COLUMN pin TEXT")
                 connection.execute("CREATE UNIQUE INDEX customers_by_caller ON customers (caller)")
+            # Wishes that were asked for in vain when their process had died: a request on its way comes too late.
+            connection.execute("CREATE TABLE IF NOT EXISTS void_wishes (wish TEXT PRIMARY KEY) WITHOUT ROWID")
             connection.commit()
             self._connection = connection
         return self._connection

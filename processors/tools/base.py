@@ -211,6 +211,9 @@ class Tool:
             done twice for one wish; what only looks something up is stopped when nobody waits for it any more.
         confirm: Whether it is done only after the caller's yes.
         proof: Whether it is done only for a caller who has typed their PIN in this call.
+        outcome: Tells what became of an effect whose process died while it ran: called with the same arguments and the
+            same :attr:`ToolContext.key`. It returns what the tool would have returned, or raises :class:`ToolError` if
+            nothing was done, and then nothing may be done under that key any more. None: nobody can tell.
         timeout_secs: How long a reply waits for it. A look-up is then stopped; an effect goes on in the background.
         on_loop: Whether it must run on the calls' own event loop, which it then must never block. By default it runs on
             a thread and a loop of its own.
@@ -227,6 +230,7 @@ class Tool:
     effect: bool = False
     confirm: bool = False
     proof: bool = False
+    outcome: ToolFunction | None = None
     timeout_secs: float = 10.0
     on_loop: bool = False
     worded_for: frozenset[str] = frozenset()

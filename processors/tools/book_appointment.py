@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field
 
 from contracts.caller_time import exists
 from processors.tools.bank import Bank, customer_of
-from processors.tools.base import MeantBy, ToolContext, ToolError
+from processors.tools.base import Arguments, MeantBy, ToolContext, ToolError
 from processors.tools.declare import tool
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -65,7 +65,17 @@ MEANT_BY = MeantBy(
 )
 
 
-@tool(meant_by=MEANT_BY, effect=True)
+async def outcome(_: Arguments, context: ToolContext) -> str:
+    """What became of a booking whose process died meanwhile."""
+    booked = await context.shared(Bank).booked(context.key)
+    if booked is None:
+        raise ToolError("the line broke off before that: nothing is booked; call it again if it is still wanted")
+    number, starts_at = booked
+    when = f"{starts_at:%A}, {starts_at.day} {starts_at:%B} at {starts_at:%H:%M}"
+    return f"The appointment is booked: {when}, number {number}."
+
+
+@tool(meant_by=MEANT_BY, effect=True, outcome=outcome)
 async def book_appointment(
     context: ToolContext,
     day: Day,

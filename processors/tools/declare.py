@@ -26,7 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticSerializationError, to_json
 
-from processors.tools.base import Arguments, MeantBy, Tool, ToolContext, ToolError
+from processors.tools.base import Arguments, MeantBy, Tool, ToolContext, ToolError, ToolFunction
 
 MAX_RESULT_CHARS = 2_000
 """Longest result: more is neither spoken nor remembered."""
@@ -41,6 +41,7 @@ def tool(
     timeout_secs: float = 10.0,
     worded_for: str = "",
     meant_by: MeantBy | None = None,
+    outcome: ToolFunction | None = None,
 ) -> Callable[[ToolCoroutine], Tool]:
     """Make a :class:`Tool` of an async function that takes a :class:`ToolContext` (if it wants one) and arguments.
 
@@ -50,6 +51,7 @@ def tool(
         timeout_secs: How long a reply waits for it.
         worded_for: Words of questions to which its result is the answer as it stands.
         meant_by: Words by which it is asked for; None: it is always described to the model.
+        outcome: Tells what became of an effect whose process died; see :class:`Tool`.
 
     Raises:
         TypeError: The function is not async, has no docstring, or an argument without a type.
@@ -82,6 +84,7 @@ def tool(
             timeout_secs=timeout_secs,
             worded_for=frozenset(worded_for.split()),
             meant_by=meant_by,
+            outcome=outcome,
         )
 
     return decorate

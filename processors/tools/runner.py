@@ -9,7 +9,7 @@ import json
 import re
 import uuid
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from loguru import logger
@@ -17,10 +17,11 @@ from loguru import logger
 from contracts.llm import ToolCallDelta, ToolSpec
 from processors.context.aggregators import CANCELLED, Conversation
 from processors.tools.apart import LineFromApart, Watched, apart
-from processors.tools.base import Arguments, Line, NoLine, Session, Tool, ToolContext, ToolError
+from processors.tools.base import Arguments, Line, NoLine, Session, Tool, ToolContext, ToolError, ToolFunction
 from processors.tools.consent import DONE_ALREADY, MUST_ASK, NOT_THE_CALLER, agrees
 from processors.tools.effects import Effects
 from processors.tools.quota import USED_UP, EffectQuota
+from processors.tools.stored import OUTCOME_UNKNOWN, StoredEffect, StoredTools, no_outcome
 
 LOOKED_UP_SECS = 10.0
 """What was looked up for a reply that was only prepared is of use for so long."""
@@ -49,10 +50,13 @@ class _Run:
     tool: Tool
     arguments: Arguments
     turn_id: int
-    task: asyncio.Task[str]
+    task: asyncio.Future[str]
     cut: bool = False
     asked: int = 1
     recorders: list[asyncio.Task[None]] = field(default_factory=list)
+    key: str = ""
+    written: str = "{}"
+    call_ids: list[str] = field(default_factory=list)
 
     def is_same(self, tool: Tool, arguments: Arguments) -> bool:
         return tool is self.tool and arguments == self.arguments
@@ -101,6 +105,7 @@ class _Proposal:
     tool: Tool
     arguments: Arguments
     turn_id: int
+    written: str
 
 
 class ToolRunner:
@@ -131,6 +136,58 @@ class ToolRunner:
         self._awaited: set[asyncio.Task[None]] = set()
         self._calls = 0
         self._looked_up: deque[_Ahead] = deque(maxlen=MAX_CALLS_AT_ONCE)
+        self.before_effect: Callable[[], Awaitable[None]] | None = None
+        """Awaited before something is changed, once it stands among :meth:`stored`; raises :class:`ToolError` if it
+        must not be."""
+        self.after_effect: Callable[[], None] = lambda: None
+        """Called when the outcome of an effect is known."""
+
+    # --- from one process to the next --------------------------------------------------------
+
+    def stored(self) -> StoredTools:
+        """What another process needs to know to go on: what was done or is being done, and what waits for a yes."""
+        effects = [_stored(run) for run in self._effects]
+        proposals = [(p.tool.name, p.written, p.turn_id) for p in self._proposals.values()]
+        return StoredTools(self._calls, tuple(effects), tuple(proposals))
+
+    def restore(self, stored: StoredTools) -> None:
+        """Go on where another process stopped.
+
+        What was done stays done, and an identical call gets its result. What was being done is asked for its outcome;
+        it is never run again. Tools that are not there any more are left out.
+        """
+        self._calls = stored.calls
+        for name, written, turn_id in stored.proposals:
+            if (known := self._known(name, written)) is not None:
+                self._proposals[name] = _Proposal(*known, turn_id, written)
+        for effect in stored.effects:
+            if (known := self._known(effect.tool, effect.arguments)) is not None:
+                self._restore_effect(*known, effect)
+            elif effect.runs:
+                for call_id in effect.call_ids:
+                    self.conversation.tool_result(call_id, OUTCOME_UNKNOWN)
+        ours = {call_id for run in self._effects for call_id in run.call_ids}
+        for call_id in self.conversation.unanswered_calls():
+            if call_id not in ours:  # a look-up
+                self.conversation.tool_result(call_id, CANCELLED)
+
+    def _known(self, name: str, written: str) -> tuple[Tool, Arguments] | None:
+        try:
+            return self._check(ToolCallDelta("", name, written))
+        except ToolError:
+            return None
+
+    def _restore_effect(self, tool: Tool, arguments: Arguments, effect: StoredEffect) -> None:
+        if effect.runs:
+            context = ToolContext(self.session, effect.key, NoLine(), self.session.clock.now)
+            task = asyncio.ensure_future(_called(tool, arguments, context, tool.outcome or no_outcome))
+        else:
+            task = _ended(effect)
+        run = _Run(tool, arguments, effect.turn_id, task, cut=True, key=effect.key, written=effect.arguments)
+        run.call_ids = list(effect.call_ids)
+        self._effects.append(run)
+        for call_id in effect.call_ids:  # what has its result already keeps it
+            self._record_result(call_id, run)
 
     @property
     def specs(self) -> list[ToolSpec]:
@@ -270,13 +327,18 @@ class ToolRunner:
                 self.conversation.tool_result(call_id, missing)
                 return None
             if tool.confirm and not self._agreed(tool, arguments, turn_id):
-                self.conversation.tool_result(call_id, self._propose(tool, arguments, turn_id))
+                self.conversation.tool_result(call_id, self._propose(tool, arguments, turn_id, call.arguments))
                 return None
             if tool.effect and not self._may_be_done(now):
                 self.conversation.tool_result(call_id, USED_UP)
                 return None
-            run = self._begin(tool, arguments, turn_id, line)
-        name = f"call {self.session.call_id}: tool {tool.name}"
+            run = self._begin(tool, arguments, turn_id, line, call)
+        run.call_ids.append(call_id)
+        return self._record_result(call_id, run)
+
+    def _record_result(self, call_id: str, run: _Run) -> asyncio.Task[None]:
+        """Have the result of a run written down when it comes."""
+        name = f"call {self.session.call_id}: tool {run.tool.name}"
         recorder = asyncio.create_task(self._record(call_id, run), name=name)
         self._recorders.add(recorder)
         run.recorders.append(recorder)
@@ -329,10 +391,10 @@ class ToolRunner:
             del self._proposals[tool.name]
         return bool(asked)
 
-    def _propose(self, tool: Tool, arguments: Arguments, turn_id: int) -> str:
+    def _propose(self, tool: Tool, arguments: Arguments, turn_id: int, written: str) -> str:
         """Wait for a yes; what the model is told."""
         answered = tool.name in self._proposals and self._proposals[tool.name].arguments == arguments
-        self._proposals[tool.name] = _Proposal(tool, arguments, turn_id)
+        self._proposals[tool.name] = _Proposal(tool, arguments, turn_id, written or "{}")
         if answered and not self.session.hears_caller():
             return NOT_THE_CALLER
         for run in reversed(self._effects):
@@ -342,19 +404,25 @@ class ToolRunner:
 
     # --- running ---------------------------------------------------------------------------
 
-    def _begin(self, tool: Tool, arguments: Arguments, turn_id: int, line: Line) -> _Run:
+    def _begin(self, tool: Tool, arguments: Arguments, turn_id: int, line: Line, call: ToolCallDelta) -> _Run:
         task = None if tool.effect else self._found_ahead(tool, arguments)
+        context = self._context(LineFromApart(line, asyncio.get_running_loop()))
         if task is None:
-            context = self._context(LineFromApart(line, asyncio.get_running_loop()))
-            task = asyncio.ensure_future(_called(tool, arguments, context))
-        task.set_name(f"tool {tool.name}")
-        run = _Run(tool, arguments, turn_id, task)
+            work = self._changed(tool, arguments, context) if tool.effect else _called(tool, arguments, context)
+            task = asyncio.create_task(work, name=f"tool {tool.name}")
+        run = _Run(tool, arguments, turn_id, task, key=context.key, written=call.arguments or "{}")
         if tool.effect:
             self._effects.append(run)
         else:
             self._lookups = [each for each in self._lookups if each.turn_id == turn_id or not each.task.done()]
             self._lookups.append(run)
         return run
+
+    async def _changed(self, tool: Tool, arguments: Arguments, context: ToolContext) -> str:
+        """Change something; whoever goes on with the call knows of it before it begins."""
+        if self.before_effect is not None:
+            await self.before_effect()
+        return await _called(tool, arguments, context)
 
     def _context(self, line: Line) -> ToolContext:
         return ToolContext(self.session, uuid.uuid4().hex, line, self.session.clock.now)
@@ -386,9 +454,28 @@ class ToolRunner:
         if asyncio.current_task() not in self._awaited and output != CANCELLED:
             output += NOT_TOLD
         self.conversation.tool_result(call_id, output)
+        if run.tool.effect:
+            self.after_effect()
 
 
-def _failed(task: asyncio.Task[str]) -> bool:
+def _stored(run: _Run) -> StoredEffect:
+    result = "" if not run.task.done() or run.failed else run.task.result()
+    return StoredEffect(
+        run.tool.name, run.written, run.turn_id, run.key, tuple(run.call_ids), not run.task.done(), run.failed, result
+    )
+
+
+def _ended(effect: StoredEffect) -> asyncio.Future[str]:
+    ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    if effect.failed:
+        ended.set_exception(ToolError("it was not done"))
+        ended.exception()  # nobody may ask for it
+    else:
+        ended.set_result(effect.result)
+    return ended
+
+
+def _failed(task: asyncio.Future[str]) -> bool:
     return task.done() and (task.cancelled() or task.exception() is not None)
 
 
@@ -415,11 +502,11 @@ def _waits(tool: Tool) -> bool:
     return tool.effect or tool.confirm or tool.proof
 
 
-async def _called(tool: Tool, arguments: Arguments, context: ToolContext) -> str:
+async def _called(tool: Tool, arguments: Arguments, context: ToolContext, function: ToolFunction | None = None) -> str:
     """A tool's own timeout is no different from other faults: only the runner's means that nobody waits."""
 
     async def run() -> str:
-        return await tool.run(arguments, context)
+        return await (function or tool.run)(arguments, context)
 
     try:
         return await (Watched(run(), tool.name) if tool.on_loop else apart(run, tool.name))

@@ -159,7 +159,7 @@ class BotAnswers(TakesBack):
     def _greet(self, event: Event | None) -> None:
         """The client can hear; one that comes back in the middle of a call is not greeted again."""
         assert isinstance(event, ClientReady)
-        if event.greets and self._last_reply_id == 0:
+        if event.greets and self._last_reply_id == self._first_reply_id:
             self._say(Phrase.GREETING)
         else:
             self._listen()

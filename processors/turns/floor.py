@@ -103,6 +103,7 @@ class Floor:
         self._turn_open = False
         self._asked_text = ""
         self._last_reply_id = 0
+        self._first_reply_id = 0
         self._reply: Reply | None = None
         self._filler: Reply | None = None
         self._fillers_said = 0
@@ -157,6 +158,16 @@ class Floor:
     def words_so_far(self) -> tuple[int, str]:
         """The turn that is open or would be next, and its words so far."""
         return self.turn_id if self._turn_open else self.turn_id + 1, self._transcript.text()
+
+    @property
+    def last_reply_id(self) -> int:
+        """The newest reply of the call."""
+        return self._last_reply_id
+
+    def begin_after(self, turn_id: int, reply_id: int) -> None:
+        """The call began in another process: count on from its turns and replies. Comes before the first event."""
+        self.turn_id = turn_id
+        self._last_reply_id = self._first_reply_id = reply_id
 
     def _set(self, timer: Timer, secs: float) -> None:
         self._timers[timer] = self._now + secs

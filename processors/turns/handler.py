@@ -87,6 +87,9 @@ FILLERS = frozenset({Phrase.MOMENT, Phrase.STILL, Phrase.BUSY, Phrase.IN_LINE})
 APOLOGIES = {Cause.BUSY.value: Phrase.FULL, Cause.QUOTA.value: Phrase.QUOTA}
 """What is said instead of a reply, by the cause that there is none."""
 
+BEGUN_SEGMENT = -1
+"""Number of a segment of speech that was heard by another process."""
+
 TurnDetector = Callable[[np.ndarray], Awaitable[float]]
 """Asked with up to 8 s of int16 PCM at 16 kHz; answers the probability that the speech is complete."""
 
@@ -123,12 +126,16 @@ class HandlerParams:
         greeting: First sentence; empty: none.
         judge_at_ms: Lengths of a sound, in milliseconds, at which the judge is asked.
         tells_words: Whether the words so far are passed on while the user speaks, for a model that reads along.
+        asked: What the caller had asked and was not answered when the call lost its process: it is answered first.
+        begun: Words of a turn that the caller had not ended then.
     """
 
     language: str = "en"
     greeting: str = ""
     judge_at_ms: tuple[int, ...] = (160, 224, 320, 416, 512, 608, 800, 1200, 1600)
     tells_words: bool = False
+    asked: str = ""
+    begun: str = ""
 
 
 class InterruptionHandler(InlineAudio, FrameProcessor):
@@ -233,6 +240,7 @@ class InterruptionHandler(InlineAudio, FrameProcessor):
                 return
             case ClientReadyFrame():
                 await self._feed(ev.ClientReady(greets=bool(self._params.greeting)))
+                await self._take_up()
                 if frame.returns:
                     await self.push_frame(frame, direction)
                     await self.push_frame(TurnStateFrame(self.machine.state.value, self.machine.turn_id))
@@ -264,6 +272,15 @@ class InterruptionHandler(InlineAudio, FrameProcessor):
             case _:
                 pass
         await self.push_frame(frame, direction)
+
+    async def _take_up(self) -> None:
+        """Answer what the process before this one left open, once."""
+        asked, begun = self._params.asked, self._params.begun
+        self._params = replace(self._params, asked="", begun="")
+        if asked:
+            await self._feed(ev.TextTyped(asked))
+        elif begun:
+            await self._feed(ev.Words(begun, BEGUN_SEGMENT, True))
 
     async def _tell_words(self) -> None:
         """Pass the words so far on, if somebody reads along."""
