@@ -265,6 +265,17 @@ class ReplyEndFrame(LLMFullResponseEndFrame):
 
 
 @dataclass
+class ReplyTextWithdrawnFrame(DataFrame):
+    """The text of a reply so far was none of it: what has not begun to be spoken is not spoken.
+
+    Parameters:
+        reply_id: The reply; more text may follow.
+    """
+
+    reply_id: int
+
+
+@dataclass
 class ReplyRestsFrame(DataFrame):
     """More of the reply's text will take a while: what is there can be spoken as it is.
 

@@ -38,6 +38,7 @@ from processors.llm.chat_completions import (
 )
 from processors.llm.damaged_text import mend_stream
 from processors.llm.machine_text import MachineTextFilter
+from processors.llm.unopened_thoughts import UnopenedThoughts
 
 CONNECT_SECS: Final = 3.0
 READ_SECS: Final = 30.0
@@ -92,6 +93,7 @@ class GroqModel:
         temperature: float = 0.3,
     ) -> None:
         self._model = model
+        self._thoughts = UnopenedThoughts(model)
         self.limits_told: tuple[Allowance, ...] = ()
         """What the vendor said of the account's limits when the model was warmed up."""
         self._max_tokens = max_tokens
@@ -151,8 +153,8 @@ class GroqModel:
                 **extras,
             )
             yield LimitsTold(allowances(answer.headers))
-            async with await answer.parse() as chunks:
-                async for delta in deltas(chunks):
+            async with await answer.parse() as chunks, aclosing(self._thoughts.without(deltas(chunks))) as told:
+                async for delta in told:
                     yield delta
         except groq.APIStatusError as error:
             if _error(error).get("code") != "tool_use_failed":

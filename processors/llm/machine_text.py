@@ -2,7 +2,8 @@
 
 Models put such text among their words when a server does not parse it for them: ``<think>``, ``book(n=6)``,
 ``to=functions.book {...}``, ``<|channel|>analysis<|message|>``. None of it is for the caller. Ordinary text is never
-held back, but for the few characters that may begin a mark: what passes does not depend on how the text was split.
+held back, but for the few characters that may begin a mark, and the word that may be a call's name: what passes does
+not depend on how the text was split. A reply that begins as thoughts do waits for their end.
 """
 
 import re
@@ -11,8 +12,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from contracts.llm import ToolCallDelta, ToolSpec
-from processors.llm.marks import UNDECIDED, Marks, Opened, Place
-from processors.llm.written_calls import closing, is_arguments, wrapped_answer, written_calls
+from processors.llm.foreign_calls import NAME, is_call
+from processors.llm.marks import TAGS, UNDECIDED, Marks, Opened, Place
+from processors.llm.unopened_thoughts import END_OF_THOUGHT, thinks_aloud
+from processors.llm.written_calls import THOUGHT_KEYS, closing, is_arguments, wrapped_answer, written_calls
 
 MAX_CALL_CHARS: Final = 4_000
 """A longer call is no call of a voice bot: it is dropped unread."""
@@ -23,6 +26,8 @@ MAX_HEADER_CHARS: Final = 200
 MEMORY_CHARS: Final = 80
 """How much of what passed, or of a thought, is looked back at."""
 
+_WRAPPED: Final = re.compile(r"^(?:```\w*\s*|\[|print\(|await\s+)+")
+_TAGGED: Final = re.compile(r"<(\w+)>\s*(\{.*)", re.DOTALL)
 _MESSAGE: Final = "<|message|>"
 _SAID_BY_END: Final = ("<|end|>", "<|call|>", "<|return|>")
 
@@ -62,26 +67,50 @@ class MachineTextFilter:
         self._broken = False
         self._passed = ""
         self._trims = False
+        self._aloud: bool | None = None
+        self._thought_known = False
+        self._withdrawn = False
+        self._found: Opened | None = None
 
     def feed(self, text: str) -> str:
         """Take a delta; the text that may be spoken now."""
         self._held += text
+        if self._aloud is not False and self._may_think_aloud():
+            return ""
         passed = ""
         while True:
             more, goes_on = self._step()
             passed += more
+            if self._ends_unopened():
+                passed = ""
             if not goes_on:
                 return passed
 
-    def finish(self) -> Rest:
-        """The stream is over."""
-        held, self._held = self._held, ""
+    def took_back(self) -> bool:
+        """Whether all that was passed before the last delta's text turned out to be a thought; once."""
+        taken, self._withdrawn = self._withdrawn, False
+        return taken
+
+    def finish(self, *, cut: bool = False) -> Rest:
+        """The stream is over.
+
+        Args:
+            cut: Whether it ended at the model's limit.
+        """
+        if self._aloud and cut:
+            return Rest(thinking=True)
         text, thinking = "", False
+        if self._aloud is not False:
+            self._aloud = False
+            text = self.feed("")
+        held, self._held = self._held, ""
         match self._open.kind if self._open is not None else Place.TEXT:
             case Place.TEXT if self._marks.is_fragment(held):
                 self._broken = True
+            case Place.TEXT if self._marks.is_whole(held):
+                pass
             case Place.TEXT:
-                text = self._pass(held)
+                text += self._pass(held)
             case Place.THOUGHT | Place.HEADER:
                 thinking = True
             case Place.CALL:
@@ -89,6 +118,30 @@ class MachineTextFilter:
             case Place.DROPPED:
                 pass
         return Rest(text, tuple(self._calls), self._broken and not self._calls, thinking)
+
+    def _may_think_aloud(self) -> bool:
+        """Whether to wait: a thought begins the reply, or may."""
+        if self._aloud is None:
+            self._aloud = thinks_aloud(self._held)
+        if self._aloud is False:
+            return False
+        end = END_OF_THOUGHT.search(self._held) if self._aloud else None
+        if end is None:
+            return True
+        self._held = self._held[end.end() :]
+        self._aloud, self._thought_known, self._trims = False, True, True
+        return False
+
+    def _ends_unopened(self) -> bool:
+        """Whether a thought has just ended that nothing had opened."""
+        found, self._found = self._found, None
+        if found is None:
+            return False
+        unopened = found.ends_thought and not self._thought_known
+        self._thought_known = self._thought_known or found.ends_thought or found.kind is Place.THOUGHT
+        if unopened:
+            self._withdrawn, self._passed, self._trims = True, "", True
+        return unopened
 
     def _step(self) -> tuple[str, bool]:
         """Go on by one mark: text that passes, and whether there may be more to do."""
@@ -114,6 +167,7 @@ class MachineTextFilter:
         assert isinstance(found, Opened)
         self._held = self._held[found.skip :]
         self._open = found if found.kind is not Place.TEXT else None
+        self._found = found
         self._trims = True
         return passed, True
 
@@ -169,6 +223,9 @@ class MachineTextFilter:
         if opened.close is None and region.startswith("{") and not self._is_machine(region):
             self._open, self._held, self._trims = None, rest, False
             words = wrapped_answer(region)
+            if words is None and region[1:].lstrip(" \n\"'").startswith(tuple(THOUGHT_KEYS)):
+                self._broken = True
+                return "", True
             return self._pass(region if words is None else words), True
         if opened.alone and written_calls(region, self._tools):
             # A small model goes on with words about a result that it has not seen, or with more calls.
@@ -184,9 +241,21 @@ class MachineTextFilter:
         return bool(written_calls(region, self._tools)) or is_arguments(region, self._tools)
 
     def _read(self, region: str) -> None:
-        calls = written_calls(region, self._tools)
+        calls = written_calls(region, self._tools) or _foreign_calls(region)
         self._calls += calls
         shown_only = region.startswith("```") and not is_arguments(
             region.strip("`\n ").removeprefix("json"), self._tools
         )
         self._broken = self._broken or not (calls or shown_only)
+
+
+def _foreign_calls(region: str) -> list[ToolCallDelta]:
+    """The call of a tool that there is not: whoever runs tools tells the model so."""
+    call = _WRAPPED.sub("", region)
+    if (tagged := _TAGGED.match(call)) is not None and tagged[1].lower() not in TAGS:
+        call = f"{tagged[1]} {tagged[2]}"
+    name = NAME.match(call)
+    if name is None or not is_call(call):
+        return []
+    bare = name.group().rpartition(".")[2]
+    return written_calls(call[name.end() - len(bare) :], [ToolSpec(bare, "", {})]) or [ToolCallDelta("", bare, "{}")]

@@ -10,6 +10,8 @@ from enum import Enum, auto
 from typing import Final
 
 from contracts.llm import ToolSpec
+from processors.llm.foreign_calls import is_call
+from processors.llm.unopened_thoughts import END_OF_THOUGHT
 from processors.llm.written_calls import ANSWER_KEYS, CALL_KEYS
 
 INSTRUCTION: Final = "To call one, write nothing but"
@@ -40,6 +42,7 @@ class Opened:
         close: Ends it; None for a call: the bracket that closes the first one does.
         skip_close: Where to begin to look for that.
         alone: Whether what follows such a call is no text.
+        ends_thought: Whether it ends a thought, which began with the reply if nothing opened one.
     """
 
     kind: Place
@@ -47,6 +50,7 @@ class Opened:
     close: re.Pattern[str] | None = None
     skip_close: int = 0
     alone: bool = False
+    ends_thought: bool = False
 
 
 UNDECIDED: Final = "undecided"
@@ -106,28 +110,40 @@ _WRAPPERS: Final = frozenset(
         "final",
         "final_answer",
         "parameter",
+        "speak",
+        "prosody",
+        "emphasis",
+        "break",
+        "voice",
+        "emotion",
     )
 )
-"""Tags around what is for the caller."""
+"""Tags around what is for the caller, those for other voices (SSML) among them."""
 
-_TAGS: Final = _THOUGHTS | _CALLS | _WRAPPERS
+MAX_TAG_CHARS: Final = 40
+"""A longer tag of no known name is not waited for."""
+
+TAGS: Final = _THOUGHTS | _CALLS | _WRAPPERS
+"""All that are known, in lower case."""
+
 _TAG: Final = re.compile(r"<(/?)\s*([a-z_]+(?::[a-z_]+)?)((?:\s|/)[^<>]{0,60})?(>|$)", re.IGNORECASE)
 _TAG_BEGUN: Final = re.compile(r"</?\s*([a-z_]*:?[a-z_]*)$", re.IGNORECASE)
 _FUNCTION: Final = re.compile(r"<function[=(]", re.IGNORECASE)
 _SPECIAL: Final = re.compile(r"<[|｜]([\w▁]{1,64})[|｜]>")
 _SPECIAL_BEGUN: Final = re.compile(r"<[|｜][\w▁]{0,64}[|｜]?$")
-_ROLE: Final = re.compile(r"\s*(?:assistant|system|user|tool|model)\s*")
+_ROLE: Final = re.compile(r"\s*(assistant|system|user|tool|model|developer)\s*")
 _BRACKETS: Final = {
     "[TOOL_CALLS]": Opened(Place.CALL, close=_NEVER),
     "[THINK]": Opened(Place.THOUGHT, 7, re.compile(r"\[/THINK\]")),
     "[TOOL_RESULTS]": Opened(Place.THOUGHT, 14, re.compile(r"\[/TOOL_RESULTS\]")),
     "[AVAILABLE_TOOLS]": Opened(Place.THOUGHT, 17, re.compile(r"\[/AVAILABLE_TOOLS\]")),
     "[INST]": Opened(Place.THOUGHT, 6, re.compile(r"\[/INST\]")),
-    **{mark: Opened(Place.TEXT, len(mark)) for mark in ("[/THINK]", "[/TOOL_CALLS]", "[/TOOL_RESULTS]", "[/INST]")},
+    **{mark: Opened(Place.TEXT, len(mark)) for mark in ("[/TOOL_CALLS]", "[/TOOL_RESULTS]", "[/INST]")},
+    "[/THINK]": Opened(Place.TEXT, 8, ends_thought=True),
 }
 _KIMI: Final = {
     "◁think▷": Opened(Place.THOUGHT, 7, re.compile("◁/think▷")),
-    "◁/think▷": Opened(Place.TEXT, 8),
+    "◁/think▷": Opened(Place.TEXT, 8, ends_thought=True),
 }
 _FENCE: Final = re.compile(r"```([\w+-]*)[ \t]*(?:\n\s*|(?=[{\[]))(?=(\S))")
 _FENCE_BEGUN: Final = re.compile(r"`{1,2}$|```[\w+-]*\s*$")
@@ -146,26 +162,29 @@ _TO: Final = re.compile(r"(?:commentary )?to=((?:functions|tools|default_api)\.)
 _TO_HEADER: Final = re.compile(r"(?:\s|code\b|json\b|<\|\w+\|>)*")
 _ARGUMENTS_SURE: Final = re.compile(r"""\(\s*(?:[A-Za-z_]\w*\s*=(?=[^=])|["'\[{\d-]|\))""")
 _ARGUMENTS_MAYBE: Final = re.compile(r"\(\s*(?:[A-Za-z_]\w*\s*=?)?$")
-_FOREIGN_ARGUMENTS: Final = re.compile(
-    r"""\(\s*(?:[A-Za-z_]\w*\s*=\s*(?:["'\[{\d-]|true|false|null|none)|\{\s*["'])""", re.IGNORECASE
-)
-_FOREIGN_MAYBE: Final = re.compile(r"\(\s*(?:\{\s*|[A-Za-z_]\w*\s*(?:=\s*[a-z]{0,4})?)?$", re.IGNORECASE)
 _OBJECT_BEHIND: Final = re.compile(r"""\s{0,2}(?::\d{1,3})?[:=]?\s{0,2}\{\s*["'}]""")
 _OBJECT_MAYBE: Final = re.compile(r"\s{0,2}(?::\d{0,3})?[:=]?\s{0,2}(?:\{\s*)?$")
 _BEFORE_A_CALL: Final = re.compile(r"print\(|await\s+")
 _BEFORE_MAYBE: Final = ("print(", "await ")
-_CANDIDATE: Final = re.compile(r"[<{\[`◁(]|(?<!\w)[A-Za-z_]\w*")
-_FRAGMENT: Final = re.compile(r"<[|｜]|</?[a-z_]{3}|\[/?[A-Z]+_?|\w*to=|◁|\w+\(\s*\w+\s*=|\{\s*[\"']", re.IGNORECASE)
+_CANDIDATE: Final = re.compile(r"[<{\[`◁#*]|(?<!\w)[A-Za-z_]\w*")
+_FRAGMENT: Final = re.compile(
+    r"<[|｜]|</?[a-z_]{3}[^>]*$|\[/?[A-Z]+_?|\w*to=|◁|\w+\(\s*\w+\s*=|\w{4,}\(\s*$|(?:\w+\s?)?\{\s*[\"']", re.IGNORECASE
+)
 
 
+_BOTS_LABELS: Final = ("Assistant:", "AI:", "Bot:", "Agent:", "Final Answer:")
+_HEADINGS: Final = ("### Assistant:", "### Response:", "**Assistant:**", "**Bot:**", "**Agent:**")
 _LABELS: Final = {
-    **{label: Opened(Place.TEXT, len(label)) for label in ("Assistant:", "AI:", "Final Answer:")},
+    **{label: Opened(Place.TEXT, len(label)) for label in (*_BOTS_LABELS, *_HEADINGS)},
     "Thought:": Opened(Place.THOUGHT, 8, re.compile(r"\bFinal Answer:|(?=\bAction:)")),
     "Action:": Opened(Place.CALL, close=re.compile(r"\bObservation:|\bFinal Answer:")),
 }
 """Who speaks in a written dialogue, and the steps of the ReAct pattern."""
 
-_CALLERS_LABELS: Final = ("User:", "Human:", "Caller:")
+_CALLERS_LABELS: Final = (
+    *("User:", "Human:", "Caller:", "Customer:", "### Human:", "### User:", "### Instruction:", "### Input:"),
+    *("**User:**", "**Human:**", "**Caller:**", "**Customer:**"),
+)
 _OBSERVED: Final = "Observation:"
 """What a model invents as a tool's result."""
 
@@ -175,8 +194,11 @@ _NOTE: Final = re.compile(
     re.IGNORECASE,
 )
 
-FOREIGN_NAME_CHARS: Final = 4
-"""Shorter names with arguments may be mathematics: f(x=0)."""
+_CALLERS_ROLES: Final = frozenset(("user", "human", "system", "developer"))
+_TURN_ROLE: Final = re.compile(r"(?:model|assistant|(user|system|developer))\s*\n", re.IGNORECASE)
+_TURN_ROLES: Final = ("model\n", "assistant\n", "user\n", "system\n", "developer\n")
+_OBJECT_IN_TAG: Final = re.compile(r"""\s{0,2}\{\s*["']""")
+_OBJECT_IN_TAG_MAYBE: Final = re.compile(r"\s{0,2}(?:\{\s*)?")
 
 
 class Marks:
@@ -212,6 +234,8 @@ class Marks:
 
     def message(self, header: str) -> Opened | None:
         """What a message of harmony's is, by its header; None: words for the caller."""
+        if "to=assistant" in header or header.split()[:1] in ([role] for role in _CALLERS_ROLES):
+            return Opened(Place.THOUGHT, close=_END_OF_MESSAGE)  # a result, or another's words, made up
         if "to=" in header:
             return Opened(Place.CALL, close=_END_OF_MESSAGE, skip_close=len(header))
         return Opened(Place.THOUGHT, close=_END_OF_MESSAGE) if "analysis" in header else None
@@ -219,6 +243,10 @@ class Marks:
     def is_fragment(self, text: str) -> bool:
         """Whether the end of a stream is the beginning of a mark and of nothing else."""
         return _FRAGMENT.match(text) is not None
+
+    def is_whole(self, text: str) -> bool:
+        """Whether it is a whole mark that only waited for what might follow."""
+        return text.lower() == "<start_of_turn>"
 
     def _look(self, text: str, candidate: re.Match[str], before: str) -> Look:
         at = candidate.start()
@@ -234,8 +262,8 @@ class Marks:
                 return self._bracket(here)
             case "`":
                 return self._fence(here)
-            case "(":
-                return _foreign_arguments(here, before + text[:at])
+            case "#" | "*":
+                return _label(here, before + text[:at])
             case _:
                 if at == 0 and before[-1:].isalnum():
                     return None  # the middle of a word
@@ -283,9 +311,11 @@ class Marks:
         called = re.match(r"(?:print\()?([A-Za-z_][\w.]*)", inner)
         if called is None:
             return None
-        if called.end() == len(inner):
-            return UNDECIDED if _begins(called[1], self._called) or "print(".startswith(called[1]) else None
-        return Opened(Place.CALL) if called[1] in self._called and inner[called.end()] == "(" else None
+        if called.end() == len(inner) and (_begins(called[1], self._called) or "print(".startswith(called[1])):
+            return UNDECIDED
+        if called[1] in self._called:
+            return Opened(Place.CALL) if inner[called.end()] == "(" else None
+        return _foreign(inner.removeprefix("print("))
 
     def _fence(self, here: str) -> Look:
         if _FENCE_BEGUN.fullmatch(here):
@@ -323,23 +353,20 @@ class Marks:
             return _called(here[name.end() :])
         if name.end() == len(here.rstrip(".")) and _begins(here, self._called):
             return UNDECIDED
-        return UNDECIDED if _begins(here, self._words) else None
+        return UNDECIDED if _begins(here, self._words) else _foreign(here)
 
     def _addressed(self, here: str, to: re.Match[str]) -> Look:
         """``to=functions.book {...}``."""
-        if to.end() == len(here):
-            known = to[1] or _begins(to[2], (*self._names, *_NAMESPACES))
-            return UNDECIDED if known else None
-        if here[to.end()] == "." and f"{to[2]}." in _NAMESPACES:
+        if to.end() == len(here) or (here[to.end()] == "." and f"{to[2]}." in _NAMESPACES):
             return UNDECIDED
-        if not to[1] and to[2] not in self._names:
-            return None
         header = _TO_HEADER.match(here, to.end())
         assert header is not None
         if header.end() == len(here) or _begins(here[header.end() :], ("json", "code", "<|constrain|>", "<|message|>")):
             return UNDECIDED
         if here[header.end()] in "{[":
             return Opened(Place.CALL)
+        if not to[1] and to[2] not in self._names:
+            return None
         return Opened(Place.CALL, close=re.compile("(?s:.)"), skip_close=header.end())
 
 
@@ -363,14 +390,10 @@ def _called(behind: str) -> Look:
     return UNDECIDED if _ARGUMENTS_MAYBE.match(behind) or _OBJECT_MAYBE.fullmatch(behind) else None
 
 
-def _foreign_arguments(here: str, before: str) -> Look:
-    """Arguments behind a name that is no tool's: ``check_order(id=5)``."""
-    name = re.search(r"[A-Za-z_][\w.]*$", before)
-    if name is None or (not re.search(r"[_.]", name.group()) and len(name.group()) < FOREIGN_NAME_CHARS):
-        return None
-    if _FOREIGN_ARGUMENTS.match(here):
-        return Opened(Place.CALL)
-    return UNDECIDED if _FOREIGN_MAYBE.fullmatch(here) else None
+def _foreign(here: str) -> Look:
+    """A call of a tool that there is not."""
+    found = is_call(here)
+    return UNDECIDED if found is None else Opened(Place.CALL) if found else None
 
 
 def _tag(here: str, names: frozenset[str]) -> Look:
@@ -383,19 +406,42 @@ def _tag(here: str, names: frozenset[str]) -> Look:
         return Opened(Place.CALL, close=re.compile(r"</function>"))
     begun = _TAG_BEGUN.fullmatch(here)
     if begun is not None:
-        return UNDECIDED if _begins(begun[1].lower(), _TAGS) or _begins(begun[1], names) else None
+        opens = begun[1] and not here.startswith("</") and len(here) <= MAX_TAG_CHARS
+        return UNDECIDED if opens or _begins(begun[1].lower(), TAGS) or _begins(begun[1], names) else None
     tag = _TAG.match(here)
-    if tag is None or (tag[2].lower() not in _TAGS and tag[2] not in names):
+    if tag is None:
         return None
+    if tag[2].lower() not in TAGS and tag[2] not in names:
+        return _foreign_tag(here, tag)
     if not tag[4]:
         return UNDECIDED
     name = tag[2].lower()
+    if name == "start_of_turn" and not tag[1]:
+        return _turn(here, tag.end())
     if tag[1] or name in _WRAPPERS:
-        return Opened(Place.TEXT, tag.end())
+        return Opened(Place.TEXT, tag.end(), ends_thought=END_OF_THOUGHT.fullmatch(tag.group()) is not None)
     close = re.compile(rf"</\s*{re.escape(name)}\s*>", re.IGNORECASE)
     if name in _THOUGHTS:
         return Opened(Place.THOUGHT, tag.end(), close)
     return Opened(Place.CALL, close=close, alone=name == "tool_call")
+
+
+def _foreign_tag(here: str, tag: re.Match[str]) -> Look:
+    """A tag of no known name; around an object it is a call."""
+    if tag[1] or tag[3] or not tag[4]:
+        return None
+    behind = here[tag.end() :]
+    if _OBJECT_IN_TAG.match(behind):
+        return Opened(Place.CALL, close=re.compile(rf"</\s*{re.escape(tag[2])}\s*>"))
+    return UNDECIDED if _OBJECT_IN_TAG_MAYBE.fullmatch(behind) else None
+
+
+def _turn(here: str, end: int) -> Look:
+    """``<start_of_turn>model``, and a turn of the caller's that is made up."""
+    role = _TURN_ROLE.match(here, end)
+    if role is None:
+        return UNDECIDED if _begins(here[end:], _TURN_ROLES) else Opened(Place.TEXT, end)
+    return Opened(Place.DROPPED) if role[1] else Opened(Place.TEXT, role.end())
 
 
 def _special(here: str, special: re.Match[str]) -> Look:
@@ -405,7 +451,11 @@ def _special(here: str, special: re.Match[str]) -> Look:
         return Opened(Place.HEADER, end)
     if name in ("im_start", "start_header_id"):
         role = _ROLE.match(here, end)
-        return Opened(Place.TEXT, role.end()) if role is not None else UNDECIDED if len(here) < end + 12 else None
+        if role is None:
+            return UNDECIDED if len(here) < end + 12 else None
+        return Opened(Place.DROPPED) if role[1].lower() in _CALLERS_ROLES else Opened(Place.TEXT, role.end())
+    if name in _CALLERS_ROLES:
+        return Opened(Place.DROPPED)
     if ("think" in name or "thought" in name) and "end" not in name:
         ends = re.escape(special[0]).replace("begin", "end").replace("start", "end")
         return Opened(Place.THOUGHT, end, re.compile(rf"{ends}|<\|/think\w*\|>"))
@@ -413,7 +463,7 @@ def _special(here: str, special: re.Match[str]) -> Look:
         return Opened(Place.CALL, close=_NEVER)
     if "tool" in name and "end" not in name:
         return Opened(Place.CALL, close=_END_OF_CALLS)
-    return Opened(Place.TEXT, end)
+    return Opened(Place.TEXT, end, ends_thought=END_OF_THOUGHT.fullmatch(special.group()) is not None)
 
 
 def _fixed(here: str, marks: dict[str, Opened]) -> Look:

@@ -13,6 +13,7 @@ from contracts.llm import Cause, Delta, LanguageModelError, Message, ToolSpec
 from contracts.vendor_errors import kind, status_words
 from processors.llm.chat_completions import cause_of, deltas, is_too_long, retry_after_secs, retryable, tool_arguments
 from processors.llm.damaged_text import mend_stream
+from processors.llm.unopened_thoughts import UnopenedThoughts
 
 CONNECT_SECS = 3.0
 """A server that does not take the connection for so long is not there."""
@@ -45,6 +46,7 @@ class OpenAICompatibleModel:
     ) -> None:
         self.name = f"{model} at {base_url}"
         self._model = model
+        self._thoughts = UnopenedThoughts(model)
         self._max_tokens = max_tokens
         self._temperature = temperature
         timeout = openai.Timeout(READ_SECS, connect=CONNECT_SECS)
@@ -88,8 +90,8 @@ class OpenAICompatibleModel:
                 stream_options={"include_usage": True},
                 **request,
             )
-            async with chunks:
-                async for delta in deltas(chunks):
+            async with chunks, contextlib.aclosing(self._thoughts.without(deltas(chunks))) as answer:
+                async for delta in answer:
                     yield delta
         except openai.APIStatusError as error:
             raise _refused(error) from None

@@ -145,6 +145,8 @@ class Guess:
                 yield delta
                 if isinstance(delta, TextDelta) and not self._wanted:
                     text = filter_.feed(delta.text)
+                    if filter_.took_back():
+                        raise LanguageModelError("a thought was taken for words", retryable=True)
                     said += text
                     await asking.on_text(text, False)
         if self._wanted:

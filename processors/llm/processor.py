@@ -19,6 +19,7 @@ from contracts.frames import (
     ReplyRefusedFrame,
     ReplyRestsFrame,
     ReplyStartFrame,
+    ReplyTextWithdrawnFrame,
     ToolsRunningFrame,
     WordHeardFrame,
 )
@@ -102,6 +103,12 @@ CALL_AGAIN: Final = (
     "Call the tool with a proper tool call, or answer in words."
 )
 """Asks once more for a call that was written and could not be read."""
+
+CALL_AGAIN_BEHIND: Final = (
+    "Your last answer held a tool call that could not be read. The caller has heard what stood before it: {said!r}. "
+    "Do not say that again: call the tool with a proper tool call, or go on in words."
+)
+"""The same, where the answer began with words."""
 
 
 @dataclass(frozen=True)
@@ -301,7 +308,7 @@ class LLMProcessor(OvertakingInterruptions):
         specs = self._specs
         rounds_left, asked_again, size_left = self._params.max_rounds - 1, False, 1.0
         while True:
-            ends = self._hangs_up_after is reply
+            ends, said_before = self._hangs_up_after is reply, len(reply.said)
             try:
                 round_ = await self._round(reply, messages, specs if rounds_left and not ends else [])
             except LanguageModelError as error:
@@ -320,7 +327,10 @@ class LLMProcessor(OvertakingInterruptions):
                     raise LanguageModelError(round_.fault, retryable=True)
                 logger.info("{}: reply {}: {}; asked once more", self._model.name, reply.reply_id, round_.fault)
                 asked_again = True
-                messages = [*messages, {"role": "system", "content": CALL_AGAIN}] if round_.broken else messages
+                if round_.broken:
+                    said = reply.said[said_before:].strip()
+                    wish = CALL_AGAIN_BEHIND.format(said=said) if said else CALL_AGAIN
+                    messages = [*messages, {"role": "system", "content": wish}]
                 continue
             if not round_.calls:
                 break
@@ -355,7 +365,10 @@ class LLMProcessor(OvertakingInterruptions):
                         in_line = ReplyInLineFrame(reply.reply_id, line_secs)
                         await self.push_frame(in_line, FrameDirection.UPSTREAM)
                     case TextDelta(text):
-                        await self._say(reply, reply.parts.feed(filter_.feed(text)))
+                        said = filter_.feed(text)
+                        if filter_.took_back():
+                            await self._withdraw(reply, said_before)
+                        await self._say(reply, reply.parts.feed(said))
                     case ToolCallDelta():
                         calls.append(delta)
                     case Finish(reason, usage):
@@ -364,7 +377,18 @@ class LLMProcessor(OvertakingInterruptions):
                         break
                     case None:
                         raise LanguageModelError("the stream broke off", retryable=True)
-        return await self._round_over(reply, calls, filter_.finish(), reason, said_before)
+        rest = filter_.finish(cut=reason == "length")
+        if filter_.took_back():
+            await self._withdraw(reply, said_before)
+        return await self._round_over(reply, calls, rest, reason, said_before)
+
+    async def _withdraw(self, reply: Reply, said_before: int) -> None:
+        """What was said in this round was no word for the caller: what has not begun to sound is dropped."""
+        if len(reply.said) > said_before:
+            logger.info("{}: reply {}: a thought was taken for words", self._model.name, reply.reply_id)
+            reply.said = reply.said[:said_before]
+            await self._push(reply, ReplyTextWithdrawnFrame(reply.reply_id))
+        reply.parts = ReplyParts(self._params.part_chars, self._params.language)
 
     async def _round_over(
         self, reply: Reply, calls: list[ToolCallDelta], rest: Rest, reason: str, said_before: int
@@ -378,6 +402,8 @@ class LLMProcessor(OvertakingInterruptions):
         if reply.parts.full:
             await self._say(reply, reply.parts.question(self._params.go_on))
             return _Round([])
+        if calls and self._tools is None:
+            return _Round([], "the model called a tool, and has none", broken=True)
         if calls:
             return _Round(calls)
         if rest.broken or reason == UNREADABLE:
@@ -405,7 +431,7 @@ class LLMProcessor(OvertakingInterruptions):
 
         longest_secs = tools.longest_secs(calls)
         if reply.started:
-            if not reply.said[-1].isspace():
+            if reply.said and not reply.said[-1].isspace():
                 await self._say(reply, " ")
             await self._push(reply, ReplyRestsFrame(reply.reply_id))
         await self.push_frame(ToolsRunningFrame(reply.reply_id, longest_secs), FrameDirection.UPSTREAM)

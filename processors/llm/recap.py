@@ -52,7 +52,8 @@ class Recap:
                         if isinstance(delta, InLine):
                             return  # others wait
                         if isinstance(delta, TextDelta):
-                            summary += filter_.feed(delta.text)
+                            text = filter_.feed(delta.text)
+                            summary = text if filter_.took_back() else summary + text
         except (LanguageModelError, TimeoutError) as error:
             logger.debug("{}: nothing is summed up: {}", self._model.name, type(error).__name__)
             return

@@ -14,8 +14,16 @@ from contracts.llm import ToolCallDelta, ToolSpec
 
 CALL_KEYS: Final = frozenset(
     {"name", "function", "tool", "tool_name", "type", "id", "tool_calls", "arguments", "parameters", "args"}
+    | {"tool_uses", "recipient_name", "function_name", "action", "action_input", "tool_input", "thought", "thoughts"}
+    | {"reasoning"}
 )
 """What the JSON of a call begins with."""
+
+THOUGHT_KEYS: Final = frozenset({"thought", "thoughts", "reasoning"})
+"""Without an answer behind it, what such a key begins is for nobody."""
+
+_ANSWERS: Final = frozenset({"final answer", "final_answer", "answer", "respond", "reply"})
+"""What agents call their answer, as if it were a tool."""
 
 ANSWER_KEYS: Final = frozenset({"answer", "reply", "response", "final_answer", "text", "message", "content", "speech"})
 """What the JSON of an answer begins with, of models that were trained to write nothing else."""
@@ -38,6 +46,8 @@ _TAGGED_NAME: Final = re.compile(
 MAX_NAME_CHARS: Final = 200
 """A name and the marks behind it."""
 
+_NAME_KEYS: Final = ("name", "function", "tool", "tool_name", "function_name", "recipient_name", "action")
+_ARGUMENT_KEYS: Final = ("arguments", "parameters", "args", "action_input", "tool_input", "input")
 _PAIRS: Final = {"{": "}", "[": "]", "(": ")"}
 
 
@@ -61,12 +71,15 @@ def is_arguments(text: str, tools: Sequence[ToolSpec]) -> bool:
 
 
 def wrapped_answer(text: str) -> str | None:
-    """The words of ``{"answer": "We open at nine."}``; None if a text is no such object."""
+    """The words of ``{"answer": "We open at nine.", "confidence": 0.9}``; None if a text is no such object."""
     found = _object_at(text, 0) if text.startswith("{") else None
-    if found is None or not isinstance(found[0], dict) or len(found[0]) != 1:
+    if found is None or not isinstance(found[0], dict):
         return None
-    key, words = next(iter(found[0].items()))
-    return words if key in ANSWER_KEYS and isinstance(words, str) else None
+    if str(found[0].get("action")).lower() in _ANSWERS:
+        words = found[0].get("action_input")
+        return words if isinstance(words, str) else None
+    answers = [words for key, words in found[0].items() if key in ANSWER_KEYS and isinstance(words, str)]
+    return answers[0] if len(answers) == 1 else None
 
 
 def closing(text: str) -> int | None:
@@ -153,15 +166,16 @@ def _from_json(value: Any) -> Iterator[ToolCallDelta]:
             yield from _from_json(each)
     if not isinstance(value, dict):
         return
-    inner = value.get("tool_calls") or value.get("function")
+    inner = value.get("tool_calls") or value.get("tool_uses") or value.get("function")
     if isinstance(inner, list | dict):
         yield from _from_json(inner)
         return
     name = next(
-        (value[key] for key in ("name", "function", "tool", "tool_name") if isinstance(value.get(key), str)), ""
+        (value[key] for key in _NAME_KEYS if isinstance(value.get(key), str)),
+        "",
     )
-    arguments = next((value[key] for key in ("arguments", "parameters", "args") if key in value), {})
-    if name:
+    arguments = next((value[key] for key in _ARGUMENT_KEYS if key in value), {})
+    if name and not ("action" in value and name.lower() in _ANSWERS):
         # Some models write the arguments as a string of JSON, as the API does.
         written = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
         yield ToolCallDelta("", name.removeprefix("functions."), written)

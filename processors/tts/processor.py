@@ -19,6 +19,7 @@ from contracts.frames import (
     ReplyEndFrame,
     ReplyRestsFrame,
     ReplyStartFrame,
+    ReplyTextWithdrawnFrame,
     SayFrame,
     UtteranceAudioFrame,
     UtteranceEndFrame,
@@ -148,6 +149,10 @@ class TTSProcessor(OvertakingInterruptions):
             case ReplyRestsFrame():
                 if not self.overtaken and self._incoming is not None:
                     self._take(self._incoming, self._cutter.flush())
+            case ReplyTextWithdrawnFrame():
+                if self._incoming is not None:
+                    self._incoming.pieces.clear()
+                    self._cutter = PieceCutter(self._incoming.language)
             case ReplyEndFrame():
                 if not self.overtaken and self._incoming is not None:
                     self._complete(self._incoming, frame.error)

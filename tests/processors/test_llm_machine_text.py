@@ -18,9 +18,15 @@ TOOLS = [
 
 
 def run(*pieces, tools=()):
-    filter_ = MachineTextFilter(tools)
-    spoken = [filter_.feed(piece) for piece in pieces]
+    filter_, spoken = MachineTextFilter(tools), []
+    for piece in pieces:
+        said = filter_.feed(piece)
+        if filter_.took_back():
+            spoken = [""] * len(spoken)
+        spoken.append(said)
     rest = filter_.finish()
+    if filter_.took_back():
+        spoken = [""] * len(spoken)
     return spoken, rest.text, [(call.name, json.loads(call.arguments)) for call in rest.calls]
 
 
@@ -180,11 +186,133 @@ def test_of_a_written_dialogue_the_first_words_of_the_bot_s_are_spoken(text, rig
     assert (("".join(spoken) + rest).strip(), calls) == (right, [])
 
 
-@pytest.mark.parametrize("size", [1, 3, 400])
-def test_the_arguments_of_an_unknown_tool_are_not_spoken(size):
-    text = "Gladly. reserve(n=6)"
-    spoken, rest, _ = run(*(text[at : at + size] for at in range(0, len(text), size)), tools=TOOLS)
-    assert ("".join(spoken) + rest).strip() == "Gladly. reserve"
+FOREIGN = [
+    ("reserve(n=6)", "reserve", {"n": 6}),
+    ('reserve({"n": 6})', "reserve", {"n": 6}),
+    ('reserve("Friday")', "reserve", {}),
+    ("reserve_table(n=6, time='8 pm')", "reserve_table", {"n": 6, "time": "8 pm"}),
+    ("reserve_table()", "reserve_table", {}),
+    ("reserve_table(city)", "reserve_table", {}),
+    ("getWeather(city='Rome')", "getWeather", {"city": "Rome"}),
+    ("GetWeather(city='Rome')", "GetWeather", {"city": "Rome"}),
+    ("functions.reserve(n=6)", "reserve", {"n": 6}),
+    ("mcp.reserve(n=6)", "reserve", {"n": 6}),
+    ('reserve {"n": 6}', "reserve", {"n": 6}),
+    ('reserve{"n": 6}', "reserve", {"n": 6}),
+    ('to=reserve {"n": 6}', "reserve", {"n": 6}),
+    ('to=functions.reserve {"n": 6}', "reserve", {"n": 6}),
+    ('commentary to=reserve json{"n": 6}', "reserve", {"n": 6}),
+    ('<reserve>{"n": 6}</reserve>', "reserve", {"n": 6}),
+    ("[reserve_table(n=6)]", "reserve_table", {"n": 6}),
+    ("print(reserve_table(n=6))", "reserve_table", {"n": 6}),
+    ('{"action": "reserve", "action_input": {"n": 6}}', "reserve", {"n": 6}),
+    ('{"tool_uses": [{"recipient_name": "functions.reserve", "parameters": {"n": 6}}]}', "reserve", {"n": 6}),
+    ('{"thought": "A table.", "action": "reserve", "action_input": {"n": 6}}', "reserve", {"n": 6}),
+]
+"""Calls of tools that there are not: the model is to learn that, and the caller hears nothing of it."""
+
+
+@pytest.mark.parametrize(("text", "name", "arguments"), FOREIGN)
+@settings(max_examples=20, deadline=None)
+@given(data=st.data())
+def test_neither_name_nor_arguments_of_an_unknown_tool_are_spoken(text, name, arguments, data):
+    spoken, rest, calls = run(*cut(f"Gladly. {text}", data), tools=TOOLS)
+    assert ("".join(spoken) + rest).strip() == "Gladly."
+    assert [each[0] for each in calls] == [name]
+    assert calls[0][1] in (arguments, {})
+
+
+@pytest.mark.parametrize(("text", "name", "arguments"), FOREIGN)
+def test_they_are_found_in_pieces_of_any_size(text, name, arguments):
+    for size in (1, 2, 3, 7, 400):
+        whole = f"Gladly. {text}"
+        spoken, rest, calls = run(*(whole[at : at + size] for at in range(0, len(whole), size)), tools=TOOLS)
+        assert ("".join(spoken) + rest).strip() == "Gladly."
+        assert calls == [(name, arguments)]
+
+
+UNOPENED = [
+    "plan</think>",
+    "Okay, the user wants to know when we open. We open at nine.\n</think>\n\n",
+    "Hmm, so the caller is asking for a table. I should call book(people=4).\n</think>",
+    "We need to respond briefly. </thinking>",
+    "First, the user said hello.◁/think▷",
+    "The user greets me.[/THINK]",
+    "I should answer in one sentence.<|end_of_thought|>",
+    "Alright. The customer wants {a table} <b>now</b>.</reasoning>\n",
+    "Der Nutzer fragt nach Öffnungszeiten.</think>",
+    "好的，用户在问营业时间。</think>",
+    "l'utilisateur demande l'heure</think>",
+]
+"""What only its end marks as a thought; the first one looks like words until that end has come."""
+
+
+@pytest.mark.parametrize("text", UNOPENED)
+@settings(max_examples=30, deadline=None)
+@given(data=st.data())
+def test_of_a_thought_that_nothing_opened_no_word_is_left(text, data):
+    spoken, rest, calls = run(*cut(f"{text}Yes, at nine. <b>Really</b>.", data))
+    assert ("".join(spoken) + rest, calls) == ("Yes, at nine. <b>Really</b>.", [])
+
+
+@pytest.mark.parametrize("text", UNOPENED[1:])
+def test_what_begins_as_thoughts_do_waits_for_their_end(text):
+    filter_ = MachineTextFilter(TOOLS)
+    assert [filter_.feed(char) for char in text.removesuffix("\n")[:-8]] == [""] * (len(text.removesuffix("\n")) - 8)
+
+
+@pytest.mark.parametrize(
+    ("text", "right"),
+    [
+        ("The user asked, and we open at nine.", "The user asked, and we open at nine."),
+        ("Okay, so the caller is you.", "Okay, so the caller is you."),
+        ("Yes. <think>plan</think>No.</think> Done.", "Yes. No. Done."),
+    ],
+)
+@settings(max_examples=30, deadline=None)
+@given(data=st.data())
+def test_what_only_looks_like_such_a_thought_is_spoken_whole(text, right, data):
+    spoken, rest, calls = run(*cut(text, data))
+    assert ("".join(spoken) + rest, calls) == (right, [])
+
+
+def test_a_thought_that_is_cut_is_no_answer():
+    filter_ = MachineTextFilter()
+    assert filter_.feed("Okay, the user wants to know") == ""
+    assert filter_.finish(cut=True).thinking
+
+
+@pytest.mark.parametrize(
+    ("text", "right"),
+    [
+        ("We open at nine.<|im_end|>\n<|im_start|>user\nAnd on Sunday?<|im_end|>", "We open at nine."),
+        ("We open at nine.<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nAnd?", "We open at nine."),
+        ("We open at nine.<end_of_turn>\n<start_of_turn>user\nAnd on Sunday?", "We open at nine."),
+        ("<start_of_turn>model\nWe open at nine.<end_of_turn>", "We open at nine."),
+        ("We open at nine.<|user|>\nAnd on Sunday?", "We open at nine."),
+        ("We open at nine.<｜User｜>And on Sunday?<｜Assistant｜>At ten.", "We open at nine."),
+        ("We open at nine.<|end|><|start|>user<|message|>And on Sunday?<|end|>", "We open at nine."),
+        (
+            '<|start|>functions.book to=assistant<|channel|>commentary<|message|>{"ok": 1}<|end|>'
+            "<|start|>assistant<|channel|>final<|message|>Done.",
+            "Done.",
+        ),
+        ("### Assistant: We open at nine.\n### Human: And on Sunday?", "We open at nine."),
+        ("**Assistant:** We open at nine.\n\n**User:** And on Sunday?", "We open at nine."),
+        ("Agent: We open at nine.\nCustomer: And on Sunday?\nAgent: At ten.", "We open at nine."),
+        ('{"answer": "We open at nine.", "confidence": 0.9}', "We open at nine."),
+        ('{"thought": "Hours.", "response": "We open at nine."}', "We open at nine."),
+        ('{"action": "Final Answer", "action_input": "We open at nine."}', "We open at nine."),
+        ("<speak>We open <break time='1s'/>at <emphasis>nine</emphasis>.</speak>", "We open at nine."),
+        ("# Hours\n* We open at nine. 2 * 2 is 4, #1.", "# Hours\n* We open at nine. 2 * 2 is 4, #1."),
+        ("file_name is not f(x) or iPhone(s).", "file_name is not f(x) or iPhone(s)."),
+    ],
+)
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_of_what_a_template_or_an_agent_writes_the_bot_s_words_are_spoken(text, right, data):
+    spoken, rest, calls = run(*cut(text, data), tools=TOOLS)
+    assert (("".join(spoken) + rest).strip(), calls) == (right, [])
 
 
 @settings(max_examples=300, deadline=None)
@@ -219,7 +347,7 @@ def test_innocent_text_waits_for_a_few_characters_only(text):
     [
         ("<think>plan</think>Yes.", "Yes."),
         ("<think>plan</think>\n\nYes.", "Yes."),
-        ("plan</think>Yes.", "planYes."),
+        ("plan</think>Yes.", "Yes."),
         ("analysisThe user greets.assistantfinalHello!", "Hello!"),
         (
             "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>final<|message|>Hello.<|return|>",
@@ -235,7 +363,6 @@ def test_innocent_text_waits_for_a_few_characters_only(text):
         ('{"text": 4}', '{"text": 4}'),
         ("Thought: I know that.\nFinal Answer: At nine.", "At nine."),
         ("Final Answer: At nine.\nObservation: right", "At nine.\n"),
-        ("I will check_order(id=5) now.", "I will check_order now."),
     ],
 )
 @settings(max_examples=30, deadline=None)
@@ -288,7 +415,8 @@ def test_several_calls():
 
 
 def test_ordinary_text_passes_at_once():
-    assert run("Sure", ', {"count": 1}', ".") == (["Sure", ', {"count": 1}', "."], "", [])
+    """But for the last word, which may be the name of a call."""
+    assert run("Sure", ', {"count": 1}', ".") == (["", 'Sure, {"count": 1}', "."], "", [])
 
 
 @given(data=st.data())
@@ -317,8 +445,8 @@ def test_what_only_looks_like_a_call_is_spoken_whole(text, data):
 
 
 def test_what_cannot_be_a_call_any_more_is_spoken_at_once():
-    assert run("{", "hello", "} there") == (["", "{hello", "} there"], "", [])
-    assert run('{"peo', 'ple": 4', "} it is") == (['{"peo', 'ple": 4', "} it is"], "", [])
+    assert run("{", "hello", "} there. ") == (["", "{", "hello} there. "], "", [])
+    assert run('{"peo', 'ple": 4', "} it is.") == (['{"', 'people": 4', "} it is."], "", [])
 
 
 def test_an_endless_call_is_neither_held_for_ever_nor_spoken():
@@ -328,7 +456,7 @@ def test_an_endless_call_is_neither_held_for_ever_nor_spoken():
     assert (rest.text, rest.broken) == ("", True)
 
 
-MARKS = ("<", "◁", "[", "`", "assistant", "analysis", "to=", "To call", '{"', "{'")
+MARKS = ("<", "◁", "[", "`", "assistant", "analysis", "to=", "To call", '{"', "{'", ":", "(")
 
 
 @given(st.text(max_size=60).filter(lambda text: not any(mark in text for mark in MARKS)), st.data())
