@@ -127,7 +127,7 @@ class SyntheticCall:
         verdict_ms = draw.randint(180, 420)
         await asyncio.sleep(verdict_ms / 1000)
         self._caller_speaks, self._bot_speaks = False, True
-        card = {
+        decision = {
             "sound_id": self._sounds,
             "mode": "duck",
             "verdict": "cancel" if cut else "resume",
@@ -137,12 +137,12 @@ class SyntheticCall:
             "verdict_ms": verdict_ms,
             "silence_ms": verdict_ms - 120,
             "confidence": round(draw.uniform(0.6, 0.99), 2),
-            "regret": None,
+            "wrong": None,
         }
-        record.decided(now(), card)
+        record.decided(now(), decision)
         record.change_state(now(), "listening" if cut else "speaking")
         if draw.random() < 0.8:
-            record.decided(now(), {**card, "regret": draw.random() < 0.1})
+            record.decided(now(), {**decision, "wrong": draw.random() < 0.1})
         return cut
 
     async def _push_audio(self) -> None:
@@ -175,7 +175,7 @@ def add_history(registry: CallRegistry, answers: int) -> None:
         record.answered(turn)
         record.turn_over(at + 5, turn, cut=False, error=None, heard=SENTENCES[0])
         sound = {"sound_id": number, "mode": "duck", "verdict": "resume", "reason": "a word of assent", "text": "mhm"}
-        record.decided(at + 3, {**sound, "verdict_ms": draw.randint(100, 500), "silence_ms": 150, "regret": None})
+        record.decided(at + 3, {**sound, "verdict_ms": draw.randint(100, 500), "silence_ms": 150, "wrong": None})
     record.over(began + 10.0 * answers, "the peer closed")
 
 

@@ -225,14 +225,14 @@ class StillThinkingFrame(SystemFrame):
 
 
 @dataclass
-class DecisionCardFrame(SystemFrame):
+class InterruptionDecisionFrame(SystemFrame):
     """What was decided about one sound over the bot's voice, and on what evidence.
 
     Parameters:
-        card: The decision card as plain JSON-able values; see ``processors/turns/card.py``.
+        decision: The decision as plain JSON-able values; see ``processors/turns/interruption_decision.py``.
     """
 
-    card: dict[str, object]
+    decision: dict[str, object]
 
 
 # --- thinking ----------------------------------------------------------------

@@ -85,14 +85,16 @@ def loud_span(samples: Samples) -> tuple[float, float]:
 
 def judge_call(call: InProcessCall, first: float, last: float, file: str, class_: str) -> Row:
     """What a clip from ``first`` to ``last`` (seconds of the call) did to the bot."""
-    cards: dict[int, dict[str, Any]] = {}
-    for card in (data["card"] for data in call.told("decision-card")):
-        cards[card["sound_id"]] = card
+    decisions: dict[int, dict[str, Any]] = {}
+    for decision in (data["decision"] for data in call.told("interruption-decision")):
+        decisions[decision["sound_id"]] = decision
     cut_secs = next((at for at, type_, data in call.messages if type_ == "reply-played" and data["cut"]), None)
     from_beat = round(first / BEAT_SECS)
     beats = call.beats[from_beat:] if cut_secs is None else call.beats[from_beat : round(cut_secs / BEAT_SECS)]
     held = [index for index, beat in enumerate(beats) if beat.held_back]
-    cancels = [at for at, type_, data in call.messages if type_ == "decision-card" and _cancels(data["card"])]
+    cancels = [
+        at for at, type_, data in call.messages if type_ == "interruption-decision" and _cancels(data["decision"])
+    ]
     if cut_secs is not None:
         cancels.append(cut_secs)
     cancel_secs = min(cancels) if cancels else None
@@ -100,7 +102,7 @@ def judge_call(call: InProcessCall, first: float, last: float, file: str, class_
         outcome = "cancelled"
         silent_secs = held_since(held, len(beats)) * BEAT_SECS
     else:
-        taken_back = any(card["outcome"] == "taken_back" for card in cards.values())
+        taken_back = any(decision["outcome"] == "taken_back" for decision in decisions.values())
         outcome = "taken_back" if taken_back else "resumed" if held else "kept_talking"
         silent_secs = held[0] * BEAT_SECS if held else None
     return Row(
@@ -113,12 +115,12 @@ def judge_call(call: InProcessCall, first: float, last: float, file: str, class_
         verdict_ms=None if cancel_secs is None else round(1000 * (cancel_secs - first)),
         gap_ms=0 if outcome == "cancelled" else round(1000 * len(held) * BEAT_SECS),
         full_voice_ms=None if outcome == "cancelled" else full_voice_ms(call.beats, last),
-        cards=list(cards.values()),
+        decisions=list(decisions.values()),
     )
 
 
-def _cancels(card: dict[str, Any]) -> bool:
-    return card["verdict"] == "cancel"
+def _cancels(decision: dict[str, Any]) -> bool:
+    return decision["verdict"] == "cancel"
 
 
 def held_since(held: Sequence[int], end: int) -> int:
@@ -288,7 +290,9 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "--folds", type=Path, metavar="DIR", help="folder that training.sounds has filled: speakers and words unheard"
     )
     command.add_argument("--phone", action="store_true", help="by telephone: G.711 at 8 kHz; not with --webrtc")
-    command.add_argument("--json", type=Path, metavar="FILE", help="write all figures and decision cards to this file")
+    command.add_argument(
+        "--json", type=Path, metavar="FILE", help="write all figures and interruption decisions to this file"
+    )
     command.add_argument(
         "--webrtc", action="store_true", help="call the bot's own process over real WebRTC, in real time"
     )
@@ -343,8 +347,9 @@ def main(options: argparse.Namespace) -> int:
         rows = run_all(clips, bot, max(1, min(options.jobs, len(clips))))
     if options.verbose:
         for row in rows:
-            card = row.cards[-1] if row.cards else {}
-            print(f"{row.class_:13} {row.outcome:13} {row.file}: {card.get('reason', '')} {card.get('text', '')!r}")
+            decision = row.decisions[-1] if row.decisions else {}
+            why = f"{decision.get('reason', '')} {decision.get('text', '')!r}"
+            print(f"{row.class_:13} {row.outcome:13} {row.file}: {why}")
     figures = report(rows)
     print(table(figures["classes"]))
     print(f"\n{losses(rows)}")
@@ -374,8 +379,9 @@ def _main_folds(options: argparse.Namespace) -> int:
         return 2
     if options.verbose:
         for clip in figures["clips"]:
-            card = clip["card"] or {}
-            print(f"{clip['split']:9} {clip['class']:13} {clip['outcome']:13} {clip['file']}: {card.get('reason', '')}")
+            decision = clip["decision"] or {}
+            why = decision.get("reason", "")
+            print(f"{clip['split']:9} {clip['class']:13} {clip['outcome']:13} {clip['file']}: {why}")
     print(text)
     if options.json:
         options.json.write_text(json.dumps(figures, indent=1), encoding="utf-8")

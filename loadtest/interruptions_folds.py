@@ -98,7 +98,7 @@ def fold_table(played: Sequence[tuple[FoldClip, Row]]) -> tuple[str, list[dict[s
 
 def _verdict_ms(row: Row) -> int | None:
     """From a sound's onset, as the VAD heard it, to the verdict that cancelled."""
-    return next((card["verdict_ms"] for card in row.cards if card["verdict"] == "cancel"), None)
+    return next((decision["verdict_ms"] for decision in row.decisions if decision["verdict"] == "cancel"), None)
 
 
 def _median_and_95(values: Sequence[int | None]) -> str:

@@ -51,11 +51,11 @@ async def run_clip(url: str, path: Path, file: str, class_: str) -> Row | None:
     sound = recording.sound()
     played = [m for m in recording.messages if m.type == "reply-played" and m.arrival_secs >= first]
     cut = next((m for m in played if m.data["cut"]), None)
-    cards: dict[int, dict[str, Any]] = {}
+    decisions: dict[int, dict[str, Any]] = {}
     for message in recording.messages:
-        if message.type == "decision-card":
-            cards[message.data["card"]["sound_id"]] = message.data["card"]
-    paused = cut is None and any(card["silence_ms"] for card in cards.values())
+        if message.type == "interruption-decision":
+            decisions[message.data["decision"]["sound_id"]] = message.data["decision"]
+    paused = cut is None and any(decision["silence_ms"] for decision in decisions.values())
     silence_ms = scoring.longest_silence_ms(sound, first, min(last + 1.0, ended_secs)) if paused else 0.0
     states = [m.data["state"] for m in recording.messages if m.type == "turn-state"]
     heard_lately = scoring.longest_silence_ms(sound, ended_secs - FLOWING_SECS, ended_secs) < 1000 * FLOWING_SECS
@@ -73,7 +73,7 @@ async def run_clip(url: str, path: Path, file: str, class_: str) -> Row | None:
         verdict_ms=None if cut is None else round(1000 * (cut.arrival_secs - first)),
         gap_ms=round(silence_ms),
         full_voice_ms=None,
-        cards=list(cards.values()),
+        decisions=list(decisions.values()),
     )
 
 

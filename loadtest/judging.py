@@ -318,8 +318,8 @@ def _add_the_bots_word(score: RequestScore, recording: Recording, asked_end: flo
         elif message.type == "time-to-answer" and score.bot_ms is None:
             score.answer_ms = 1000 * (message.arrival_secs - asked_end)
             score.bot_ms, score.stages_ms = int(message.data["ms"]), dict(message.data["stages"])
-        elif message.type == "decision-card" and score.over:
-            score.bot_silence_ms = message.data["card"].get("silence_ms")
+        elif message.type == "interruption-decision" and score.over:
+            score.bot_silence_ms = message.data["decision"].get("silence_ms")
 
 
 def _was_told(recording: Recording, from_secs: float, to_secs: float) -> bool:

@@ -25,7 +25,7 @@ class Row:
         verdict_ms: From the clip's first loud sample to the first cancel; None without one.
         gap_ms: How long the voice was silent in all, if it went on.
         full_voice_ms: From the clip's last loud sample to the bot's full voice, if it went on; 0 if it had it then.
-        cards: The decision cards, in their last version.
+        decisions: The interruption decisions, in their last version.
     """
 
     file: str
@@ -37,13 +37,13 @@ class Row:
     verdict_ms: int | None
     gap_ms: int
     full_voice_ms: int | None
-    cards: list[dict[str, Any]] = field(default_factory=list)
+    decisions: list[dict[str, Any]] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values; ``card`` is the last of ``cards``."""
+        """Plain values; ``decision`` is the last of ``decisions``."""
         row = asdict(self)
         row["class"] = row.pop("class_")
-        row["card"] = self.cards[-1] if self.cards else None
+        row["decision"] = self.decisions[-1] if self.decisions else None
         return row
 
 

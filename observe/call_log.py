@@ -10,7 +10,7 @@ from loguru import logger
 from pipecat.frames.frames import Frame
 from pipecat.processors.frame_processor import FrameProcessor
 
-from contracts.frames import DecisionCardFrame, ReplyPlayedFrame
+from contracts.frames import InterruptionDecisionFrame, ReplyPlayedFrame
 from contracts.llm import Usage as TokenUsage
 from contracts.modes import Transcripts
 from observe.entries import Turn
@@ -43,7 +43,7 @@ class CallLog:
         self._turns = 0
         self._faults = 0
         self._verdicts: dict[str, int] = {}
-        self._regrets = 0
+        self._wrong_verdicts = 0
         self._words = "INFO" if record.redactor.transcripts is Transcripts.FULL else "DEBUG"
         """The level at which words are told."""
 
@@ -76,11 +76,11 @@ class CallLog:
             self._record.turn_left(_now(), turn)
         self._record.over(_now(), self._call.close_reason or "the pipeline ended")
         logger.info(
-            "call {}: over after {} answers; sounds over the voice: {}; regretted: {}; faults repaired: {}",
+            "call {}: over after {} answers; sounds over the voice: {}; wrong verdicts: {}; faults repaired: {}",
             self._call.pc_id,
             self._turns,
             self._verdicts or "none",
-            self._regrets,
+            self._wrong_verdicts,
             self._faults,
         )
 
@@ -113,26 +113,26 @@ class CallLog:
         )
 
     def _on_frame(self, _: FrameProcessor, frame: Frame) -> None:
-        if not isinstance(frame, DecisionCardFrame):
+        if not isinstance(frame, InterruptionDecisionFrame):
             return
-        card = frame.card
-        if card["regret"] is None:
-            verdict = str(card["verdict"])
+        decision = frame.decision
+        if decision["wrong"] is None:
+            verdict = str(decision["verdict"])
             self._verdicts[verdict] = self._verdicts.get(verdict, 0) + 1
             logger.info(
                 "sound {} {}: {} after {} ms ({}), silence {} ms",
-                card["sound_id"],
-                card["mode"],
+                decision["sound_id"],
+                decision["mode"],
                 verdict,
-                card["verdict_ms"],
-                card["reason"],
-                card["silence_ms"],
+                decision["verdict_ms"],
+                decision["reason"],
+                decision["silence_ms"],
             )
-            words = self._record.redactor.caller(str(card["text"]))
-            logger.log(self._words, "sound {}: words {!r}", card["sound_id"], words[:TEXT_CHARS])
-        elif card["regret"]:
-            self._regrets += 1
-            logger.info("sound {}: the verdict {} was wrong", card["sound_id"], card["verdict"])
+            words = self._record.redactor.caller(str(decision["text"]))
+            logger.log(self._words, "sound {}: words {!r}", decision["sound_id"], words[:TEXT_CHARS])
+        elif decision["wrong"]:
+            self._wrong_verdicts += 1
+            logger.info("sound {}: the verdict {} was wrong", decision["sound_id"], decision["verdict"])
 
 
 def _now() -> float:

@@ -138,15 +138,15 @@ class CallRegistry(Listener):
         for listener in self._listeners:
             listener.turn_over(record, turn)
 
-    def decided(self, record: CallRecord, card: Mapping[str, Any]) -> None:
+    def decided(self, record: CallRecord, decision: Mapping[str, Any]) -> None:
         """A sound got its verdict."""
         for listener in self._listeners:
-            listener.decided(record, card)
+            listener.decided(record, decision)
 
-    def judged(self, record: CallRecord, card: Mapping[str, Any]) -> None:
+    def judged(self, record: CallRecord, decision: Mapping[str, Any]) -> None:
         """Whether a verdict was right is known."""
         for listener in self._listeners:
-            listener.judged(record, card)
+            listener.judged(record, decision)
 
     def failed(self, record: CallRecord, cause: str) -> None:
         """The caller got no answer, or a broken one."""

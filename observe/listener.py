@@ -37,11 +37,11 @@ class Listener:
     def turn_over(self, record: "CallRecord", turn: "Turn") -> None:
         """An answer is over at the ear."""
 
-    def decided(self, record: "CallRecord", card: Mapping[str, Any]) -> None:
+    def decided(self, record: "CallRecord", decision: Mapping[str, Any]) -> None:
         """A sound over the bot's voice got its verdict."""
 
-    def judged(self, record: "CallRecord", card: Mapping[str, Any]) -> None:
-        """The seconds after a verdict have told whether it was right: ``card["regret"]``."""
+    def judged(self, record: "CallRecord", decision: Mapping[str, Any]) -> None:
+        """The seconds after a verdict have told whether it was right: ``decision["wrong"]``."""
 
     def failed(self, record: "CallRecord", cause: str) -> None:
         """The caller got no answer, or a broken one."""

@@ -99,8 +99,8 @@ class Metrics(Listener):
         )
         self._judged = Counter(
             "parley_interruptions_judged",
-            "Verdicts that the next seconds proved right, or made us regret.",
-            ["verdict", "regret"],
+            "Verdicts that the next seconds proved right or wrong.",
+            ["verdict", "wrong"],
             registry=registry,
         )
         self._replies_lost = Counter(
@@ -161,23 +161,23 @@ class Metrics(Listener):
         """Count."""
         self._turns.labels(turn.outcome).inc()
 
-    def decided(self, record: CallRecord, card: Mapping[str, Any]) -> None:
+    def decided(self, record: CallRecord, decision: Mapping[str, Any]) -> None:
         """Count, and observe how long it took."""
-        verdict = str(card["verdict"])
-        self._interruptions.labels(verdict, str(card["mode"])).inc()
-        if card["verdict_ms"] is not None:
-            self._verdict_secs.labels(verdict).observe(card["verdict_ms"] / 1000)
+        verdict = str(decision["verdict"])
+        self._interruptions.labels(verdict, str(decision["mode"])).inc()
+        if decision["verdict_ms"] is not None:
+            self._verdict_secs.labels(verdict).observe(decision["verdict_ms"] / 1000)
         if verdict == "resume":
-            self._silence_secs.observe(card["silence_ms"] / 1000)
+            self._silence_secs.observe(decision["silence_ms"] / 1000)
 
-    def judged(self, record: CallRecord, card: Mapping[str, Any]) -> None:
+    def judged(self, record: CallRecord, decision: Mapping[str, Any]) -> None:
         """Count."""
-        self._judged.labels(str(card["verdict"]), "yes" if card["regret"] else "no").inc()
-        if card.get("outcome") == "lost":
+        self._judged.labels(str(decision["verdict"]), "yes" if decision["wrong"] else "no").inc()
+        if decision.get("outcome") == "lost":
             self._replies_lost.inc()
-        elif card.get("outcome") == "taken_back":
+        elif decision.get("outcome") == "taken_back":
             self._replies_taken_back.inc()
-            self._taken_back_secs.observe(card["silence_ms"] / 1000)
+            self._taken_back_secs.observe(decision["silence_ms"] / 1000)
 
     def failed(self, record: CallRecord, cause: str) -> None:
         """Count."""

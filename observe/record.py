@@ -71,7 +71,7 @@ class CallRecord:
         self.last_answer: Turn | None = None
         self.failures: dict[str, int] = {}
         self.verdicts: dict[str, int] = {}
-        self.regrets = 0
+        self.wrong_verdicts = 0
         self.revision = 0
         self.caller_level = LevelMeter(INPUT_SAMPLE_RATE_HZ)
         self.bot_level = LevelMeter(OUTPUT_SAMPLE_RATE_HZ)
@@ -82,7 +82,7 @@ class CallRecord:
         self._moments: deque[Moment] = deque(maxlen=KEEP_MOMENTS)
         self._count = 0
         self._open: dict[str, Moment] = {}
-        self._cards: dict[object, Moment] = {}
+        self._decisions: dict[object, Moment] = {}
         self._segment: tuple[int, Moment | None] = (0, None)
         self._spoiled = False
         self._said: list[str] = []
@@ -264,24 +264,24 @@ class CallRecord:
         )
         self._listener.turn_over(self, turn)
 
-    def decided(self, now: float, card: Mapping[str, Any]) -> None:
-        """A decision card; a later one of the same sound tells whether the first was right."""
-        card = {**card, "text": self.redactor.caller(str(card.get("text", "")))}
-        sound_id, verdict = card["sound_id"], str(card["verdict"])
-        known = self._cards.get(sound_id)
+    def decided(self, now: float, decision: Mapping[str, Any]) -> None:
+        """An interruption decision; a later one of the same sound tells whether the first was right."""
+        decision = {**decision, "text": self.redactor.caller(str(decision.get("text", "")))}
+        sound_id, verdict = decision["sound_id"], str(decision["verdict"])
+        known = self._decisions.get(sound_id)
         if known is None:
             self.verdicts[verdict] = self.verdicts.get(verdict, 0) + 1
-            since_onset = (card.get("verdict_ms") or 0) / 1000
-            self._cards[sound_id] = self._add(now - since_onset, "decision", card=dict(card))
-            if len(self._cards) > KEEP_TURNS:
-                del self._cards[next(iter(self._cards))]
-            self._listener.decided(self, card)
+            since_onset = (decision.get("verdict_ms") or 0) / 1000
+            self._decisions[sound_id] = self._add(now - since_onset, "decision", decision=dict(decision))
+            if len(self._decisions) > KEEP_TURNS:
+                del self._decisions[next(iter(self._decisions))]
+            self._listener.decided(self, decision)
         else:
-            known.data["card"] = dict(card)
+            known.data["decision"] = dict(decision)
             self._touch(known)
-        if card["regret"] is not None:
-            self.regrets += bool(card["regret"])
-            self._listener.judged(self, card)
+        if decision["wrong"] is not None:
+            self.wrong_verdicts += bool(decision["wrong"])
+            self._listener.judged(self, decision)
 
     def fault(self, now: float, fault: str) -> None:
         """A deadline had to repair something."""
@@ -314,7 +314,7 @@ class CallRecord:
         for key in list(self._open):
             self._end(now, key)
         self._open.clear()
-        self._cards.clear()
+        self._decisions.clear()
         self.ended, self.end_reason = now, reason
         self.state, self.state_since = "over", now
         self._add(now, "end", reason=reason)
@@ -346,7 +346,7 @@ class CallRecord:
             "stages_ms": answer.stages_ms if answer else {},
             "failures": self.failures,
             "verdicts": self.verdicts,
-            "regrets": self.regrets,
+            "wrong_verdicts": self.wrong_verdicts,
             "quality": dict(self.quality),
             "end_reason": self.end_reason,
         }

@@ -72,7 +72,7 @@ class Snapshots:
             "refused": figures.refusals.as_dict(),
             "interruptions": figures.verdicts,
             "replies": {"taken_back": figures.replies_taken_back, "lost": figures.replies_lost},
-            "cards": list(figures.cards)[::-1],
+            "decisions": list(figures.decisions)[::-1],
             "usage": {name: round(amount, 1) for name, amount in figures.usage.items()},
             "cost": dict(self._states.cost()) if self._states.cost is not None else None,
             "gateway": dict(self._states.gateway()) if self._states.gateway is not None else None,

@@ -13,7 +13,7 @@ from observe.record import CallRecord, cause_of
 KEEP_TURNS: Final = 1000
 """Percentiles are of the last so many answers."""
 
-KEEP_CARDS: Final = 30
+KEEP_DECISIONS: Final = 30
 MAX_NAMES: Final = 40
 """Names that are counted apart; whatever comes after them is "other"."""
 
@@ -112,7 +112,7 @@ class Statistics(Listener):
         self.replies_lost = 0
         self.replies_taken_back = 0
         self._taken_back_ms: deque[float] = deque(maxlen=KEEP_TURNS)
-        self.cards: deque[dict[str, Any]] = deque(maxlen=KEEP_CARDS)
+        self.decisions: deque[dict[str, Any]] = deque(maxlen=KEEP_DECISIONS)
         self._turns: deque[tuple[float, int, dict[str, int]]] = deque(maxlen=KEEP_TURNS)
         self._verdict_ms: deque[float] = deque(maxlen=KEEP_TURNS)
         self._silence_ms: deque[float] = deque(maxlen=KEEP_TURNS)
@@ -135,34 +135,34 @@ class Statistics(Listener):
         """Count how it ended."""
         self.outcomes.add(turn.outcome)
 
-    def decided(self, record: CallRecord, card: Mapping[str, Any]) -> None:
+    def decided(self, record: CallRecord, decision: Mapping[str, Any]) -> None:
         """Count by verdict; keep the false alarms."""
-        verdict = str(card["verdict"])
+        verdict = str(decision["verdict"])
         self._verdicts_of(verdict)["open"] += 1
-        if card["verdict_ms"] is not None:
-            self._verdict_ms.append(card["verdict_ms"])
+        if decision["verdict_ms"] is not None:
+            self._verdict_ms.append(decision["verdict_ms"])
         if verdict == "resume":
-            self._silence_ms.append(card["silence_ms"])
-            self.cards.append({"call": record.call_id, **card})
+            self._silence_ms.append(decision["silence_ms"])
+            self.decisions.append({"call": record.call_id, **decision})
         self._latency = None
 
-    def judged(self, record: CallRecord, card: Mapping[str, Any]) -> None:
-        """Count by verdict and regret; a regretted card is kept whatever it was."""
-        counts = self._verdicts_of(str(card["verdict"]))
+    def judged(self, record: CallRecord, decision: Mapping[str, Any]) -> None:
+        """Count by verdict and outcome; a wrong decision is kept whatever it was."""
+        counts = self._verdicts_of(str(decision["verdict"]))
         counts["open"] -= 1
-        counts["wrong" if card["regret"] else "right"] += 1
-        if card.get("outcome") == "lost":
+        counts["wrong" if decision["wrong"] else "right"] += 1
+        if decision.get("outcome") == "lost":
             self.replies_lost += 1
-        elif card.get("outcome") == "taken_back":
+        elif decision.get("outcome") == "taken_back":
             self.replies_taken_back += 1
-            self._taken_back_ms.append(card["silence_ms"])
+            self._taken_back_ms.append(decision["silence_ms"])
             self._latency = None
-        for kept in self.cards:
-            if kept["call"] == record.call_id and kept["sound_id"] == card["sound_id"]:
-                kept.update(card)
+        for kept in self.decisions:
+            if kept["call"] == record.call_id and kept["sound_id"] == decision["sound_id"]:
+                kept.update(decision)
                 return
-        if card["regret"]:
-            self.cards.append({"call": record.call_id, **card})
+        if decision["wrong"]:
+            self.decisions.append({"call": record.call_id, **decision})
 
     def failed(self, record: CallRecord, cause: str) -> None:
         """Count."""

@@ -103,13 +103,13 @@ class Tracer(Listener):
             at += ms / 1000
         span.end(_unix_ns(record, turn.ended))
 
-    def decided(self, record: CallRecord, card: Mapping[str, Any]) -> None:
+    def decided(self, record: CallRecord, decision: Mapping[str, Any]) -> None:
         """Note it in the call's span."""
-        self._note(record, "interruption.decided", card)
+        self._note(record, "interruption.decided", decision)
 
-    def judged(self, record: CallRecord, card: Mapping[str, Any]) -> None:
+    def judged(self, record: CallRecord, decision: Mapping[str, Any]) -> None:
         """Note it in the call's span."""
-        self._note(record, "interruption.judged", card)
+        self._note(record, "interruption.judged", decision)
 
     def over(self, record: CallRecord) -> None:
         """End the call's span."""
@@ -125,12 +125,12 @@ class Tracer(Listener):
         context = self._trace.set_span_in_context(parent)
         return self._tracer.start_span(name, context=context, attributes=attributes, start_time=start_ns)
 
-    def _note(self, record: CallRecord, name: str, card: Mapping[str, Any]) -> None:
+    def _note(self, record: CallRecord, name: str, decision: Mapping[str, Any]) -> None:
         call = self._calls.get(record.call_id)
         if call is None:
             return
-        kept = ("sound_id", "mode", "verdict", "reason", "verdict_ms", "silence_ms", "outcome", "regret")
-        known = {f"parley.{key}": card[key] for key in kept if card.get(key) is not None}
+        kept = ("sound_id", "mode", "verdict", "reason", "verdict_ms", "silence_ms", "outcome", "wrong")
+        known = {f"parley.{key}": decision[key] for key in kept if decision.get(key) is not None}
         call.add_event(name, known)
 
 

@@ -21,8 +21,8 @@ from contracts.frames import (
     CallErrorFrame,
     CallHoldFrame,
     ClientReadyFrame,
-    DecisionCardFrame,
     InterimTranscriptFrame,
+    InterruptionDecisionFrame,
     ReplyInLineFrame,
     ReplyPlayedFrame,
     ReplyPlayingFrame,
@@ -190,8 +190,8 @@ def messages(frame: Frame) -> list[Message]:
             return [_message("bot-interrupted")]
         case ConversationFrame():
             return [_ours("conversation", lines=[{"who": who, "text": text} for who, text in frame.lines])]
-        case DecisionCardFrame():
-            return [_ours("decision-card", card=frame.card)]
+        case InterruptionDecisionFrame():
+            return [_ours("interruption-decision", decision=frame.decision)]
         case CallErrorFrame():
             # "message" is the name that the field had before protocol 1.0.
             return [_message("error", {"error": frame.message, "message": frame.message, "fatal": frame.fatal})]

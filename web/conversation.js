@@ -63,8 +63,8 @@ export class Conversation {
         return this.#answerMeasured(event);
       case "conversation":
         return transcript.restore(event.lines ?? []);
-      case "decision-card":
-        return decisions.show(event.card);
+      case "interruption-decision":
+        return decisions.show(event.decision);
       case "still-thinking":
         return this.#page.stillThinking();
       case "error":

@@ -2,7 +2,7 @@
 
 const KEYS = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "*", "0", "#"];
 const KEY_NAMES = { "*": "Star", "#": "Hash" };
-const MOST_CARDS = 30;
+const MOST_DECISIONS = 30;
 
 /**
  * @param {HTMLElement} container
@@ -47,24 +47,24 @@ export class Decisions {
   }
 
   /**
-   * Show a decision card. A later card of the same `sound_id` replaces it: a verdict may come
+   * Show an interruption decision. A later decision of the same `sound_id` replaces it: a verdict may come
    * after the first sign, and whether it was right is known only some seconds later.
    *
    * @param {{sound_id?: number, verdict?: string, reason?: string, text?: string, mode?: string,
    *   confidence?: number, verdict_ms?: number | null, silence_ms?: number, sound_ms?: number | null,
-   *   regret?: boolean | null}} card
+   *   wrong?: boolean | null}} decision
    */
-  show(card) {
-    const before = this.#items.get(card.sound_id);
-    const item = drawCard(card);
-    if (card.sound_id !== undefined) this.#items.set(card.sound_id, item);
+  show(decision) {
+    const before = this.#items.get(decision.sound_id);
+    const item = drawDecision(decision);
+    if (decision.sound_id !== undefined) this.#items.set(decision.sound_id, item);
     if (before) return before.replaceWith(item);
     this.#total += 1;
     this.#placeholder.hidden = true;
     this.#count.hidden = false;
     this.#count.textContent = String(this.#total);
     this.#list.prepend(item);
-    if (this.#list.children.length > MOST_CARDS) this.#list.lastElementChild.remove();
+    if (this.#list.children.length > MOST_DECISIONS) this.#list.lastElementChild.remove();
   }
 
   /** Another connection numbers its sounds from the start again; what is shown stays. */
@@ -73,16 +73,16 @@ export class Decisions {
   }
 }
 
-function drawCard(card) {
+function drawDecision(decision) {
   const item = document.createElement("li");
-  const verdict = element("p", "verdict", VERDICTS[card.verdict] ?? String(card.verdict ?? "Decided"));
-  verdict.dataset.verdict = card.verdict;
+  const verdict = element("p", "verdict", VERDICTS[decision.verdict] ?? String(decision.verdict ?? "Decided"));
+  verdict.dataset.verdict = decision.verdict;
   item.append(verdict);
-  const why = [card.text && `“${card.text}”`, card.reason].filter(Boolean).join(" · ");
+  const why = [decision.text && `“${decision.text}”`, decision.reason].filter(Boolean).join(" · ");
   if (why) item.append(element("p", "reason", why));
-  if (card.regret === true) item.append(element("p", "regret", "What you did next says that this was wrong."));
+  if (decision.wrong === true) item.append(element("p", "wrong", "What you did next says that this was wrong."));
   const facts = element("dl", "facts");
-  for (const [label, value] of describe(card)) {
+  for (const [label, value] of describe(decision)) {
     const fact = document.createElement("div");
     fact.append(element("dt", "", label), element("dd", "", value));
     facts.append(fact);

@@ -62,7 +62,7 @@ class Scored:
         score: Log-odds; above 0 speaks for an interruption.
         elapsed_ms: How much of the sound it had heard.
         sound_id: The sound that it heard: an opinion on an earlier one is stale.
-        took_ms: How long the answer took, waiting included; for the decision card.
+        took_ms: How long the answer took, waiting included; for the interruption decision.
     """
 
     score: float
@@ -452,14 +452,14 @@ class Backchannel:
 
 
 @dataclass(frozen=True, slots=True)
-class PublishCard:
-    """A decision card is new, or its regret is now known.
+class PublishDecision:
+    """An interruption decision is new, or the next seconds have told whether it was wrong.
 
     Attributes:
-        card: Plain JSON-able values; see ``card.py``.
+        decision: Plain JSON-able values; see ``interruption_decision.py``.
     """
 
-    card: dict[str, object]
+    decision: dict[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -502,7 +502,7 @@ Action = (
     | AnnounceUserStarted
     | AnnounceUserStopped
     | Backchannel
-    | PublishCard
+    | PublishDecision
     | TellClient
     | ShowWaiting
     | ReportFault

@@ -1,20 +1,20 @@
-"""What the parts of the turn machine share: what is known of the call, its timers, its actions, its decision card."""
+"""What the parts of the turn machine share: what is known of the call, its timers and its actions."""
 
 import copy
 from dataclasses import dataclass, replace
 
-from processors.turns.card import DecisionCard
 from processors.turns.events import (
     Action,
     Backchannel,
     Event,
     Phrase,
-    PublishCard,
+    PublishDecision,
     ReplyPlayed,
     Resume,
     StopJudging,
     Words,
 )
+from processors.turns.interruption_decision import InterruptionDecision
 from processors.turns.partner import PartnerWatch
 from processors.turns.sound import Sound
 from processors.turns.states import State, Timer, TurnParams
@@ -140,7 +140,7 @@ class Floor:
         self._sound: Sound | None = None
         self._last_sound_id = 0
         self._last_sound: Sound | None = None
-        self._card: DecisionCard | None = None
+        self._decision: InterruptionDecision | None = None
         self._unanswered_cut = False
         self._suspended: Suspended | None = None
         self._tells_interims = False
@@ -188,7 +188,7 @@ class Floor:
                 self._do(Resume())
 
     def _clear_waits(self) -> None:
-        keep = {Timer.REGRET, Timer.COMMIT, Timer.CALL_LIMIT}
+        keep = {Timer.REVIEW, Timer.COMMIT, Timer.CALL_LIMIT}
         for timer in [timer for timer in self._timers if timer not in keep]:
             del self._timers[timer]
 
@@ -233,38 +233,42 @@ class Floor:
         """Whether so much of a reply has sounded that the caller may have understood something."""
         return reply.heard_secs(self._now) >= self.params.unsaid_secs - ROUNDING_SECS
 
-    # --- the decision card -----------------------------------------------------------------
+    # --- the interruption decision -----------------------------------------------------------------
 
-    def _close_card(self, verdict: str, reason: str, confidence: float) -> None:
-        if self._card is None or self._sound is None or self._card.verdict != "pending":
+    def _close_decision(self, verdict: str, reason: str, confidence: float) -> None:
+        if self._decision is None or self._sound is None or self._decision.verdict != "pending":
             return
-        card = self._card
-        card.verdict = verdict  # pyright: ignore[reportAttributeAccessIssue] - a literal at each caller
-        card.reason, card.confidence = reason, confidence
-        card.verdict_ms = self._sound.elapsed_ms(self._now)
+        decision = self._decision
+        decision.verdict = verdict  # pyright: ignore[reportAttributeAccessIssue] - a literal at each caller
+        decision.reason, decision.confidence = reason, confidence
+        decision.verdict_ms = self._sound.elapsed_ms(self._now)
         if self._sound.silent_since is not None and verdict == "resume":
-            card.silence_ms = round((self._now - self._sound.silent_since) * 1000)
-        card.text = self._transcript.text()
-        self._do(PublishCard(card.as_dict()))
-        self._set(Timer.REGRET, self.params.regret_secs)
+            decision.silence_ms = round((self._now - self._sound.silent_since) * 1000)
+        decision.text = self._transcript.text()
+        self._do(PublishDecision(decision.as_dict()))
+        self._set(Timer.REVIEW, self.params.review_secs)
 
-    def _note_regret(self, regret: bool) -> None:
-        if self._card is not None and self._card.verdict in ("resume", "cancel") and self._card.regret is None:
-            self._card.regret = regret
-            self._do(PublishCard(self._card.as_dict()))
-        self._clear(Timer.REGRET)
+    def _note_wrong(self, wrong: bool) -> None:
+        if (
+            self._decision is not None
+            and self._decision.verdict in ("resume", "cancel")
+            and self._decision.wrong is None
+        ):
+            self._decision.wrong = wrong
+            self._do(PublishDecision(self._decision.as_dict()))
+        self._clear(Timer.REVIEW)
 
-    def _note_cancel_regret(self, regret: bool) -> None:
+    def _note_cancel_wrong(self, wrong: bool) -> None:
         """The turn that a cancel made room for had words, or it had none, and the reply is lost."""
-        if self._card is not None and self._card.verdict == "cancel" and self._card.regret is None:
-            self._card.outcome = self._card.outcome or ("lost" if regret else "interrupted")
-            self._note_regret(regret)
+        if self._decision is not None and self._decision.verdict == "cancel" and self._decision.wrong is None:
+            self._decision.outcome = self._decision.outcome or ("lost" if wrong else "interrupted")
+            self._note_wrong(wrong)
 
-    def _settle_regret(self, _: Event | None = None) -> None:
+    def _review_verdict(self, _: Event | None = None) -> None:
         """The next seconds have told: a cancel without words was wrong, a resume that nobody disputed was right."""
-        if self._card is None or self._card.regret is not None or self._suspended is not None:
+        if self._decision is None or self._decision.wrong is not None or self._suspended is not None:
             return
-        self._note_regret(self._card.verdict == "cancel" and not (self._transcript.text() or self._asked_text))
+        self._note_wrong(self._decision.verdict == "cancel" and not (self._transcript.text() or self._asked_text))
 
     # --- what one part asks of another -------------------------------------------------------
 

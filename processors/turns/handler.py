@@ -36,9 +36,9 @@ from contracts.frames import (
     CallHoldComesFrame,
     CallHoldFrame,
     ClientReadyFrame,
-    DecisionCardFrame,
     EarlyTranscriptFrame,
     InterimTranscriptFrame,
+    InterruptionDecisionFrame,
     LineClosesFrame,
     PlayoutDuckFrame,
     PlayoutPauseFrame,
@@ -416,8 +416,8 @@ class InterruptionHandler(InlineAudio, FrameProcessor):
                 await self.push_frame(UserStoppedSpeakingFrame())
             case ev.Backchannel(text):
                 await self.push_frame(UserBackchannelFrame(text=text, user_id="", timestamp=time_now_iso8601()))
-            case ev.PublishCard(card):
-                await self.push_frame(DecisionCardFrame(card))
+            case ev.PublishDecision(decision):
+                await self.push_frame(InterruptionDecisionFrame(decision))
             case ev.TellClient(message):
                 await self.push_frame(CallErrorFrame(message))
             case ev.ShowWaiting():

@@ -161,13 +161,13 @@ class TurnMachine(UserSpeaks, BotAnswers, OverVoice):
                 self._sound.add_window(event)
             case SoundEnded() if self._sound is not None and self._sound.ended_at is None:
                 self._sound.ended_at = self._now
-                if self._card is not None and self._card.sound_id == self._sound.sound_id:
-                    self._card.sound_ms = self._sound.elapsed_ms(self._now)
+                if self._decision is not None and self._decision.sound_id == self._sound.sound_id:
+                    self._decision.sound_ms = self._sound.elapsed_ms(self._now)
             case Scored() if self._sound is not None and self._sound.sound_id == event.sound_id:
                 self._sound.score, self._sound.score_ms = event.score, event.elapsed_ms
-                if self._card is not None:
-                    self._card.scores.append((event.elapsed_ms, event.score))
-                    self._card.judge_ms += event.took_ms
+                if self._decision is not None:
+                    self._decision.scores.append((event.elapsed_ms, event.score))
+                    self._decision.judge_ms += event.took_ms
             case WaitsForTools():
                 if self._reply is not None and self._reply.phrase is None and event.reply_id == self._reply.reply_id:
                     self._reply.tools_until = self._now + event.longest_secs

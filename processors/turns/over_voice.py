@@ -3,7 +3,6 @@
 from typing import Final
 
 from contracts.modes import InterruptionMode
-from processors.turns.card import DecisionCard
 from processors.turns.events import (
     AnnounceUserStarted,
     Cancel,
@@ -20,6 +19,7 @@ from processors.turns.events import (
     Words,
 )
 from processors.turns.floor import ROUNDING_SECS, Reply
+from processors.turns.interruption_decision import InterruptionDecision
 from processors.turns.meaning import Meaning
 from processors.turns.sound import Sound
 from processors.turns.states import HASH, State, Timer
@@ -39,7 +39,7 @@ class OverVoice(TakesBack):
             return
         if self._limit_stage >= 2:
             return  # the bot takes its leave, whoever speaks
-        self._settle_regret()
+        self._review_verdict()
         holding = self._says_nothing_yet()
         self._last_sound_id += 1
         self._sound = Sound(self._last_sound_id, started_at=self._now, held=holding)
@@ -49,7 +49,7 @@ class OverVoice(TakesBack):
             self._do(Duck())
             self._set(Timer.ESCALATE, self.params.escalate_secs)
         mode = "hold" if holding else self.params.mode.value
-        self._card = DecisionCard(self._last_sound_id, mode, self._now, question_heard=self._question_heard)
+        self._decision = InterruptionDecision(self._last_sound_id, mode, self._now, question_heard=self._question_heard)
         self._clear(Timer.STALL, Timer.FILLER)
         self._set(Timer.VERDICT, self.params.verdict_secs)
         self._do(StartJudging(self._last_sound_id))
@@ -163,7 +163,7 @@ class OverVoice(TakesBack):
             if self.state is State.PAUSED:
                 self._verdict_resume("nothing but words ends this reply any more", confidence)
             return
-        self._close_card("cancel", reason, confidence)
+        self._close_decision("cancel", reason, confidence)
         self._unanswered_cut = self._reply is not None and self._reply.phrase is None
         self._cut()
         self._user_takes_floor()
@@ -171,7 +171,7 @@ class OverVoice(TakesBack):
             self._arm_end_of_turn()
 
     def _verdict_resume(self, reason: str, confidence: float) -> None:
-        self._close_card("resume", reason, confidence)
+        self._close_decision("resume", reason, confidence)
         self._clear(Timer.ESCALATE, Timer.VERDICT)
         self._voice_goes_on()
 
@@ -181,7 +181,7 @@ class OverVoice(TakesBack):
             return
         decision = self._policy.decide(self._evidence(self._sound))
         if decision.verdict is Verdict.CANCEL:
-            self._note_regret(True)
+            self._note_wrong(True)
             self._verdict_cancel(f"after a resume: {decision.reason}", decision.confidence)
         elif self._sound.ended_at is not None:
             self._stop_judging()
@@ -199,7 +199,7 @@ class OverVoice(TakesBack):
         score = self._score_of_words()
         takes = self._policy.is_content(text, event.confidence, self._question_heard, event.final, score)
         if takes and not worthless:
-            self._note_regret(True)
+            self._note_wrong(True)
             self._unanswered_cut = self._reply is not None and self._reply.phrase is None
             self._cut()
             self._user_takes_floor()
@@ -235,7 +235,7 @@ class OverVoice(TakesBack):
         if reply.error is not None or (reply.phrase is None and not reply.playing):
             return  # it failed, or had no sound: what is said about that waits for the verdict
         self._unconfirmed = False
-        self._close_card("drained", "nothing was left to play", 1.0)
+        self._close_decision("drained", "nothing was left to play", 1.0)
         self._do(Resume())
         self._reply = None
         self._asks_in_vain = 0
@@ -260,7 +260,7 @@ class OverVoice(TakesBack):
 
     def _cancel_by_hand(self) -> None:
         if self._sound is not None and self.state is State.PAUSED:
-            self._close_card("cancel", "the client typed", 1.0)
+            self._close_decision("cancel", "the client typed", 1.0)
         self._cancel()
 
     def _cancel(self) -> None:

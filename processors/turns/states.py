@@ -64,7 +64,7 @@ class Timer(Enum):
     VERDICT = "verdict"
     COMMIT = "commit"
     STALL = "stall"
-    REGRET = "regret"
+    REVIEW = "review"
     KEYS = "keys"
     IDLE = "idle"
     CALL_LIMIT = "call_limit"
@@ -107,7 +107,7 @@ class TurnParams:
         max_call_secs: The longest call; 0: no limit. The bot says goodbye in time.
         partner_repeats: Turns in a row that only repeat earlier ones, after which the bot asks whether a person is on
             the line; 0: never.
-        regret_secs: What the caller does in this time tells whether a verdict was right.
+        review_secs: What the caller does in this time tells whether a verdict was right.
         keys_secs: A turn of phone keys is over when no further key is pressed for this long.
         idle_secs: A caller who says nothing for this long is asked whether they are there; 0: never.
         idle_prompts: How often they are asked before the bot says goodbye.
@@ -160,7 +160,7 @@ class TurnParams:
     patience_max_secs: float = 2.7
     max_call_secs: float = 0.0
     partner_repeats: int = 4
-    regret_secs: float = 3.0
+    review_secs: float = 3.0
     keys_secs: float = 2.5
     idle_secs: float = 0.0
     idle_prompts: int = 2
@@ -269,4 +269,4 @@ RULES: dict[tuple[State, type[Event] | Timer], Rule] = {
 for _state in (_L, _U, _T, _S, _P):
     RULES[(_state, HungUp)] = _rule("_close", State.CLOSING)
     RULES[(_state, Timer.CALL_LIMIT)] = _rule("_end_call_in_time", _T, _state)
-    RULES[(_state, Timer.REGRET)] = _rule("_settle_regret", _state)
+    RULES[(_state, Timer.REVIEW)] = _rule("_review_verdict", _state)

@@ -9,9 +9,9 @@ that only words that mean something end it.
 
 from typing import Final
 
-from processors.turns.card import Outcome
 from processors.turns.events import AnnounceUserStopped, Event, Pause, ReplyPlayed, Resume, Words
 from processors.turns.floor import Floor, Suspended
+from processors.turns.interruption_decision import Outcome
 from processors.turns.meaning import Meaning, meaning
 from processors.turns.states import State, Timer
 
@@ -177,10 +177,10 @@ class TakesBack(Floor):
 
     def _note_outcome(self, outcome: Outcome, silent_secs: float = 0.0) -> None:
         """What the caller lost, or did not, by the last verdict."""
-        card = self._card
-        if card is None or card.verdict != "cancel" or card.outcome is not None:
+        decision = self._decision
+        if decision is None or decision.verdict != "cancel" or decision.outcome is not None:
             return
-        card.outcome = outcome
+        decision.outcome = outcome
         if outcome == "taken_back":
-            card.silence_ms = round(silent_secs * 1000)
-            self._note_regret(True)
+            decision.silence_ms = round(silent_secs * 1000)
+            self._note_wrong(True)

@@ -256,7 +256,7 @@ class UserSpeaks(TakesBack):
             return
         self._clear(Timer.END_OF_TURN, Timer.TRANSCRIPT, Timer.ENDLESS_SPEECH)
         if self._transcript.text():
-            self._note_cancel_regret(False)
+            self._note_cancel_wrong(False)
             self._ask()
         else:
             self._nothing_said()
@@ -265,7 +265,7 @@ class UserSpeaks(TakesBack):
         """A sound without words. If it cost the caller a reply, that reply is asked for again."""
         self._transcript.close()
         self._do(AnnounceUserStopped())
-        self._note_cancel_regret(True)
+        self._note_cancel_wrong(True)
         if self._unanswered_cut or (self._turn_open and self._asked_text):
             self._transcript.add_typed(self._asked_text)
             self._ask(announce=False, again=True)

@@ -116,7 +116,9 @@ async def test_text_has_enough_contrast(browser: Browser, bot: StubBot, scheme: 
         await v.in_call(bot)
         bot.send("user-transcription", {"text": "Hello", "final": False, "segment": 1})
         bot.tell("reply-played", reply_id=1, heard="Hello", unheard="and more", cut=True)
-        bot.tell("decision-card", card={"sound_id": 1, "verdict": "cancel", "reason": "words", "regret": True})
+        bot.tell(
+            "interruption-decision", decision={"sound_id": 1, "verdict": "cancel", "reason": "words", "wrong": True}
+        )
         bot.send("error", {"message": "A fault."})
         await expect(v.part("message")).to_be_visible()
         for panel in await v.page.locator("details").all():

@@ -10,7 +10,7 @@ from observe.record import CallRecord
 from tests.browser.test_access import CONTRAST, scrolls_sideways
 from tests.browser.visit import visit
 from tests.browser.watched_calls import WatchedCalls, watched_calls
-from tests.observe.calls import card, play, turn
+from tests.observe.calls import decision, play, turn
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -96,9 +96,9 @@ async def test_figures_are_those_of_the_api(browser: Browser) -> None:
         for number, answer_ms in enumerate((620, 640, 700, 1_650), 1):
             play(record, turn(number, answer_ms=answer_ms, llm=answer_ms - 200, playout=200))
         play(record, turn(9), error="HTTP 503")
-        record.decided(watched.now(), card(1, verdict_ms=280, regret=None))
-        record.decided(watched.now(), card(1, verdict_ms=280, regret=True))
-        record.decided(watched.now(), card(2, "cancel", text="stop"))
+        record.decided(watched.now(), decision(1, verdict_ms=280, wrong=None))
+        record.decided(watched.now(), decision(1, verdict_ms=280, wrong=True))
+        record.decided(watched.now(), decision(2, "cancel", text="stop"))
         watched.registry.refused("at_capacity")
         event = await watched.event()
         async with visit(browser, f"{watched.url}/dashboard") as v:
@@ -125,8 +125,8 @@ async def test_figures_are_those_of_the_api(browser: Browser) -> None:
             verdict = v.part("verdict-resume")
             for name, number in event["interruptions"]["resume"].items():
                 await expect(verdict.locator(f"[data-cell={name}]")).to_have_text(str(number))
-            await expect(v.part("card-1-1")).to_contain_text("“mhm” · too short")
-            await expect(v.part("card-1-1")).to_contain_text("Regretted")
+            await expect(v.part("decision-1-1")).to_contain_text("“mhm” · too short")
+            await expect(v.part("decision-1-1")).to_contain_text("Was wrong")
             await expect(v.part("tile-cost")).to_contain_text("$1.51")
             await expect(v.part("cost-groq")).to_contain_text("$0.012")
             model = v.part("model-openai/gpt-oss-120b")
@@ -186,11 +186,11 @@ async def test_a_phone_shows_it_without_sideways_scrolling_and_with_enough_contr
         record = begin(watched)
         play(record, turn())
         play(record, turn(2), error="a-cause-of-a-failure-without-any-spaces-" * 2)
-        record.decided(watched.now(), card(1, text="Donaudampfschifffahrt" * 4, regret=None))
+        record.decided(watched.now(), decision(1, text="Donaudampfschifffahrt" * 4, wrong=None))
         record.measure(watched.now())
         options = {"viewport": {"width": 360, "height": 700}, "color_scheme": scheme}
         async with visit(browser, f"{watched.url}/dashboard", **options) as v:
-            await expect(v.part("card-1-1")).to_be_visible()
+            await expect(v.part("decision-1-1")).to_be_visible()
             assert not await scrolls_sideways(v.page)
             ratios = await v.page.evaluate(CONTRAST)
             assert len(ratios) > 60

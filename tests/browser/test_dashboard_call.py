@@ -14,7 +14,7 @@ from tests.browser.test_access import CONTRAST, scrolls_sideways
 from tests.browser.test_conversation import caller, microphone
 from tests.browser.visit import visit
 from tests.browser.watched_calls import WatchedCalls, watched_calls
-from tests.observe.calls import card, play, turn
+from tests.observe.calls import decision, play, turn
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -73,7 +73,7 @@ def call_so_far(watched: WatchedCalls) -> CallRecord:
         record.word_heard(began + 4.6 + 0.3 * index, word)
     play(record, turn(began=began + 4, answer_ms=600))
     record.played(began + 6, "Anything else?", cut=True, error=None)
-    record.decided(began + 5.6, card(1, "cancel", text="stop", regret=None))
+    record.decided(began + 5.6, decision(1, "cancel", text="stop", wrong=None))
     return record
 
 
@@ -132,12 +132,12 @@ async def test_on_a_phone(browser: Browser, scheme: str) -> None:
     async with watched_calls(vendors=VENDORS) as watched:
         record = call_so_far(watched)
         record.said_words(watched.now(), "Donaudampfschifffahrt" * 6, 2)
-        record.decided(watched.now(), card(1, "cancel", text="stop", regret=True))
+        record.decided(watched.now(), decision(1, "cancel", text="stop", wrong=True))
         record.fault(watched.now(), "no reply after 8 s")
         options = {"viewport": {"width": 360, "height": 700}, "color_scheme": scheme}
         async with visit(browser, f"{watched.url}/dashboard/calls/1", **options) as v:
             await v.part("everything").check()
-            await expect(v.part("story")).to_contain_text("regretted")
+            await expect(v.part("story")).to_contain_text("was wrong")
             assert not await scrolls_sideways(v.page)
             ratios = await v.page.evaluate(CONTRAST)
             assert len(ratios) > 30

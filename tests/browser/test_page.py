@@ -136,19 +136,25 @@ async def test_time_to_answer_is_measured_here_when_the_server_does_not_tell(bro
         assert await v.state() == "listening"
 
 
-async def test_decisions_are_listed_and_a_later_card_replaces_its_earlier(browser: Browser, bot: StubBot) -> None:
+async def test_decisions_are_listed_and_a_later_one_replaces_its_earlier(browser: Browser, bot: StubBot) -> None:
     async with visit(browser, bot.url) as v:
         await v.in_call(bot)
-        card = {"sound_id": 1, "verdict": "resume", "reason": "only an acknowledgement", "text": "mhm"}
-        bot.tell("decision-card", card={**card, "verdict_ms": 310, "silence_ms": 0, "sound_ms": 280, "regret": None})
-        bot.tell("decision-card", card={"sound_id": 2, "verdict": "cancel", "reason": "stop word", "verdict_ms": 95})
+        decision = {"sound_id": 1, "verdict": "resume", "reason": "only an acknowledgement", "text": "mhm"}
+        bot.tell(
+            "interruption-decision",
+            decision={**decision, "verdict_ms": 310, "silence_ms": 0, "sound_ms": 280, "wrong": None},
+        )
+        bot.tell(
+            "interruption-decision",
+            decision={"sound_id": 2, "verdict": "cancel", "reason": "stop word", "verdict_ms": 95},
+        )
         panel = v.part("decisions")
         await panel.locator("summary").click()
         await expect(panel.locator("li")).to_have_count(2)
         await expect(panel.locator("li").nth(0)).to_contain_text("Stopped for you")
         await expect(panel.locator("li").nth(1)).to_contain_text("“mhm” · only an acknowledgement")
         await expect(panel.locator("li").nth(1)).to_contain_text("280 ms")
-        bot.tell("decision-card", card={**card, "verdict_ms": 310, "regret": True})
+        bot.tell("interruption-decision", decision={**decision, "verdict_ms": 310, "wrong": True})
         await expect(panel.locator("li").nth(1)).to_contain_text("was wrong")
         await expect(panel.locator("li")).to_have_count(2)
 

@@ -107,9 +107,9 @@ async def test_an_acknowledgement_costs_no_word(virtual, call: Calling):
         await c.until_state("listening", timeout_secs=60)
         (played,) = c.told("reply-played")
         assert (played["heard"], played["cut"]) == (LONG, False)
-        cards = c.told("decision-card")
-        assert cards[-1]["card"]["verdict"] == "resume"
-        assert cards[-1]["card"]["regret"] is False
+        decisions = c.told("interruption-decision")
+        assert decisions[-1]["decision"]["verdict"] == "resume"
+        assert decisions[-1]["decision"]["wrong"] is False
 
 
 async def test_noise_and_silence_get_no_answer(virtual, call: Calling):

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from observe.call_registry import CallRegistry
 from observe.listener import Usage
 from observe.metrics import Metrics, States
-from tests.observe.calls import BEGAN, card, opened, play, turn
+from tests.observe.calls import BEGAN, decision, opened, play, turn
 
 DASHBOARD = json.loads((Path(__file__).parents[2] / "deploy" / "grafana" / "parley.json").read_text())
 PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
@@ -35,8 +35,8 @@ def exported() -> dict[str, set[str]]:
     record = opened(registry)
     play(record, turn())
     play(record, turn(2), error="HTTP 500")
-    record.decided(BEGAN + 1, card(regret=None))
-    record.decided(BEGAN + 2, card(regret=True))
+    record.decided(BEGAN + 1, decision(wrong=None))
+    record.decided(BEGAN + 2, decision(wrong=True))
     record.fault(BEGAN + 3, "no reply after 8 s")
     record.vendor_failed("tts", "no audio")
     record.used(Usage("llm", "prompt_tokens", 10))

@@ -10,9 +10,9 @@ from loadtest.rows import Row
 
 
 def row(class_: str, outcome: str, verdict_ms: int | None = None) -> Row:
-    cards = [{"verdict": "resume", "verdict_ms": 90}, {"verdict": "cancel", "verdict_ms": verdict_ms}]
+    decisions = [{"verdict": "resume", "verdict_ms": 90}, {"verdict": "cancel", "verdict_ms": verdict_ms}]
     stop_ms = None if verdict_ms is None else verdict_ms + 10
-    return Row("x", class_, outcome, False, 0, stop_ms, None, 0, None, cards if verdict_ms is not None else [])
+    return Row("x", class_, outcome, False, 0, stop_ms, None, 0, None, decisions if verdict_ms is not None else [])
 
 
 def clip(split: str, class_: str) -> FoldClip:

@@ -19,7 +19,7 @@ def turn(turn_id: int = 1, answer_ms: int | None = 600, began: float = BEGAN + 2
     return Turn(turn_id, turn_id, began, "how much", stages, answer_ms)
 
 
-def card(sound_id: int = 1, verdict: str = "resume", regret: bool | None = None, **fields: Any) -> dict[str, Any]:
+def decision(sound_id: int = 1, verdict: str = "resume", wrong: bool | None = None, **fields: Any) -> dict[str, Any]:
     return {
         "sound_id": sound_id,
         "mode": "duck",
@@ -28,7 +28,7 @@ def card(sound_id: int = 1, verdict: str = "resume", regret: bool | None = None,
         "verdict_ms": 300,
         "silence_ms": 80,
         "text": "mhm",
-        "regret": regret,
+        "wrong": wrong,
         **fields,
     }
 

@@ -4,7 +4,7 @@ from observe.call_registry import CallRegistry
 from observe.gateway import Figure, figures
 from observe.listener import Usage
 from observe.metrics import Metrics, States
-from tests.observe.calls import BEGAN, card, opened, play, turn
+from tests.observe.calls import BEGAN, decision, opened, play, turn
 
 GATEWAY = {
     "queue": {"length": 2, "longest_wait_secs": 0.4},
@@ -29,12 +29,12 @@ def test_events_become_counters_and_histograms():
     record.change_state(BEGAN, "thinking")
     play(record, turn(1, answer_ms=600))
     play(record, turn(2, answer_ms=900), error="HTTP 500")
-    record.decided(BEGAN + 3, card())
-    record.decided(BEGAN + 4, card(regret=True))
+    record.decided(BEGAN + 3, decision())
+    record.decided(BEGAN + 4, decision(wrong=True))
     for number, outcome in ((8, "lost"), (9, "taken_back")):
-        cancelled = card() | {"sound_id": number, "verdict": "cancel", "verdict_ms": None}
+        cancelled = decision() | {"sound_id": number, "verdict": "cancel", "verdict_ms": None}
         record.decided(BEGAN + 5, cancelled)
-        record.decided(BEGAN + 5, cancelled | {"regret": True, "outcome": outcome, "silence_ms": 700})
+        record.decided(BEGAN + 5, cancelled | {"wrong": True, "outcome": outcome, "silence_ms": 700})
     record.vendor_failed("tts", "no audio within 3 s")
     record.used(Usage("llm", "prompt_tokens", 120))
     call_registry.refused("at_capacity")
@@ -48,7 +48,7 @@ def test_events_become_counters_and_histograms():
     assert value("parley_turns_total", {"outcome": "failed"}) == 1
     assert value("parley_failures_total", {"cause": "HTTP #"}) == 1
     assert value("parley_interruptions_total", {"verdict": "resume", "mode": "duck"}) == 1
-    assert value("parley_interruptions_judged_total", {"verdict": "resume", "regret": "yes"}) == 1
+    assert value("parley_interruptions_judged_total", {"verdict": "resume", "wrong": "yes"}) == 1
     assert value("parley_false_alarm_silence_seconds_sum") == 0.08
     assert value("parley_replies_lost_total") == 1
     assert value("parley_replies_taken_back_total") == 1

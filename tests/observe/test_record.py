@@ -8,7 +8,7 @@ import pytest
 from observe.call_registry import KEEP_CALLS, CallRegistry
 from observe.listener import Listener, Usage
 from observe.record import KEEP_MOMENTS, MAX_WORDS, cause_of
-from tests.observe.calls import BEGAN, BEGAN_UNIX, card, opened, play, turn
+from tests.observe.calls import BEGAN, BEGAN_UNIX, decision, opened, play, turn
 
 
 class Heard(Listener):
@@ -165,14 +165,14 @@ def test_a_fault_is_counted_once_and_spoils_its_turn(registry):
     assert [kept.outcome for kept in record.turns] == ["failed", "failed", "played"]
 
 
-def test_a_card_is_one_entry_and_its_regret_comes_later(registry):
+def test_a_decision_is_one_entry_and_its_outcome_comes_later(registry):
     record = opened(registry)
-    record.decided(BEGAN + 5, card())
-    record.decided(BEGAN + 8, card(regret=True))
+    record.decided(BEGAN + 5, decision())
+    record.decided(BEGAN + 8, decision(wrong=True))
     (moment,) = record.timeline(BEGAN + 9)["moments"]
     assert moment["at_ms"] == 4700  # the sound's onset
-    assert moment["card"]["regret"] is True
-    assert (record.verdicts, record.regrets) == ({"resume": 1}, 1)
+    assert moment["decision"]["wrong"] is True
+    assert (record.verdicts, record.wrong_verdicts) == ({"resume": 1}, 1)
 
 
 def test_a_record_stays_small(registry):

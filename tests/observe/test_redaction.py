@@ -163,7 +163,7 @@ def test_a_record_holds_no_number_in_any_of_its_places():
     for number, word in enumerate(f"So your card is {card}.".split()):
         kept.word_heard(3.0 + number / 10, word)
     kept.played(4.0, card, cut=True, error=None)
-    kept.decided(4.5, {"sound_id": 1, "verdict": "cancel", "text": f"no {card}", "regret": None})
+    kept.decided(4.5, {"sound_id": 1, "verdict": "cancel", "text": f"no {card}", "wrong": None})
     kept.trouble(5.0, "HTTP 401: Authorization: Bearer abcdefghijklmnop")
     told = repr(kept.timeline(6.0))
     assert "4111" not in told

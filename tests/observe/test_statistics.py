@@ -3,8 +3,8 @@
 import pytest
 
 from observe.call_registry import CallRegistry
-from observe.statistics import KEEP_CARDS, MAX_NAMES, Counts, Statistics, against_targets, percentile, spread
-from tests.observe.calls import BEGAN, BEGAN_UNIX, card, opened, play, turn
+from observe.statistics import KEEP_DECISIONS, MAX_NAMES, Counts, Statistics, against_targets, percentile, spread
+from tests.observe.calls import BEGAN, BEGAN_UNIX, decision, opened, play, turn
 
 
 @pytest.fixture
@@ -52,41 +52,43 @@ def test_success_and_failures_by_cause(registry, figures):
     assert figures.failures.as_dict() == {"HTTP #": 1}
 
 
-def test_interruptions_by_verdict_and_regret(registry, figures):
+def test_interruptions_by_verdict_and_outcome(registry, figures):
     record = opened(registry)
-    record.decided(BEGAN + 1, card(1))
-    record.decided(BEGAN + 2, card(2, "cancel"))
-    record.decided(BEGAN + 3, card(2, "cancel", regret=False))
-    record.decided(BEGAN + 4, card(3, "cancel"))
-    record.decided(BEGAN + 5, card(3, "cancel", regret=True))
+    record.decided(BEGAN + 1, decision(1))
+    record.decided(BEGAN + 2, decision(2, "cancel"))
+    record.decided(BEGAN + 3, decision(2, "cancel", wrong=False))
+    record.decided(BEGAN + 4, decision(3, "cancel"))
+    record.decided(BEGAN + 5, decision(3, "cancel", wrong=True))
     assert figures.verdicts == {
         "resume": {"open": 1, "right": 0, "wrong": 0},
         "cancel": {"open": 0, "right": 1, "wrong": 1},
     }
-    assert [(kept["sound_id"], kept["verdict"], kept["regret"]) for kept in figures.cards] == [
+    assert [(kept["sound_id"], kept["verdict"], kept["wrong"]) for kept in figures.decisions] == [
         (1, "resume", None),  # a false alarm
         (3, "cancel", True),  # and what should have been one
     ]
-    record.decided(BEGAN + 6, card(1, regret=True))
-    assert figures.cards[0]["regret"] is True
+    record.decided(BEGAN + 6, decision(1, wrong=True))
+    assert figures.decisions[0]["wrong"] is True
     assert figures.latency()["false_alarm_silence"] == {"n": 1, "mean": 80.0, "p50": 80, "p95": 80, "p99": 80}
 
 
 def test_a_false_alarm_is_counted_by_what_the_caller_lost(registry, figures):
     record = opened(registry)
     for number, outcome in enumerate(("taken_back", "lost", "interrupted"), start=1):
-        record.decided(BEGAN + number, card(number, "cancel"))
-        regret = outcome != "interrupted"
-        record.decided(BEGAN + number, card(number, "cancel", regret=regret) | {"outcome": outcome, "silence_ms": 900})
+        record.decided(BEGAN + number, decision(number, "cancel"))
+        wrong = outcome != "interrupted"
+        record.decided(
+            BEGAN + number, decision(number, "cancel", wrong=wrong) | {"outcome": outcome, "silence_ms": 900}
+        )
     assert (figures.replies_taken_back, figures.replies_lost) == (1, 1)
     assert figures.latency()["taken_back_silence"]["p50"] == 900
 
 
 def test_everything_is_bounded(registry, figures):
     record = opened(registry)
-    for number in range(3 * KEEP_CARDS):
-        record.decided(BEGAN, card(number))
-    assert len(figures.cards) == KEEP_CARDS
+    for number in range(3 * KEEP_DECISIONS):
+        record.decided(BEGAN, decision(number))
+    assert len(figures.decisions) == KEEP_DECISIONS
     counts = Counts()
     for number in range(3 * MAX_NAMES):
         counts.add(f"cause {number}")

@@ -3,7 +3,7 @@
 import pytest
 
 from observe.call_registry import CallRegistry
-from tests.observe.calls import BEGAN, BEGAN_UNIX, card, opened, play, turn
+from tests.observe.calls import BEGAN, BEGAN_UNIX, decision, opened, play, turn
 
 sdk = pytest.importorskip("opentelemetry.sdk.trace")
 
@@ -31,7 +31,7 @@ def registry(exporter) -> CallRegistry:
 def test_a_call_its_turn_and_its_stages(registry, exporter):
     record = opened(registry)
     play(record, turn(began=BEGAN + 2, stt=200, end_of_turn=100, llm=250))
-    record.decided(BEGAN + 4, card())
+    record.decided(BEGAN + 4, decision())
     record.over(BEGAN + 10, "the peer closed")
     spans = {span.name: span for span in exporter.get_finished_spans()}
     assert set(spans) == {"call", "turn", "stt", "end_of_turn", "llm"}

@@ -15,7 +15,7 @@ from observe.call_registry import CallRegistry
 from processors import compat
 from server.dashboard import Sources, add_dashboard
 from server.signalling import make_app
-from tests.observe.calls import card, opened, play, turn
+from tests.observe.calls import decision, opened, play, turn
 from tests.server.test_signalling import Limits
 from transports.webrtc import WebRTCCall
 
@@ -91,7 +91,7 @@ async def test_calls_are_listed_and_told_one_by_one():
     async with dashboard(registry) as client:
         live, over = opened(registry, "first"), opened(registry, "second")
         play(live, turn())
-        live.decided(103.0, card())
+        live.decided(103.0, decision())
         over.over(105.0, "the peer closed")
         body = await (await client.get("/api/calls")).json()
         assert [call["id"] for call in body["live"]] == ["1"]
@@ -113,7 +113,7 @@ async def test_an_event_tells_everything_at_once():
         record = opened(registry)
         play(record, turn(answer_ms=900))
         play(record, turn(2), error="HTTP 500")
-        record.decided(103.0, card(regret=None))
+        record.decided(103.0, decision(wrong=None))
         registry.refused("at_capacity")
         vendors.report_failure("tts", "azure", "no audio")
         event = await first_event(client)
@@ -128,7 +128,7 @@ async def test_an_event_tells_everything_at_once():
     assert event["refused"] == {"at_capacity": 1}
     assert event["vendor_errors"] == {"tts azure: no audio": 1}
     assert event["interruptions"] == {"resume": {"open": 1, "right": 0, "wrong": 0}}
-    assert event["cards"][0]["text"] == "mhm"
+    assert event["decisions"][0]["text"] == "mhm"
     assert (event["gateway"], event["cost"]) == (gateway, {"groq": 0.5})
     assert event["process"]["resident_mb"] > 0
     assert {"lag_p50_ms", "lag_p99_ms"} <= set(event["process"])

@@ -9,8 +9,8 @@ from contracts.frames import (
     CallerHangsUpFrame,
     CallErrorFrame,
     ClientReadyFrame,
-    DecisionCardFrame,
     InterimTranscriptFrame,
+    InterruptionDecisionFrame,
     PlayoutPauseFrame,
     ReplyPlayedFrame,
     ReplyPlayingFrame,
@@ -175,7 +175,7 @@ def plain(frame):
         (ReplyPlayingFrame(reply_id=2), [("bot-started-speaking", None)]),
         (WordHeardFrame(2, "Hello "), [("word-heard", {"reply_id": 2, "text": "Hello "})]),
         (InterruptionFrame(), [("bot-interrupted", None)]),
-        (DecisionCardFrame({"sound_id": 1}), [("decision-card", {"card": {"sound_id": 1}})]),
+        (InterruptionDecisionFrame({"sound_id": 1}), [("interruption-decision", {"decision": {"sound_id": 1}})]),
         (PlayoutPauseFrame(), []),
         (
             ReplyPlayedFrame(reply_id=2, heard="Hello ", unheard="there.", cut=True),

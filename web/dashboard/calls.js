@@ -78,11 +78,11 @@ function answersOf({ answers, failures }) {
   return failed ? `${count(answers)}, ${count(failed)} failed` : count(answers);
 }
 
-function soundsOf({ verdicts, regrets }) {
+function soundsOf({ verdicts, wrong_verdicts }) {
   const told = [
     verdicts.cancel ? `${verdicts.cancel} interrupted` : "",
     verdicts.resume ? `${verdicts.resume} false` : "",
-    regrets ? `${regrets} regretted` : "",
+    wrong_verdicts ? `${wrong_verdicts} wrong` : "",
   ].filter(Boolean);
   return told.join(", ") || NONE;
 }

@@ -29,12 +29,12 @@ export const STATE_COLOURS = {
 const VERDICTS = { cancel: ["--user", "stopped"], resume: ["--accent", "went on"], drained: ["--edge", "had finished"] };
 
 /** What a moment leaves among the marks. */
-function markOf({ kind, at_ms, card, what, message }) {
+function markOf({ kind, at_ms, decision, what, message }) {
   if (kind === "fault") return [{ at_ms, name: "--danger", text: what }];
   if (kind === "trouble") return [{ at_ms, name: "--wait", text: message }];
   if (kind !== "decision") return [];
-  const [name, text] = VERDICTS[card.verdict] ?? ["--edge", card.verdict];
-  return [card.regret ? { at_ms, name: "--danger", text: `${text}: regretted` } : { at_ms, name, text }];
+  const [name, text] = VERDICTS[decision.verdict] ?? ["--edge", decision.verdict];
+  return [decision.wrong ? { at_ms, name: "--danger", text: `${text}: was wrong` } : { at_ms, name, text }];
 }
 
 /** Draws on the chart's canvas, in its pixels. */

@@ -1,10 +1,10 @@
-/** Verdicts on sounds over the bot's voice, and the cards of those that were none, or were regretted. */
+/** Verdicts on sounds over the bot's voice, and those among them that were wrong, or no interruption. */
 
 import { byId, cell, fill, make, row, set, text } from "./dom.js";
 import { count, known, millis } from "./format.js";
 import { verdictName } from "./names.js";
 
-export function drawSounds({ interruptions, cards }) {
+export function drawSounds({ interruptions, decisions }) {
   const verdicts = Object.keys(interruptions);
   byId("no-sounds").hidden = verdicts.length > 0;
   byId("sounds").hidden = !verdicts.length;
@@ -24,29 +24,35 @@ export function drawSounds({ interruptions, cards }) {
       set(cell(made, "wrong"), "data-tone", interruptions[name].wrong ? "bad" : null);
     },
   );
-  fill(byId("cards"), cards, (card) => `${card.call} ${card.sound_id} ${card.regret} ${card.verdict}`, drawCard);
+  const keyOf = ({ call, sound_id, wrong, verdict }) => `${call} ${sound_id} ${wrong} ${verdict}`;
+  fill(byId("decisions"), decisions, keyOf, drawDecision);
 }
 
-function drawCard(card) {
-  const regret =
-    card.regret === null ? ["open", "Too early to tell"] : card.regret ? ["wrong", "Regretted"] : ["right", "Was right"];
-  const outcome = { taken_back: "The reply went on", lost: "The reply was lost" }[card.outcome];
-  const said = card.text ? `“${card.text}”` : "No words";
+function drawDecision(decision) {
+  const right = decision.wrong ? ["wrong", "Was wrong"] : ["right", "Was right"];
+  const [tone, mark] = decision.wrong === null ? ["open", "Too early to tell"] : right;
+  const outcome = { taken_back: "The reply went on", lost: "The reply was lost" }[decision.outcome];
+  const said = decision.text ? `“${decision.text}”` : "No words";
   const facts = [
-    known(card.sound_ms) ? `sound ${millis(card.sound_ms)}` : "",
-    known(card.verdict_ms) ? `decided after ${millis(card.verdict_ms)}` : "",
-    known(card.silence_ms) ? `voice silent for ${millis(card.silence_ms)}` : "",
+    known(decision.sound_ms) ? `sound ${millis(decision.sound_ms)}` : "",
+    known(decision.verdict_ms) ? `decided after ${millis(decision.verdict_ms)}` : "",
+    known(decision.silence_ms) ? `voice silent for ${millis(decision.silence_ms)}` : "",
     outcome ?? "",
   ].filter(Boolean);
   return make(
     "li",
-    { "data-regret": regret[0], "data-testid": `card-${card.call}-${card.sound_id}` },
-    make("p", { class: "card-title" }, make("b", {}, verdictName(card.verdict)), make("span", { class: "mark" }, regret[1])),
-    make("p", {}, `${said} · ${card.reason}`),
+    { "data-review": tone, "data-testid": `decision-${decision.call}-${decision.sound_id}` },
+    make(
+      "p",
+      { class: "decision-title" },
+      make("b", {}, verdictName(decision.verdict)),
+      make("span", { class: "mark" }, mark),
+    ),
+    make("p", {}, `${said} · ${decision.reason}`),
     make(
       "p",
       { class: "fine" },
-      make("a", { href: `dashboard/calls/${encodeURIComponent(card.call)}` }, `Call ${card.call}`),
+      make("a", { href: `dashboard/calls/${encodeURIComponent(decision.call)}` }, `Call ${decision.call}`),
       ` · ${facts.join(" · ")}`,
     ),
   );

@@ -65,8 +65,8 @@ export class Story {
 const toldAt = ({ kind, at_ms: at, answer_ms: answerMs, until_ms: untilMs }) =>
   kind === "turn" ? (known(answerMs) ? at + answerMs : untilMs) : at;
 
-function toneOf({ kind, error, card, outcome }) {
-  if (kind === "fault" || outcome === "failed" || card?.regret) return "bad";
+function toneOf({ kind, error, decision, outcome }) {
+  if (kind === "fault" || outcome === "failed" || decision?.wrong) return "bad";
   return error && !["interrupted", "superseded"].includes(error) ? "bad" : null;
 }
 
@@ -90,17 +90,17 @@ const TELLING = {
     ].filter(Boolean).join(" · "),
     stagesOf(turn.stages_ms),
   ],
-  decision: ({ card }) => [
+  decision: ({ decision }) => [
     "Sound",
     [
-      verdictName(card.verdict),
-      card.text && `“${card.text}”`,
-      card.reason,
-      known(card.verdict_ms) && `decided after ${millis(card.verdict_ms)}`,
-      known(card.silence_ms) && `voice silent for ${millis(card.silence_ms)}`,
+      verdictName(decision.verdict),
+      decision.text && `“${decision.text}”`,
+      decision.reason,
+      known(decision.verdict_ms) && `decided after ${millis(decision.verdict_ms)}`,
+      known(decision.silence_ms) && `voice silent for ${millis(decision.silence_ms)}`,
     ].filter(Boolean).join(" · "),
-    card.regret === null || card.regret === undefined ? null
-      : make("span", { class: "mark" }, card.regret ? "regretted" : "was right"),
+    decision.wrong === null || decision.wrong === undefined ? null
+      : make("span", { class: "mark" }, decision.wrong ? "was wrong" : "was right"),
   ],
   vendor: (call) => [
     call.role === "llm" ? "Model" : "Voice",

@@ -55,7 +55,7 @@ function drawVerdicts(interruptions, { taken_back: takenBack, lost } = { taken_b
   text(byId("sounds-count"), count(all.reduce((total, name) => total + sum(name), 0)));
   text(
     byId("sounds-rest"),
-    `${count(sum("cancel"))} interrupted · ${count(sum("resume"))} false alarms · ${count(wrong)} regretted · ` +
+    `${count(sum("cancel"))} interrupted · ${count(sum("resume"))} false alarms · ${count(wrong)} wrong · ` +
       `${count(takenBack)} taken back · ${count(lost)} replies lost`,
   );
 }

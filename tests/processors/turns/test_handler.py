@@ -16,7 +16,7 @@ from pipecat.processors.frame_processor import FrameDirection
 from contracts.frames import (
     AudioWindowFrame,
     ClientReadyFrame,
-    DecisionCardFrame,
+    InterruptionDecisionFrame,
     PlayoutDuckFrame,
     PlayoutPauseFrame,
     PlayoutResumeFrame,
@@ -110,8 +110,8 @@ async def test_a_stop_over_the_voice_pauses_then_cancels_and_waits_for_history(v
         await hear(chain, 8, 0.95)
         await chain.push(TranscriptFrame("Stop, my card.", "", "t", segment=1))
         await chain.until(InterruptionFrame)
-        (card,) = [frame.card for frame in chain.down(DecisionCardFrame)]
-        assert (card["verdict"], card["mode"], card["text"]) == ("cancel", "pause", "Stop, my card.")
+        (decision,) = [frame.decision for frame in chain.down(InterruptionDecisionFrame)]
+        assert (decision["verdict"], decision["mode"], decision["text"]) == ("cancel", "pause", "Stop, my card.")
         await up(chain, ReplyCommittedFrame(1))
         await hear(chain, 5, 0.0)
         await asyncio.sleep(1)

@@ -78,7 +78,7 @@ def test_every_field_of_an_event_is_explored_with_more_than_one_value() -> None:
 
 
 def rich_machines() -> Iterator[TurnMachine]:
-    """Machines that know a lot: words, a reply, a sound that is judged, a card, a partner."""
+    """Machines that know a lot: words, a reply, a sound that is judged, its decision, a partner."""
     rng = random.Random(7)
     for mode in MODES:
         machine = TurnMachine(TurnParams(mode=mode, **EVERYTHING))
@@ -162,7 +162,7 @@ def test_the_fingerprint_is_the_whole_state() -> None:
         tried |= some
         assert not missed
     names = {where.split(".")[0] for where in tried}
-    assert {"TurnMachine", "Transcript", "Reply", "Sound", "DecisionCard", "Words", "PartnerWatch"} <= names
+    assert {"TurnMachine", "Transcript", "Reply", "Sound", "InterruptionDecision", "Words", "PartnerWatch"} <= names
     own = {f"TurnMachine.{name}" for name in vars(TurnMachine(TurnParams())) if name not in CONSTANT | COUNTERS}
     assert own - tried <= {
         "TurnMachine._now",

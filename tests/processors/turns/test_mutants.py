@@ -316,7 +316,7 @@ def is_caught() -> bool:
 
 
 RIGHT = list(outcomes())
-ENDINGS = (ev.HungUp, Timer.REGRET)
+ENDINGS = (ev.HungUp, Timer.REVIEW)
 KEYS = [key for key in RULES if key[1] not in ENDINGS]
 
 
@@ -333,7 +333,7 @@ def test_a_removed_transition_is_caught(
     assert is_caught()
 
 
-@pytest.mark.parametrize("timer", [timer for timer in Timer if timer is not Timer.REGRET])
+@pytest.mark.parametrize("timer", [timer for timer in Timer if timer is not Timer.REVIEW])
 def test_a_forgotten_timer_is_caught(timer: Timer, monkeypatch: pytest.MonkeyPatch) -> None:
     original = TurnMachine.handle
 

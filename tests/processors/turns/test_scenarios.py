@@ -159,8 +159,8 @@ def test_a_content_sound_that_was_let_go_still_cancels_by_its_words() -> None:
     scene += [(5000, ev.Words("okay stop there", 1, False)), (5200, ev.Words("okay stop there", 1, True))]
     world = World(Params(reply_ms=8000)).run(scene, 20_000)
     assert [ask.text for ask in world.asked][1:] == ["stop there"]
-    cards = [action.card for _, action in world.actions(ev.PublishCard)]
-    assert any(card["regret"] is True for card in cards)
+    decisions = [action.decision for _, action in world.actions(ev.PublishDecision)]
+    assert any(decision["wrong"] is True for decision in decisions)
 
 
 @pytest.mark.parametrize(

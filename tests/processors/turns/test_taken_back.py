@@ -26,9 +26,11 @@ def cut(start_ms: int, end_ms: int, text: str | None, *, sound_id: int = 1, fina
 
 
 def outcome(world: World) -> tuple[str | None, int]:
-    """The last card's outcome, and how long the voice was silent for it."""
-    cards = [action.card for _, action in world.actions(ev.PublishCard) if isinstance(action, ev.PublishCard)]
-    last = cards[-1]
+    """The last decision's outcome, and how long the voice was silent for it."""
+    decisions = [
+        action.decision for _, action in world.actions(ev.PublishDecision) if isinstance(action, ev.PublishDecision)
+    ]
+    last = decisions[-1]
     return last["outcome"], last["silence_ms"]  # pyright: ignore[reportReturnType]
 
 
@@ -217,8 +219,8 @@ def test_one_reply_is_taken_back_so_often_and_then_goes_on_through_sounds() -> N
         scene += cut(3000 + 2500 * number, 3500 + 2500 * number, "", sound_id=number + 1)
     world = World(Params(reply_ms=14_000)).run(scene, 40_000)
     assert went_on(world, length_ms=14_000)
-    cards = {a.card["sound_id"]: a.card for _, a in world.actions(ev.PublishCard)}  # pyright: ignore
-    assert [card["outcome"] for card in cards.values()] == ["taken_back"] * 3 + [None] * 3
+    decisions = {a.decision["sound_id"]: a.decision for _, a in world.actions(ev.PublishDecision)}  # pyright: ignore
+    assert [decision["outcome"] for decision in decisions.values()] == ["taken_back"] * 3 + [None] * 3
 
 
 def test_words_end_a_reply_that_was_taken_back_often() -> None:

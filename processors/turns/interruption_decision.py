@@ -1,4 +1,4 @@
-"""Decision cards: what was decided about one sound over the bot's voice, on what, and whether it was right."""
+"""Interruption decisions: what was decided about one sound over the bot's voice, on what, and whether it was right."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -9,7 +9,7 @@ Outcome = Literal["taken_back", "lost", "interrupted"]
 
 
 @dataclass
-class DecisionCard:
+class InterruptionDecision:
     """The record of one sound over the bot's voice.
 
     All ``*_ms`` are counted from the sound's first voiced window.
@@ -31,7 +31,7 @@ class DecisionCard:
         outcome: What a cancel cost the caller: nothing but a silence (``taken_back``: the reply went on where it had
             stopped), the reply (``lost``: nobody had wanted to interrupt), or what the caller wanted it to
             (``interrupted``); None: no cancel, or not known yet.
-        regret: True if the next seconds proved the verdict wrong, False if not, None while unknown.
+        wrong: True if the next seconds proved the verdict wrong, False if not, None while unknown.
     """
 
     sound_id: int
@@ -48,7 +48,7 @@ class DecisionCard:
     judge_ms: float = 0.0
     question_heard: bool = False
     outcome: Outcome | None = None
-    regret: bool | None = None
+    wrong: bool | None = None
 
     def as_dict(self) -> dict[str, object]:
         """Plain values for logs, messages and files."""
@@ -67,5 +67,5 @@ class DecisionCard:
             "judge_ms": round(self.judge_ms, 1),
             "question_heard": self.question_heard,
             "outcome": self.outcome,
-            "regret": self.regret,
+            "wrong": self.wrong,
         }
