@@ -112,13 +112,13 @@ def build_pipeline(call: Call, services: Services, log: CallLog, node: ClusterNo
         services.language_model_for(call.pc_id, log.tokens_used),
         tools,
         services.llm_params,
-        guesses=services.guesses,
+        preemptive_budget=services.preemptive_budget,
         earlier=conversation.earlier,
         hang_up=call.hang_up,
         on_usage=log.tokens_used,
     )
     tts = TTSProcessor(
-        services.voice, params=services.tts_params, on_unheard=log.spoken_in_vain, voices=services.voices
+        services.voice, params=services.tts_params, on_unheard=log.spoken_unheard, voices=services.voices
     )
     language.tell(interruptions.speak, llm.speak, tts.speak)
     log.watch(interruptions, llm, tts, output)

@@ -27,7 +27,7 @@ from contracts.stt import Emit, OnError, Recogniser, Transcript
 from contracts.tts import VoiceChunk
 from loadtest.clips import read_wav
 from observe.log_lines import log_to_terminal
-from processors.llm.preemptive_budget import Guesses
+from processors.llm.preemptive_budget import PreemptiveBudget
 from processors.turns.handler import TurnDetector
 from services.services import Services
 from settings import Settings
@@ -164,7 +164,7 @@ class EmulatedServices(Services):
 
     talkative = False
     turn_model = True
-    eager: Guesses | None = None
+    eager: PreemptiveBudget | None = None
 
     @classmethod
     async def load(cls, settings: Settings) -> "EmulatedServices":
@@ -175,7 +175,7 @@ class EmulatedServices(Services):
         return EmulatedRecogniser()
 
     @property
-    def guesses(self) -> Guesses | None:
+    def preemptive_budget(self) -> PreemptiveBudget | None:
         return self.eager
 
     @property
@@ -198,7 +198,7 @@ def main() -> None:
     options = parser.parse_args()
     EmulatedServices.talkative = options.talkative
     EmulatedServices.turn_model = not options.no_turn_model
-    EmulatedServices.eager = Guesses(lambda: 1.0, 0.0) if options.eager else None
+    EmulatedServices.eager = PreemptiveBudget(lambda: 1.0, 0.0) if options.eager else None
     bot.Services = EmulatedServices
     log_to_terminal("ERROR", as_json=False)
     settings = settings_module.load(

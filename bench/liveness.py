@@ -90,8 +90,8 @@ EVENTS: Final[dict[str, Callable[[TurnMachine], ev.Event]]] = {
 """Every type of event, in every form that the machine tells apart."""
 
 EVERYTHING: Final[dict[str, Any]] = {
-    "guess": True,
-    "guess_speaking": 0.5,
+    "preemptive": True,
+    "preemptive_speaking": 0.5,
     "early_end": True,
     "idle_secs": 2.0,
     "max_call_secs": 16.0,

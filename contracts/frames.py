@@ -138,7 +138,7 @@ class UserTurnFrame(DataFrame):
 
 
 @dataclass
-class UserGuessFrame(DataFrame):
+class PreemptiveTurnFrame(DataFrame):
     """The user's turn may be over: a reply to its words so far may be prepared, unheard.
 
     Parameters:
@@ -164,29 +164,29 @@ class UserWordsFrame(DataFrame):
 
 
 @dataclass
-class GuessTextFrame(DataFrame):
+class PreparedTextFrame(DataFrame):
     """Words of a reply that may be asked for: its first piece may be spoken ahead, unheard.
 
     Parameters:
         text: Further words.
         last: Whether they are the last.
-        guess_id: The reply, among those that are prepared.
+        prepared_id: The reply, among those that are prepared.
     """
 
     text: str
     last: bool = False
-    guess_id: int = 0
+    prepared_id: int = 0
 
 
 @dataclass
-class GuessDroppedFrame(DataFrame):
-    """The reply that :class:`GuessTextFrame` told of is not wanted.
+class PreparedDroppedFrame(DataFrame):
+    """The reply that :class:`PreparedTextFrame` told of is not wanted.
 
     Parameters:
-        guess_id: The reply.
+        prepared_id: The reply.
     """
 
-    guess_id: int = 0
+    prepared_id: int = 0
 
 
 @dataclass

@@ -4,13 +4,13 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from contracts.ahead import Ahead
 from contracts.llm import Delta, Finish
+from contracts.prefetch import Prefetch
 
 
 @dataclass
 class _Shared:
-    work: Ahead[Delta]
+    work: Prefetch[Delta]
     readers: int = 0
 
 
@@ -41,7 +41,7 @@ class InFlight:
         shared = self._shared.get(key)
         first = shared is None
         if shared is None:
-            shared = self._shared[key] = _Shared(Ahead(ask(), "shared answer"))
+            shared = self._shared[key] = _Shared(Prefetch(ask(), "shared answer"))
         else:
             self.joined += 1
         shared.readers += 1

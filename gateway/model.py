@@ -34,7 +34,7 @@ from gateway.reply_cache import ReplyCache
 from gateway.shared_budget import LocalOnly, SharedBudget
 from processors.llm.machine_text import MachineTextFilter
 from processors.llm.meant import described
-from processors.llm.preemptive_budget import Guesses
+from processors.llm.preemptive_budget import PreemptiveBudget
 
 T = TypeVar("T")
 
@@ -60,13 +60,14 @@ class GatewayParams:
     Attributes:
         first_token_secs: A model that has not begun after this long is left for another.
         next_token_secs: One that falls silent in the middle is left after this long.
-        guess_share: Share of the budget from which replies may be guessed; see :mod:`processors.llm.preemptive_budget`.
+        preemptive_min_share: Share of the budget from which replies may be prepared; see
+            :mod:`processors.llm.preemptive_budget`.
         policy: Times of the queue and of retries.
     """
 
     first_token_secs: float = 2.5
     next_token_secs: float = 1.5
-    guess_share: float = 0.5
+    preemptive_min_share: float = 0.5
     policy: PolicyParams = field(default_factory=PolicyParams)
 
 
@@ -119,7 +120,9 @@ class Gateway:
         self._said: dict[Cause, str] = {}
         self.on_kept: Callable[[str], None] = lambda _: None
         """Told each reply that is remembered."""
-        self.guesses = Guesses(lambda: self._policy.share_left(self._now()), self._params.guess_share)
+        self.preemptive_budget = PreemptiveBudget(
+            lambda: self._policy.share_left(self._now()), self._params.preemptive_min_share
+        )
 
     @property
     def name(self) -> str:
@@ -202,7 +205,7 @@ class Gateway:
 
     def snapshot(self) -> dict[str, Any]:
         """Plain values for the dashboard; see :mod:`observe.gateway`."""
-        about = self._policy.snapshot(self._now()) | {"guesses": self.guesses.snapshot()}
+        about = self._policy.snapshot(self._now()) | {"preemptive": self.preemptive_budget.snapshot()}
         about["calls_remembered"] = len(self._calls | self._on_usage.keys()) + self._policy.calls_remembered
         if self._overflow is not None:
             about["overflow"] = self._overflow.snapshot()

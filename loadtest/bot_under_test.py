@@ -20,7 +20,7 @@ from emulators.profile import load_profile
 from loadtest.bot_process import ROOT, START_SECS, STOP_SECS, real_bot
 from loadtest.process_figures import cpu_secs, rss_mb
 
-PREEMPTIVE: Final = r"^parley_gateway_(guesses|early_turns|early_stt)_(\w+)\S* (\S+)$"
+PREEMPTIVE: Final = r"^parley_gateway_(preemptive|early_turns|early_stt)_(\w+)\S* (\S+)$"
 """The bot's figures of replies that are prepared and of turns that end early, among its metrics."""
 
 SAMPLE_SECS: Final = 1.0

@@ -338,11 +338,11 @@ def unheard_tokens(preemptive: Mapping[str, Any], requests: int, *, uncached: bo
         requests: How many were made.
         uncached: Without those that the vendor had in its cache.
     """
-    guesses = preemptive.get("guesses")
-    if not guesses or not requests:
+    prepared = preemptive.get("preemptive")
+    if not prepared or not requests:
         return None
-    cached = guesses.get("wasted_cached_tokens", 0) if uncached else 0
-    return round((guesses["wasted_tokens"] + guesses["unheard_tokens"] - cached) / requests, 1)
+    cached = prepared.get("wasted_cached_tokens", 0) if uncached else 0
+    return round((prepared["wasted_tokens"] + prepared["unheard_tokens"] - cached) / requests, 1)
 
 
 def changed_rate(preemptive: Mapping[str, Any]) -> float | None:

@@ -17,7 +17,7 @@ from loadtest.crowd import Progress
 from loadtest.emulated_house import emulated_house
 from loadtest.run import STAGGER_SECS, Run, live, put_together, rehearse
 
-PREEMPTIVE: Final = ("guesses", "early_stt", "early_turns", "hedged", "calls_remembered")
+PREEMPTIVE: Final = ("preemptive", "early_stt", "early_turns", "hedged", "calls_remembered")
 """What of the gateway's figures tells of prepared replies, of turns that end early, and of calls that are over."""
 
 START_SECS: Final = 60.0

@@ -65,7 +65,7 @@ class CallLog:
         for unit in ("prompt_tokens", "cached_tokens", "completion_tokens"):
             self._record.used(Usage("llm", unit, getattr(usage, unit)))
 
-    def spoken_in_vain(self, text: str) -> None:
+    def spoken_unheard(self, text: str) -> None:
         """Count what the voice spoke ahead of a reply that was not wanted."""
         for unit in ("characters", "unheard_characters"):
             self._record.used(Usage("tts", unit, len(text)))

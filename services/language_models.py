@@ -75,7 +75,7 @@ def _groq(settings: Settings, name: str) -> Endpoint:
 def _gateway(settings: Settings, endpoints: Sequence[Endpoint], *, patient: bool = False) -> Gateway:
     """What stands between calls and models. A server of one's own may be slow and is waited for (``patient``)."""
     policy = PolicyParams(max_wait_secs=settings.llm_max_wait_secs, hedge_requests=settings.llm_hedge_requests)
-    params = GatewayParams(policy=policy, guess_share=settings.preemptive_min_share)
+    params = GatewayParams(policy=policy, preemptive_min_share=settings.preemptive_min_share)
     if patient:
         params = replace(
             params, first_token_secs=settings.llm_first_token_secs, next_token_secs=settings.llm_next_token_secs

@@ -25,7 +25,7 @@ from processors.context.prompt_size import tokens
 from processors.llm import weights
 from processors.llm.llama_server import CONTEXT_TOKENS
 from processors.llm.local import LocalModel
-from processors.llm.preemptive_budget import Guesses
+from processors.llm.preemptive_budget import PreemptiveBudget
 from processors.llm.processor import LLMParams
 from processors.llm.scripted import ScriptedModel
 from processors.models.files import ModelError, usable_cores
@@ -117,7 +117,7 @@ class Services:
         self.reading_budget = ReadingBudget(ReadingBudgetParams(cores=settings.early_stt_cores))
         self.make_early_recogniser: Callable[[], Numbering] = lambda: MoonshineRecogniser(EARLY, self.reading_budget)
         """Makes the recogniser that listens beside a vendor's."""
-        self._own_guesses = Guesses(lambda: 1.0, settings.preemptive_min_share)
+        self._own_preemptive_budget = PreemptiveBudget(lambda: 1.0, settings.preemptive_min_share)
         self.verdict_policy: VerdictPolicy | None = None
         """Who decides about a sound over the bot's voice; None: the rules that the settings tune."""
         self.judge: SoundJudge | None = None if settings.interruption_mode is InterruptionMode.OFF else Judge()
@@ -229,18 +229,18 @@ class Services:
     def listens_early(self) -> bool:
         """Whether the local recogniser listens beside the vendor's."""
         settings = self.settings
-        if settings.stt is not SttProvider.DEEPGRAM or settings.languages != ["en"] or self.guesses is None:
+        if settings.stt is not SttProvider.DEEPGRAM or settings.languages != ["en"] or self.preemptive_budget is None:
             return False
         enough = usable_cores() >= EARLY_CORES
         return settings.early_stt is EarlyStt.ON or (settings.early_stt is EarlyStt.AUTO and enough)
 
     @property
-    def guesses(self) -> Guesses | None:
+    def preemptive_budget(self) -> PreemptiveBudget | None:
         """Whether replies may be prepared before they are wanted; None: never."""
         model = self.language_model
         if self.settings.preemptive_min_share > 1 or isinstance(model, ScriptedModel):
             return None  # a script answers at once: there is nothing to gain
-        return model.guesses if isinstance(model, Gateway) else self._own_guesses
+        return model.preemptive_budget if isinstance(model, Gateway) else self._own_preemptive_budget
 
     def language_model_for(self, call_id: str, on_usage: Callable[[Usage], None] = lambda _: None) -> LanguageModel:
         """The language model as one call asks it.
@@ -321,8 +321,8 @@ class Services:
         settings = self.settings
         return TurnParams(
             mode=settings.interruption_mode,
-            guess=self.guesses is not None,
-            guess_speaking=settings.preemptive_speaking,
+            preemptive=self.preemptive_budget is not None,
+            preemptive_speaking=settings.preemptive_speaking,
             early_end=settings.endpoint_early,
             step_back=settings.resume_at_word,
             take_backs=settings.interruption_take_backs,

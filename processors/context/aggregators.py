@@ -18,9 +18,9 @@ from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
 from contracts.frames import (
     ClientReadyFrame,
+    PreemptiveTurnFrame,
     ReplyCommittedFrame,
     ReplyPlayedFrame,
-    UserGuessFrame,
     UserTurnFrame,
     UserWordsFrame,
 )
@@ -417,7 +417,7 @@ class ReplyContextFrame(LLMContextFrame):
 
 
 @dataclass
-class ReplyGuessFrame(DataFrame):
+class PreemptiveContextFrame(DataFrame):
     """A prompt that may be asked next; its reply may be prepared.
 
     Parameters:
@@ -507,9 +507,9 @@ class _UserContext(OvertakingInterruptions):
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         await super().process_frame(frame, direction)
-        if isinstance(frame, UserGuessFrame):
+        if isinstance(frame, PreemptiveTurnFrame):
             messages = self._pair.conversation.messages_with(frame.turn_id, frame.text) if frame.text else []
-            await self.push_frame(ReplyGuessFrame(messages))
+            await self.push_frame(PreemptiveContextFrame(messages))
             return
         if isinstance(frame, UserWordsFrame):
             await self.push_frame(PromptSoFarFrame(self._pair.conversation.messages_with(frame.turn_id, frame.text)))

@@ -178,7 +178,7 @@ def fitting(messages: Sequence[Message], max_tokens: int) -> list[Message]:
     A turn begins at a user message and is never split; the last one stays in any case.
     """
     system, rest = list(messages[:1]), list(messages[1:])
-    while _guessed_tokens(system + rest) > max_tokens:
+    while _estimated_tokens(system + rest) > max_tokens:
         later_turns = [i for i, message in enumerate(rest) if i > 0 and message["role"] == "user"]
         if not later_turns:
             break
@@ -186,7 +186,7 @@ def fitting(messages: Sequence[Message], max_tokens: int) -> list[Message]:
     return system + rest
 
 
-def _guessed_tokens(messages: Sequence[Message]) -> float:
+def _estimated_tokens(messages: Sequence[Message]) -> float:
     return sum(8 + len(json.dumps(message, ensure_ascii=False)) / CHARS_PER_TOKEN for message in messages)
 
 

@@ -6,7 +6,6 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Final
 
-from contracts.ahead import Ahead
 from contracts.llm import (
     Delta,
     Finish,
@@ -20,6 +19,7 @@ from contracts.llm import (
     Usage,
     as_generator,
 )
+from contracts.prefetch import Prefetch
 from languages.catalogue import language as known_language
 from processors.context.aggregators import with_calls
 from processors.llm.machine_text import MachineTextFilter
@@ -70,7 +70,7 @@ class Asking:
     language: str = "en"
 
 
-class Guess:
+class PreparedReply:
     """A reply to a prompt that may or may not be asked for; its stream runs in a task.
 
     Args:
@@ -82,9 +82,9 @@ class Guess:
         self._asking = asking
         self._messages = list(messages)
         self._wanted = False
-        self.next: Guess | None = None
+        self.next: PreparedReply | None = None
         """The reply's second request, with what its look-ups found."""
-        self._deltas = Ahead(self._ask(), "guess")
+        self._deltas = Prefetch(self._ask(), "preemptive")
 
     def answers(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> bool:
         """Whether it is what this prompt asks for, and worth more than asking again.
@@ -139,7 +139,7 @@ class Guess:
         async with aclosing(as_generator(asking.model.stream(self._messages, asking.tools))) as deltas:
             async for delta in deltas:
                 if isinstance(delta, InLine) and not self._wanted:
-                    raise LanguageModelError("who only guesses does not stand in line", retryable=True)
+                    raise LanguageModelError("a prepared reply does not wait in the queue", retryable=True)
                 if isinstance(delta, ToolCallDelta):
                     calls.append(delta)
                 yield delta
@@ -164,7 +164,7 @@ class Guess:
             return
         outputs = await self._asking.look_up(calls)
         if outputs is not None and not self._wanted:
-            self.next = Guess(self._asking, with_calls(self._messages, said, calls, outputs))
+            self.next = PreparedReply(self._asking, with_calls(self._messages, said, calls, outputs))
 
     def _as_said(self, message: Message) -> dict[str, Any]:
         """A message with the user's words as the ear has them, and without what is new each time."""

@@ -8,7 +8,7 @@ below a share of the vendor's budget nothing is prepared.
 from collections.abc import Callable
 
 
-class Guesses:
+class PreemptiveBudget:
     """Shared by all calls of a process.
 
     Args:

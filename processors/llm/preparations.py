@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from pipecat.frames.frames import Frame
 
-from contracts.frames import GuessDroppedFrame, GuessTextFrame
+from contracts.frames import PreparedDroppedFrame, PreparedTextFrame
 from contracts.llm import LanguageModel, Message, ToolCallDelta, ToolSpec, Usage
-from processors.llm.preemptive import Asking, Guess, LookUp
-from processors.llm.preemptive_budget import Guesses
+from processors.llm.preemptive import Asking, LookUp, PreparedReply
+from processors.llm.preemptive_budget import PreemptiveBudget
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Preparations:
 
     Args:
         model: Who is asked.
-        guesses: Whether it may be, and what it costs.
+        preemptive_budget: Whether it may be, and what it costs.
         push: Passes frames on: the words of each reply, for the voice.
         on_usage: Told what a request cost that nobody heard.
         look_up: Runs look-ups that a reply calls for; None: none is run.
@@ -45,7 +45,7 @@ class Preparations:
     def __init__(
         self,
         model: LanguageModel,
-        guesses: Guesses,
+        preemptive_budget: PreemptiveBudget,
         push: Callable[[Frame], Awaitable[None]],
         *,
         on_usage: Callable[[Usage], None] = lambda _: None,
@@ -53,13 +53,13 @@ class Preparations:
         params: PreparationParams | None = None,
     ) -> None:
         self._model = model
-        self._guesses = guesses
+        self._preemptive_budget = preemptive_budget
         self._push = push
         self._on_usage = on_usage
         self._look_up = look_up
         self._params = params or PreparationParams()
-        self._alive: dict[int, Guess] = {}
-        self._taken: Guess | None = None
+        self._alive: dict[int, PreparedReply] = {}
+        self._taken: PreparedReply | None = None
         self._ids = itertools.count(1)
         self._in_turn = 0
         self._not_before = 0.0
@@ -70,35 +70,35 @@ class Preparations:
             if self._params.most == 1:
                 await self.drop()
             return
-        known = next((each for each, guess in self._alive.items() if guess.answers(messages, tools)), None)
+        known = next((each for each, prepared in self._alive.items() if prepared.answers(messages, tools)), None)
         if known is not None:
             self._alive[known] = self._alive.pop(known)  # it is the newest again
             return
         while len(self._alive) >= self._params.most:
             await self._drop_one(next(iter(self._alive)))
         now = asyncio.get_running_loop().time()
-        if now < self._not_before or not self._guesses.allowed:
-            self._guesses.note_refused()
+        if now < self._not_before or not self._preemptive_budget.allowed:
+            self._preemptive_budget.note_refused()
             return
         self._in_turn += 1
         if self._in_turn >= self._params.freely:
             self._not_before = now + 2.0 ** (self._in_turn - self._params.freely)
-        self._guesses.note_asked()
-        guess_id = next(self._ids)
+        self._preemptive_budget.note_asked()
+        prepared_id = next(self._ids)
 
         async def on_text(text: str, last: bool) -> None:
-            await self._push(GuessTextFrame(text, last, guess_id))
+            await self._push(PreparedTextFrame(text, last, prepared_id))
 
         async def ahead(calls: Sequence[ToolCallDelta]) -> list[str] | None:
             """Run look-ups; the request that follows is one more, which is made for the newest words only."""
-            newest = next(reversed(self._alive), None) == guess_id
+            newest = next(reversed(self._alive), None) == prepared_id
             return await self._ahead(calls) if newest else None
 
         look_up = ahead if self._look_up is not None else None
         asking = Asking(self._model, tools, on_text, look_up, self._params.language)
-        self._alive[guess_id] = Guess(asking, messages)
+        self._alive[prepared_id] = PreparedReply(asking, messages)
 
-    async def take(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Guess | None:
+    async def take(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> PreparedReply | None:
         """What was prepared for this prompt, if anything.
 
         The others stay until :meth:`heard`: a turn that was ended early may turn out to have other words.
@@ -108,23 +108,23 @@ class Preparations:
         if taken is not None and (after := taken.next) is not None:
             if after.answers(messages, tools):
                 self._taken = after
-                self._guesses.note_used(after.tokens)
+                self._preemptive_budget.note_used(after.tokens)
                 return after
             self._count(after)
             after.drop()
-        chosen = next((each for each, guess in self._alive.items() if guess.answers(messages, tools)), None)
+        chosen = next((each for each, prepared in self._alive.items() if prepared.answers(messages, tools)), None)
         if chosen is not None:
             self._taken = self._alive.pop(chosen)
             usage = self._taken.usage
-            self._guesses.note_used(usage.prompt_tokens + usage.completion_tokens)
+            self._preemptive_budget.note_used(usage.prompt_tokens + usage.completion_tokens)
         if self._params.most == 1:
             await self.heard()
         return self._taken
 
     async def heard(self) -> None:
         """The reply is heard: the others are not wanted any more."""
-        for guess_id in list(self._alive):
-            await self._drop_one(guess_id)
+        for prepared_id in list(self._alive):
+            await self._drop_one(prepared_id)
 
     async def drop(self) -> None:
         """Nothing that was prepared is wanted."""
@@ -132,28 +132,28 @@ class Preparations:
         if taken is not None and taken.next is not None:
             self._count(taken.next)
             taken.next.drop()
-        for guess_id in list(self._alive):
-            await self._drop_one(guess_id)
+        for prepared_id in list(self._alive):
+            await self._drop_one(prepared_id)
 
     async def _ahead(self, calls: Sequence[ToolCallDelta]) -> list[str] | None:
         """Run look-ups, and count the request that follows."""
         assert self._look_up is not None
-        outputs = await self._look_up(calls) if self._guesses.allowed else None
+        outputs = await self._look_up(calls) if self._preemptive_budget.allowed else None
         if outputs is not None:
-            self._guesses.note_asked()
+            self._preemptive_budget.note_asked()
         return outputs
 
-    async def _drop_one(self, guess_id: int) -> None:
-        guess = self._alive.pop(guess_id)
-        guess.drop()
-        each: Guess | None = guess
+    async def _drop_one(self, prepared_id: int) -> None:
+        prepared = self._alive.pop(prepared_id)
+        prepared.drop()
+        each: PreparedReply | None = prepared
         while each is not None:
             self._count(each)
             each = each.next
-        await self._push(GuessDroppedFrame(guess_id))
+        await self._push(PreparedDroppedFrame(prepared_id))
 
-    def _count(self, guess: Guess) -> None:
-        usage = guess.usage
-        self._guesses.note_wasted(usage.prompt_tokens + usage.completion_tokens, usage.cached_tokens)
-        if guess.told_usage is not None:  # what came to no end is counted where it was asked
-            self._on_usage(guess.told_usage)
+    def _count(self, prepared: PreparedReply) -> None:
+        usage = prepared.usage
+        self._preemptive_budget.note_wasted(usage.prompt_tokens + usage.completion_tokens, usage.cached_tokens)
+        if prepared.told_usage is not None:  # what came to no end is counted where it was asked
+            self._on_usage(prepared.told_usage)

@@ -41,13 +41,13 @@ from contracts.llm import (
 )
 from contracts.overtaking import OvertakingInterruptions
 from languages.catalogue import language as known_language
-from processors.context.aggregators import PromptSoFarFrame, ReplyContextFrame, ReplyGuessFrame
+from processors.context.aggregators import PreemptiveContextFrame, PromptSoFarFrame, ReplyContextFrame
 from processors.context.prompt_size import Earlier, shorter, tokens
 from processors.llm.machine_text import MachineTextFilter, Rest
 from processors.llm.meant import described
 from processors.llm.parts import ReplyParts
 from processors.llm.preemptive import prompt_tokens
-from processors.llm.preemptive_budget import Guesses
+from processors.llm.preemptive_budget import PreemptiveBudget
 from processors.llm.preparations import PreparationParams, Preparations
 from processors.llm.recap import Recap
 from processors.llm.reply import Reply, ReplyLine
@@ -140,7 +140,7 @@ class LLMProcessor(OvertakingInterruptions):
         params: Limits.
         hang_up: Ends the call, when a tool wants it.
         on_usage: Told what each request cost, where the model says.
-        guesses: Whether replies may be prepared before they are wanted; None: never.
+        preemptive_budget: Whether replies may be prepared before they are wanted; None: never.
         earlier: What has left the prompt: it is summed up when nobody waits for an answer.
     """
 
@@ -151,7 +151,7 @@ class LLMProcessor(OvertakingInterruptions):
         params: LLMParams | None = None,
         hang_up: Callable[[], None] = lambda: None,
         on_usage: Callable[[Usage], None] = lambda _: None,
-        guesses: Guesses | None = None,
+        preemptive_budget: PreemptiveBudget | None = None,
         earlier: Earlier | None = None,
     ) -> None:
         super().__init__(name="llm")
@@ -160,9 +160,11 @@ class LLMProcessor(OvertakingInterruptions):
         self._params = params or LLMParams()
         self._hang_up = hang_up
         self._on_usage = on_usage
-        self._guesses = guesses
-        self._recap = Recap(model, earlier, guesses) if earlier is not None and guesses is not None else None
-        self._preparations = self._prepared_by(guesses) if guesses is not None else None
+        self._preemptive_budget = preemptive_budget
+        self._recap = (
+            Recap(model, earlier, preemptive_budget) if earlier is not None and preemptive_budget is not None else None
+        )
+        self._preparations = self._prepared_by(preemptive_budget) if preemptive_budget is not None else None
         self._hangs_up_after: Reply | None = None
         self._hanging_up: asyncio.TimerHandle | None = None
         self._reply: Reply | None = None
@@ -187,7 +189,7 @@ class LLMProcessor(OvertakingInterruptions):
                     await self._stop()
                     self._begin(frame)
                 return
-            case ReplyGuessFrame():
+            case PreemptiveContextFrame():
                 if self._preparations is not None:
                     await self._preparations.prepare(frame.messages, self._specs)
                 return
@@ -221,10 +223,10 @@ class LLMProcessor(OvertakingInterruptions):
         if self._tools is not None:
             await self._tools.close()
 
-    def _prepared_by(self, guesses: Guesses) -> Preparations:
+    def _prepared_by(self, preemptive_budget: PreemptiveBudget) -> Preparations:
         return Preparations(
             self._model,
-            guesses,
+            preemptive_budget,
             self.push_frame,
             on_usage=self._on_usage,
             look_up=self._tools.look_up if self._tools is not None and self._params.look_ahead else None,
@@ -237,8 +239,8 @@ class LLMProcessor(OvertakingInterruptions):
 
     async def _stream(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> AsyncIterator[Delta]:
         """What was prepared, if it is what is wanted; else ask."""
-        guess = await self._preparations.take(messages, tools) if self._preparations is not None else None
-        return guess.stream() if guess is not None else self._model.stream(messages, tools)
+        prepared = await self._preparations.take(messages, tools) if self._preparations is not None else None
+        return prepared.stream() if prepared is not None else self._model.stream(messages, tools)
 
     def _begin(self, frame: ReplyContextFrame) -> None:
         if self._recap is not None:
@@ -250,8 +252,8 @@ class LLMProcessor(OvertakingInterruptions):
 
     async def _stop(self) -> None:
         if self._reply is not None:
-            if not self._reply.any_heard and self._guesses is not None and self._reply.cost_tokens:
-                self._guesses.note_unheard(self._reply.cost_tokens)
+            if not self._reply.any_heard and self._preemptive_budget is not None and self._reply.cost_tokens:
+                self._preemptive_budget.note_unheard(self._reply.cost_tokens)
             self._reply.end()
         task, self._task, self._reply = self._task, None, None
         if task is None or task.done():

@@ -9,7 +9,7 @@ from loguru import logger
 from contracts.llm import InLine, LanguageModel, LanguageModelError, TextDelta, as_generator
 from processors.context.prompt_size import Earlier
 from processors.llm.machine_text import MachineTextFilter
-from processors.llm.preemptive_budget import Guesses
+from processors.llm.preemptive_budget import PreemptiveBudget
 
 WORTH_CHARS: Final = 1_000
 """Less stands in the prompt as it was said."""
@@ -23,19 +23,19 @@ class Recap:
     Args:
         model: Who is asked.
         earlier: What there is to sum up.
-        guesses: Whether the vendor's budget allows a request that nobody waits for.
+        preemptive_budget: Whether the vendor's budget allows a request that nobody waits for.
     """
 
-    def __init__(self, model: LanguageModel, earlier: Earlier, guesses: Guesses) -> None:
+    def __init__(self, model: LanguageModel, earlier: Earlier, preemptive_budget: PreemptiveBudget) -> None:
         self._model = model
         self._earlier = earlier
-        self._guesses = guesses
+        self._preemptive_budget = preemptive_budget
         self._task: asyncio.Task[None] | None = None
 
     def begin(self) -> None:
         """It is quiet: sum up, if that is worth it and may be done."""
         running = self._task is not None and not self._task.done()
-        if not running and sum(map(len, self._earlier.lines)) >= WORTH_CHARS and self._guesses.allowed:
+        if not running and sum(map(len, self._earlier.lines)) >= WORTH_CHARS and self._preemptive_budget.allowed:
             self._task = asyncio.create_task(self._sum_up(), name="recap")
 
     def stop(self) -> None:

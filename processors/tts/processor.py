@@ -11,11 +11,10 @@ from pipecat.frames.frames import CancelFrame, EndFrame, Frame, InterruptionFram
 from pipecat.processors.frame_processor import FrameDirection
 
 from audio.pcm import Resampler
-from contracts.ahead import Ahead
 from contracts.frames import (
     OUTPUT_SAMPLE_RATE_HZ,
-    GuessDroppedFrame,
-    GuessTextFrame,
+    PreparedDroppedFrame,
+    PreparedTextFrame,
     ReplyEndFrame,
     ReplyRestsFrame,
     ReplyStartFrame,
@@ -27,6 +26,7 @@ from contracts.frames import (
     WordTimesFrame,
 )
 from contracts.overtaking import OvertakingInterruptions
+from contracts.prefetch import Prefetch
 from contracts.tts import Voice, VoiceChunk, VoiceError
 from processors.tts.deadlines import in_time
 from processors.tts.original_words import OriginalWords
@@ -74,17 +74,17 @@ class _Reply:
     complete: bool = False
     error: str | None = None
     failures: int = 0
-    ahead: "_PieceAhead | None" = None
+    ahead: "_PreparedPiece | None" = None
     begun: bool = False
     language: str = "en"
 
 
 @dataclass(eq=False)
-class _PieceAhead:
+class _PreparedPiece:
     """The first piece of a reply that may be asked for, as it is spoken into a buffer."""
 
     text: str
-    chunks: Ahead[VoiceChunk]
+    chunks: Prefetch[VoiceChunk]
 
 
 @dataclass(eq=False)
@@ -92,7 +92,7 @@ class _Prepared:
     """One reply that may be asked for: its text so far, and its first piece once that is known."""
 
     cutter: PieceCutter
-    piece: _PieceAhead | None = None
+    piece: _PreparedPiece | None = None
 
 
 class TTSProcessor(OvertakingInterruptions):
@@ -133,8 +133,8 @@ class TTSProcessor(OvertakingInterruptions):
     def speak(self, language: str) -> None:
         """Speak another language from the next reply on, with the voice that knows it."""
         self._language = language
-        for guess_id in list(self._prepared):
-            self._drop_prepared(guess_id)
+        for prepared_id in list(self._prepared):
+            self._drop_prepared(prepared_id)
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Take text, drop everything at an interruption, pass the rest on."""
@@ -159,10 +159,10 @@ class TTSProcessor(OvertakingInterruptions):
             case SayFrame():
                 if not self.overtaken:
                     self._say(frame)
-            case GuessTextFrame():
+            case PreparedTextFrame():
                 self._prepare(frame)
-            case GuessDroppedFrame():
-                self._drop_prepared(frame.guess_id)
+            case PreparedDroppedFrame():
+                self._drop_prepared(frame.prepared_id)
             case InterruptionFrame() | CancelFrame():
                 await self._stop()
                 await self.push_frame(frame, direction)
@@ -177,13 +177,13 @@ class TTSProcessor(OvertakingInterruptions):
         """Stop speaking."""
         await super().cleanup()
         await self._stop()
-        for guess_id in list(self._prepared):
-            self._drop_prepared(guess_id)
+        for prepared_id in list(self._prepared):
+            self._drop_prepared(prepared_id)
 
     # --- speaking ahead ------------------------------------------------------------------------
 
-    def _prepare(self, frame: GuessTextFrame) -> None:
-        prepared = self._prepared.setdefault(frame.guess_id, _Prepared(PieceCutter(self._language)))
+    def _prepare(self, frame: PreparedTextFrame) -> None:
+        prepared = self._prepared.setdefault(frame.prepared_id, _Prepared(PieceCutter(self._language)))
         if prepared.piece is not None:
             return
         pieces = prepared.cutter.push(frame.text)
@@ -191,14 +191,14 @@ class TTSProcessor(OvertakingInterruptions):
             pieces += prepared.cutter.flush()
         said = spoken(pieces[0], self._language).text if pieces else ""
         if said:
-            prepared.piece = _PieceAhead(pieces[0], Ahead(self._chunks(said, self._language), "tts ahead"))
+            prepared.piece = _PreparedPiece(pieces[0], Prefetch(self._chunks(said, self._language), "tts ahead"))
 
-    def _drop_prepared(self, guess_id: int) -> None:
-        prepared = self._prepared.pop(guess_id, None)
+    def _drop_prepared(self, prepared_id: int) -> None:
+        prepared = self._prepared.pop(prepared_id, None)
         if prepared is not None:
-            self._spoken_in_vain(prepared.piece)
+            self._note_unheard(prepared.piece)
 
-    def _spoken_in_vain(self, ahead: _PieceAhead | None) -> None:
+    def _note_unheard(self, ahead: _PreparedPiece | None) -> None:
         if ahead is not None:
             ahead.chunks.drop()
             self._on_unheard(ahead.text)
@@ -208,14 +208,14 @@ class TTSProcessor(OvertakingInterruptions):
         if reply.begun:
             return
         reply.begun = True
-        for guess_id, prepared in list(self._prepared.items()):
+        for prepared_id, prepared in list(self._prepared.items()):
             piece = prepared.piece
             if piece is not None and piece.text == first and piece.chunks.error is None:
                 reply.ahead = piece
-                del self._prepared[guess_id]
+                del self._prepared[prepared_id]
                 return
-        for guess_id in list(self._prepared):
-            self._drop_prepared(guess_id)
+        for prepared_id in list(self._prepared):
+            self._drop_prepared(prepared_id)
 
     # --- text in -----------------------------------------------------------------------------
 
@@ -255,7 +255,7 @@ class TTSProcessor(OvertakingInterruptions):
     async def _stop(self) -> None:
         self._incoming = None
         for reply in self._replies:
-            self._spoken_in_vain(reply.ahead)
+            self._note_unheard(reply.ahead)
         self._replies.clear()
         speaker, self._speaker = self._speaker, None
         if speaker is not None and not speaker.done():

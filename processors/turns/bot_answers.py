@@ -84,11 +84,11 @@ class BotAnswers(TakesBack):
         self._unanswered_cut = False
         self._times_minded = 0
         self._noise_told = False
-        self._asks_in_vain += 1
+        self._cut_asks += 1
         self._reply = Reply(self._new_reply_id())
         self._fillers_said = 0
         self._line_told = False
-        self._guessed = self._outspoken = ""
+        self._prepared_text = self._outspoken = ""
         self._probes.clear()
         doubted = self._doubted and meaning(text, self.params.verdict.language) is not Meaning.CLEAR
         self._doubted = False
@@ -265,7 +265,7 @@ class BotAnswers(TakesBack):
             return
         if self._unconfirmed:
             self._unconfirmed = False
-            self._asks_in_vain -= 1
+            self._cut_asks -= 1
             self._do(TurnEndedEarly("changed"))
         self._cancel()
         self._user_takes_floor()
@@ -358,7 +358,7 @@ class BotAnswers(TakesBack):
                 self._ask(announce=False, again=True)
         else:
             if reply.phrase is None:
-                self._asks_in_vain = 0
+                self._cut_asks = 0
             repeats = reply.phrase is Phrase.REPEAT
             self._listen(to_noise=repeats, least_secs=AFTER_REPEAT_SECS)
 

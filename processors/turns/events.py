@@ -369,7 +369,7 @@ class KeepTurn:
 
 
 @dataclass(frozen=True, slots=True)
-class Guess:
+class PrepareReply:
     """The turn may be over: a reply to its words so far may be prepared, unheard.
 
     Attributes:
@@ -493,7 +493,7 @@ Action = (
     | Cancel
     | AskReply
     | KeepTurn
-    | Guess
+    | PrepareReply
     | TurnEndedEarly
     | Say
     | StartJudging

@@ -109,9 +109,9 @@ class Floor:
         self._fillers_said = 0
         self._line_told = False
         self._asked_again = False
-        self._asks_in_vain = 0
+        self._cut_asks = 0
         self._dry_since: float | None = None
-        self._guessed = ""
+        self._prepared_text = ""
         self._outspoken = ""
         self._closes = False
         self._speaking_id: int | None = None

@@ -44,6 +44,7 @@ from contracts.frames import (
     PlayoutPauseFrame,
     PlayoutResumeFrame,
     PlayoutStalledFrame,
+    PreemptiveTurnFrame,
     ReplyCommittedFrame,
     ReplyCutFrame,
     ReplyInLineFrame,
@@ -55,7 +56,6 @@ from contracts.frames import (
     ToolsRunningFrame,
     TranscriptFrame,
     TurnStateFrame,
-    UserGuessFrame,
     UserTextFrame,
     UserTurnFrame,
     UserWordsFrame,
@@ -314,7 +314,7 @@ class InterruptionHandler(InlineAudio, FrameProcessor):
             self.on_audio(frame.audio)
         change = self._gate.push(frame.speech_prob)
         if not self.machine.judges:
-            if change is not None and self.machine.params.guess and self.machine.state is State.USER_SPEAKING:
+            if change is not None and self.machine.params.preemptive and self.machine.state is State.USER_SPEAKING:
                 await self._feed(ev.SpeechPaused() if change == "stopped" else ev.SpeechResumed())
             return
         if change == "started":
@@ -393,10 +393,10 @@ class InterruptionHandler(InlineAudio, FrameProcessor):
                 await self.push_frame(UserTurnFrame(turn_id, reply_id, text, doubted=doubted))
             case ev.KeepTurn(turn_id, text):
                 await self.push_frame(UserTurnFrame(turn_id, 0, text, wants_reply=False))
-            case ev.Guess(_, text) if text and self._hold_comes:
+            case ev.PrepareReply(_, text) if text and self._hold_comes:
                 pass  # the pause is the hold's own: the reply is asked for when the call goes on
-            case ev.Guess(turn_id, text):
-                await self.push_frame(UserGuessFrame(turn_id, text))
+            case ev.PrepareReply(turn_id, text):
+                await self.push_frame(PreemptiveTurnFrame(turn_id, text))
             case ev.Say():
                 await self.push_frame(self._say_frame(action))
             case ev.StartJudging(sound_id):

@@ -238,7 +238,7 @@ class OverVoice(TakesBack):
         self._close_decision("drained", "nothing was left to play", 1.0)
         self._do(Resume())
         self._reply = None
-        self._asks_in_vain = 0
+        self._cut_asks = 0
         self._stop_judging()
         self._user_takes_floor()
 
@@ -292,4 +292,4 @@ class OverVoice(TakesBack):
             self._turn_open = True
             self._transcript.reopen()
         elif reply.heard_secs(self._now) >= HEARD_SECS:
-            self._asks_in_vain = 0
+            self._cut_asks = 0

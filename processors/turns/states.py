@@ -112,9 +112,9 @@ class TurnParams:
         idle_secs: A caller who says nothing for this long is asked whether they are there; 0: never.
         idle_prompts: How often they are asked before the bot says goodbye.
         hang_up_secs: How long after its last word the bot hangs up: so long may that be on its way.
-        guess: Have a reply prepared at the first pause.
-        guess_speaking: Have one prepared while the caller still speaks, to words that may be all and of which the turn
-            detector says at least this (0 to 1); above 1: never.
+        preemptive: Have a reply prepared at the first pause.
+        preemptive_speaking: Have one prepared while the caller still speaks, to words that may be all and of
+            which the turn detector says at least this (0 to 1); above 1: never.
         probes: How often the turn detector is asked for that in a turn: it costs CPU.
         probe_secs: Between two of these questions.
         probe_again_secs: Words that sounded open are asked about again when they have stood for so long: what they
@@ -165,8 +165,8 @@ class TurnParams:
     idle_secs: float = 0.0
     idle_prompts: int = 2
     hang_up_secs: float = 0.6
-    guess: bool = False
-    guess_speaking: float = 1.01
+    preemptive: bool = False
+    preemptive_speaking: float = 1.01
     probes: int = 6
     probe_secs: float = 0.12
     probe_again_secs: float = 0.3
@@ -213,7 +213,7 @@ RULES: dict[tuple[State, type[Event] | Timer], Rule] = {
     (_U, Timer.IDLE): _rule("_mind_sounds", _T),
     (_U, Timer.TAKE_BACK): _rule("_take_back_due", _S, _T, _L, _U),
     (_U, SpeechEnded): _rule("_await_words", _U),
-    (_U, SpeechPaused): _rule("_guess_early", _U),
+    (_U, SpeechPaused): _rule("_prepare_early", _U),
     (_U, Words): _rule("_gather_words", _S, _T, _L, _U),
     (_U, EarlyWords): _rule("_gather_early_words", _U),
     (_U, TurnScored): _rule("_rate_turn", _U),

@@ -151,7 +151,7 @@ class TakesBack(Floor):
             self._suspended = None
             self._unanswered_cut = False
             self._reply = None
-            self._asks_in_vain = 0
+            self._cut_asks = 0
             self._clear(Timer.TAKE_BACK)
             self._do(Resume())
 

@@ -10,9 +10,9 @@ from processors.turns.events import (
     DetectEndOfTurn,
     EarlyWords,
     Event,
-    Guess,
     KeyPressed,
     Phrase,
+    PrepareReply,
     ReportFault,
     TextTyped,
     TurnScored,
@@ -84,22 +84,22 @@ class UserSpeaks(TakesBack):
         if self._ask_waits:
             self._ask_waits = False
             self._do(AnnounceUserStarted())
-        self._outspoken = self._guessed or self._outspoken
-        self._guess("")
+        self._outspoken = self._prepared_text or self._outspoken
+        self._prepare_reply("")
         self._relies_on_early = False
         self._clear(Timer.END_OF_TURN, Timer.TRANSCRIPT)
         self._set(Timer.ENDLESS_SPEECH, self.params.endless_speech_secs)
         self._arm_take_back()
 
-    def _guess(self, text: str) -> None:
+    def _prepare_reply(self, text: str) -> None:
         """Have a reply to these words prepared, or (no words) given up."""
         if text and self._suspended is not None:
             return
         if text and (self._same(text, self._outspoken) or self._will_go_on(text)):
             return  # the caller goes on: these words are not all, only the others are not known yet
-        if self.params.guess and not self._same(text, self._guessed):
-            self._guessed = text
-            self._do(Guess(self.turn_id if self._turn_open else self.turn_id + 1, text))
+        if self.params.preemptive and not self._same(text, self._prepared_text):
+            self._prepared_text = text
+            self._do(PrepareReply(self.turn_id if self._turn_open else self.turn_id + 1, text))
 
     def _will_go_on(self, text: str) -> bool:
         """Whether more words are sure to come: keys are pressed, something is dictated, or the caller never stops."""
@@ -107,25 +107,25 @@ class UserSpeaks(TakesBack):
             return True
         return completeness(text, self.params.endpoint.language, self._bot_said) is Completeness.DICTATED
 
-    def _guess_early(self, _: Event | None = None) -> None:
+    def _prepare_early(self, _: Event | None = None) -> None:
         """A reply to words that are not final yet, if they may be all: they seldom change any more."""
         text = self._transcript.ahead()
         if text and completeness(text, self.params.endpoint.language) is not Completeness.UNFINISHED:
-            self._guess(text)
+            self._prepare_reply(text)
 
     def _gather_early_words(self, event: Event | None) -> None:
         """The early recogniser's words: enough to prepare a reply, and perhaps to end the turn."""
         assert isinstance(event, EarlyWords)
         if not self._speech_on:
             if Timer.TRANSCRIPT in self._timers:
-                self._guess_early()
+                self._prepare_early()
                 self._arm_early_end()
         elif self._speech_pauses:
-            self._guess_early()
+            self._prepare_early()
         else:
-            self._guess_while_speaking()
+            self._prepare_while_speaking()
 
-    def _guess_while_speaking(self) -> None:
+    def _prepare_while_speaking(self) -> None:
         """Words that may be all: the turn detector is asked whether they sound so.
 
         A reply is prepared once they have been heard twice: the last word of a reading is often half a word.
@@ -133,10 +133,10 @@ class UserSpeaks(TakesBack):
         text = self._transcript.ahead()
         self._stands = self._same(text, self._heard_last)
         self._heard_last = text
-        if self.params.guess_speaking > 1 or self._same(text, self._guessed):
+        if self.params.preemptive_speaking > 1 or self._same(text, self._prepared_text):
             return
         if self._stands and self._same(text, self._sounds_over):
-            self._guess(text)
+            self._prepare_reply(text)
             return
         if len(text.split()) < self.params.probe_words:
             return
@@ -165,7 +165,7 @@ class UserSpeaks(TakesBack):
         if self._transcript.is_settled() and self._transcript.text() and not owes_words:
             self._arm_end_of_turn()
         else:
-            self._guess_early()
+            self._prepare_early()
             self._arm_early_end()
 
     def _gather_words(self, event: Event | None) -> None:
@@ -174,9 +174,9 @@ class UserSpeaks(TakesBack):
             return
         if self._speech_on:
             if self._speech_pauses or event.eager:
-                self._guess_early()
-            elif not self._same(self._transcript.ahead(), self._guessed):
-                self._guess("")
+                self._prepare_early()
+            elif not self._same(self._transcript.ahead(), self._prepared_text):
+                self._prepare_reply("")
             if event.final:
                 self._set(Timer.ENDLESS_SPEECH, self.params.lost_end_secs)
             elif Timer.ENDLESS_SPEECH in self._timers:
@@ -186,20 +186,20 @@ class UserSpeaks(TakesBack):
         elif not event.final:
             self._clear(Timer.END_OF_TURN)
             self._set(Timer.TRANSCRIPT, self.params.transcript_secs)
-            self._guess_early()
+            self._prepare_early()
             self._arm_early_end()
 
     def _rate_turn(self, event: Event | None) -> None:
         assert isinstance(event, TurnScored)
         if event.probe:
             text = self._probes.get(event.probe, "")
-            sounds_complete = event.p_complete >= self.params.guess_speaking
+            sounds_complete = event.p_complete >= self.params.preemptive_speaking
             if text and event.p_complete < SOUNDS_ON:
                 self._go_on.append(text)
             elif text and sounds_complete and self._same(text, self._transcript.ahead()):
                 self._sounds_over = text
                 if self._stands:
-                    self._guess(text)
+                    self._prepare_reply(text)
         elif self._transcript.awaits_final():
             self._arm_early_end()
         elif Timer.END_OF_TURN in self._timers:
@@ -235,14 +235,14 @@ class UserSpeaks(TakesBack):
             secs = self.params.transcript_secs
         else:
             if ended_at + secs > self._now:
-                self._guess(text)
+                self._prepare_reply(text)
             self._clear(Timer.TRANSCRIPT)
         secs = max(secs, self._patience_secs())
         self._timers[Timer.END_OF_TURN] = max(ended_at + secs, self._now)
 
     def _patience_secs(self) -> float:
         """Who goes on whenever an answer is due is not asked about at each pause, but waited for longer and longer."""
-        more = self._asks_in_vain - self.params.patient_after_asks
+        more = self._cut_asks - self.params.patient_after_asks
         if more < 0:
             return 0.0
         return min(PATIENCE_SECS * PATIENCE_GROWTH**more, self.params.patience_max_secs)

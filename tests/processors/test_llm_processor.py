@@ -10,8 +10,8 @@ from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.frame_processor import FrameDirection
 
 from contracts.frames import (
-    GuessDroppedFrame,
-    GuessTextFrame,
+    PreparedDroppedFrame,
+    PreparedTextFrame,
     ReplyEndFrame,
     ReplyInLineFrame,
     ReplyPlayedFrame,
@@ -21,10 +21,10 @@ from contracts.frames import (
     WordHeardFrame,
 )
 from contracts.llm import Cause, Finish, InLine, LanguageModelError, ToolCallDelta
-from processors.context.aggregators import CANCELLED, Conversation, ReplyContextFrame, ReplyGuessFrame
+from processors.context.aggregators import CANCELLED, Conversation, PreemptiveContextFrame, ReplyContextFrame
 from processors.llm.parts import ReplyParts
 from processors.llm.preemptive import gist
-from processors.llm.preemptive_budget import Guesses
+from processors.llm.preemptive_budget import PreemptiveBudget
 from processors.llm.processor import LLMParams, LLMProcessor
 from processors.tools.base import Tool
 from processors.tools.runner import NOT_TOLD, ToolRunner
@@ -320,16 +320,16 @@ async def test_why_there_is_no_reply_is_told_before_its_end(virtual):
 
 
 def maybe(text):
-    return ReplyGuessFrame([{"role": "user", "content": text}] if text else [])
+    return PreemptiveContextFrame([{"role": "user", "content": text}] if text else [])
 
 
-def guesses(share=1.0):
-    return Guesses(lambda: share, 0.5)
+def preemptive_budget(share=1.0):
+    return PreemptiveBudget(lambda: share, 0.5)
 
 
 async def test_a_prepared_reply_is_spoken_without_asking_again(virtual):
-    model, book = ScriptModel([1.0, "Good ", 0.5, "morning.", STOP]), guesses()
-    async with running(LLMProcessor(model, guesses=book)) as chain:
+    model, budget = ScriptModel([1.0, "Good ", 0.5, "morning.", STOP]), preemptive_budget()
+    async with running(LLMProcessor(model, preemptive_budget=budget)) as chain:
         began = virtual.time()
         await chain.push(maybe("Hi"))
         await asyncio.sleep(0.8)
@@ -340,40 +340,40 @@ async def test_a_prepared_reply_is_spoken_without_asking_again(virtual):
         at = [chain.at(frame) - began for frame in chain.down(LLMTextFrame)]
         assert at == [pytest.approx(1.0, abs=0.02), pytest.approx(1.5, abs=0.02)]
     assert len(model.prompts) == 1
-    assert book.snapshot().items() >= {"asked": 1, "used": 1, "wasted": 0, "wasted_tokens": 0}.items()
+    assert budget.snapshot().items() >= {"asked": 1, "used": 1, "wasted": 0, "wasted_tokens": 0}.items()
 
 
 async def test_what_was_prepared_for_other_words_is_never_heard(virtual):
-    model, book = ScriptModel(["Wrong.", 5.0, STOP], ["Right.", STOP]), guesses()
-    async with running(LLMProcessor(model, guesses=book)) as chain:
+    model, budget = ScriptModel(["Wrong.", 5.0, STOP], ["Right.", STOP]), preemptive_budget()
+    async with running(LLMProcessor(model, preemptive_budget=budget)) as chain:
         await chain.push(maybe("Hi"))
         await asyncio.sleep(0.2)
         await chain.push(prompt(3, "Hi there"))
         await chain.until(ReplyEndFrame)
         assert shape(chain) == ["start 3", "Right.", "end 3"]
-    assert (book.asked, book.used) == (1, 0)
-    assert book.wasted_tokens > 0
+    assert (budget.asked, budget.used) == (1, 0)
+    assert budget.wasted_tokens > 0
 
 
 async def test_one_at_most_is_prepared_and_none_when_the_words_go_on(virtual):
     model = ScriptModel(["A", 9.0, STOP], ["B", 9.0, STOP])
-    async with running(LLMProcessor(model, guesses=guesses())) as chain:
+    async with running(LLMProcessor(model, preemptive_budget=preemptive_budget())) as chain:
         await chain.push(maybe("one"))
         await chain.push(maybe("one two"))
         await asyncio.sleep(0.1)
-        alive = [task for task in asyncio.all_tasks() if task.get_name() == "guess"]
+        alive = [task for task in asyncio.all_tasks() if task.get_name() == "preemptive"]
         assert len(alive) == 1
         await chain.push(maybe(""))
         await asyncio.sleep(0.1)
-        assert not [task for task in asyncio.all_tasks() if task.get_name() == "guess"]
+        assert not [task for task in asyncio.all_tasks() if task.get_name() == "preemptive"]
 
 
 @pytest.mark.parametrize(
     "first", [[LanguageModelError("broken", retryable=True)], [InLine(3.0), 3.0, "Late.", STOP]], ids=["fails", "waits"]
 )
-async def test_a_guess_that_fails_or_must_wait_is_asked_anew(virtual, first):
+async def test_a_prepared_reply_that_fails_or_must_wait_is_asked_anew(virtual, first):
     model = ScriptModel(first, ["Yes.", STOP])
-    async with running(LLMProcessor(model, guesses=guesses())) as chain:
+    async with running(LLMProcessor(model, preemptive_budget=preemptive_budget())) as chain:
         await chain.push(maybe("Hi"))
         await asyncio.sleep(0.1)
         await chain.push(prompt(3, "Hi"))
@@ -381,53 +381,53 @@ async def test_a_guess_that_fails_or_must_wait_is_asked_anew(virtual, first):
         assert shape(chain) == ["start 3", "Yes.", "end 3"]
 
 
-async def test_the_words_of_a_guess_are_told_to_the_voice_until_they_are_wanted(virtual):
+async def test_the_words_of_a_prepared_reply_are_told_to_the_voice_until_they_are_wanted(virtual):
     model = ScriptModel(["Good ", 0.5, "morning. ", 1.0, "How are you?", STOP])
-    async with running(LLMProcessor(model, guesses=guesses())) as chain:
+    async with running(LLMProcessor(model, preemptive_budget=preemptive_budget())) as chain:
         await chain.push(maybe("Hi"))
         await asyncio.sleep(0.8)
         await chain.push(prompt(3, "Hi"))
         await chain.until(ReplyEndFrame)
-        assert [(frame.text, frame.last) for frame in chain.down(GuessTextFrame)] == [
+        assert [(frame.text, frame.last) for frame in chain.down(PreparedTextFrame)] == [
             ("Good ", False),
             ("morning. ", False),
         ]
-        assert chain.down(GuessDroppedFrame) == []
+        assert chain.down(PreparedDroppedFrame) == []
 
 
-async def test_the_voice_learns_the_end_of_a_guess_and_that_it_is_dropped(virtual):
+async def test_the_voice_learns_the_end_of_a_prepared_reply_and_that_it_is_dropped(virtual):
     model = ScriptModel(["Good morning.", STOP], ["Good ", 9.0, STOP])
-    async with running(LLMProcessor(model, guesses=guesses())) as chain:
+    async with running(LLMProcessor(model, preemptive_budget=preemptive_budget())) as chain:
         await chain.push(maybe("Hi"))
         await asyncio.sleep(0.1)
-        assert [(frame.text, frame.last) for frame in chain.down(GuessTextFrame)] == [
+        assert [(frame.text, frame.last) for frame in chain.down(PreparedTextFrame)] == [
             ("Good morning.", False),
             ("", True),
         ]
         await chain.push(maybe(""))
         await asyncio.sleep(0.1)
-        assert len(chain.down(GuessDroppedFrame)) == 1
+        assert len(chain.down(PreparedDroppedFrame)) == 1
         await chain.push(maybe("Hi"))
         await asyncio.sleep(0.1)
         await chain.push(prompt(3, "Bye"))
         await asyncio.sleep(0.1)
-        assert len(chain.down(GuessDroppedFrame)) == 2
+        assert len(chain.down(PreparedDroppedFrame)) == 2
 
 
 @pytest.mark.parametrize(("final", "used"), [("hi there", 1), ("Hi, there!", 1), ("Hi their.", 0)])
 async def test_case_and_punctuation_do_not_make_another_question(virtual, final, used):
-    model, book = ScriptModel(["A.", STOP], ["B.", STOP]), guesses()
-    async with running(LLMProcessor(model, guesses=book)) as chain:
+    model, budget = ScriptModel(["A.", STOP], ["B.", STOP]), preemptive_budget()
+    async with running(LLMProcessor(model, preemptive_budget=budget)) as chain:
         await chain.push(maybe("Hi there."))
         await asyncio.sleep(0.1)
         await chain.push(prompt(3, final))
         await chain.until(ReplyEndFrame)
-    assert book.used == used
+    assert budget.used == used
 
 
 async def test_nothing_is_prepared_when_the_budget_is_low(virtual):
     model = ScriptModel(["Yes.", STOP])
-    async with running(LLMProcessor(model, guesses=guesses(share=0.4))) as chain:
+    async with running(LLMProcessor(model, preemptive_budget=preemptive_budget(share=0.4))) as chain:
         await chain.push(maybe("Hi"))
         await asyncio.sleep(0.1)
         assert model.prompts == []
@@ -438,38 +438,38 @@ def several(**more):
 
 
 async def test_words_that_come_back_find_the_reply_that_was_prepared_for_them(virtual):
-    model, book = ScriptModel(["A.", STOP], ["B.", STOP]), guesses()
-    async with running(LLMProcessor(model, params=several(), guesses=book)) as chain:
+    model, budget = ScriptModel(["A.", STOP], ["B.", STOP]), preemptive_budget()
+    async with running(LLMProcessor(model, params=several(), preemptive_budget=budget)) as chain:
         for words in ("my last transactions", "my last transaction", "", "my last transactions"):
             await chain.push(maybe(words))
             await asyncio.sleep(0.1)
         await chain.push(prompt(3, "My last transactions?"))
         await chain.until(ReplyEndFrame)
         assert shape(chain) == ["start 3", "A.", "end 3"]
-        assert {frame.guess_id for frame in chain.down(GuessTextFrame)} == {1, 2}
-        assert chain.down(GuessDroppedFrame) == []  # the turn may yet turn out to have the other words
+        assert {frame.prepared_id for frame in chain.down(PreparedTextFrame)} == {1, 2}
+        assert chain.down(PreparedDroppedFrame) == []  # the turn may yet turn out to have the other words
         await chain.processors[-1].queue_frame(WordHeardFrame(3, "A."), FrameDirection.UPSTREAM)
         await asyncio.sleep(0.1)
-        assert [frame.guess_id for frame in chain.down(GuessDroppedFrame)] == [2]
+        assert [frame.prepared_id for frame in chain.down(PreparedDroppedFrame)] == [2]
     assert len(model.prompts) == 2
-    assert book.snapshot().items() >= {"asked": 2, "used": 1, "wasted": 1}.items()
+    assert budget.snapshot().items() >= {"asked": 2, "used": 1, "wasted": 1}.items()
 
 
 async def test_the_oldest_gives_way_when_too_many_are_prepared(virtual):
     model = ScriptModel(*(["A", 9.0, STOP] for _ in range(5)))
-    async with running(LLMProcessor(model, params=several(), guesses=guesses())) as chain:
+    async with running(LLMProcessor(model, params=several(), preemptive_budget=preemptive_budget())) as chain:
         for words in ("one", "one two", "one two three", "one two three four", "one two three four five"):
             await chain.push(maybe(words))
         await asyncio.sleep(0.1)
-        assert len([task for task in asyncio.all_tasks() if task.get_name() == "guess"]) == 3
-        assert [frame.guess_id for frame in chain.down(GuessDroppedFrame)] == [1, 2]
-    assert not [task for task in asyncio.all_tasks() if task.get_name() == "guess"]
+        assert len([task for task in asyncio.all_tasks() if task.get_name() == "preemptive"]) == 3
+        assert [frame.prepared_id for frame in chain.down(PreparedDroppedFrame)] == [1, 2]
+    assert not [task for task in asyncio.all_tasks() if task.get_name() == "preemptive"]
 
 
 async def test_who_talks_on_and_on_is_prepared_for_less_and_less(virtual):
     """Five minutes of new words each second: no request for each of them, and the next turn is like any other."""
-    model, book = ScriptModel(*(["A", 0.1, STOP] for _ in range(40))), guesses()
-    async with running(LLMProcessor(model, params=several(), guesses=book)) as chain:
+    model, budget = ScriptModel(*(["A", 0.1, STOP] for _ in range(40))), preemptive_budget()
+    async with running(LLMProcessor(model, params=several(), preemptive_budget=budget)) as chain:
         words = "so"
         for number in range(300):
             words += f" and {number}"
@@ -485,13 +485,13 @@ async def test_who_talks_on_and_on_is_prepared_for_less_and_less(virtual):
 
 
 async def test_figures_and_their_names_are_the_same_words(virtual):
-    model, book = ScriptModel(["A.", STOP], ["B.", STOP]), guesses()
-    async with running(LLMProcessor(model, guesses=book)) as chain:
+    model, budget = ScriptModel(["A.", STOP], ["B.", STOP]), preemptive_budget()
+    async with running(LLMProcessor(model, preemptive_budget=budget)) as chain:
         await chain.push(maybe("my last ten transactions"))
         await asyncio.sleep(0.1)
         await chain.push(prompt(3, "My last 10 transactions."))
         await chain.until(ReplyEndFrame)
-    assert book.used == 1
+    assert budget.used == 1
 
 
 async def test_a_reply_that_is_prepared_looks_things_up_and_goes_on_with_them(virtual):
@@ -501,9 +501,9 @@ async def test_a_reply_that_is_prepared_looks_things_up_and_goes_on_with_them(vi
         [0.5, ToolCallDelta("x", "look", "{}"), Finish("tool_calls")],
         [0.5, "It is ", 0.2, "seven.", STOP],
     )
-    book = guesses()
-    async with running(LLMProcessor(model, tools, several(), guesses=book)) as chain:
-        await chain.push(ReplyGuessFrame(conversation.messages_with(1, "How many?")))
+    budget = preemptive_budget()
+    async with running(LLMProcessor(model, tools, several(), preemptive_budget=budget)) as chain:
+        await chain.push(PreemptiveContextFrame(conversation.messages_with(1, "How many?")))
         await asyncio.sleep(2.0)
         conversation.user_turn(1, "how many")
         assert lookup.runs == 1
@@ -514,17 +514,17 @@ async def test_a_reply_that_is_prepared_looks_things_up_and_goes_on_with_them(vi
         await chain.until(ReplyEndFrame)
         assert shape(chain) == ["start 3", "It is ", "seven.", "end 3"]
         assert virtual.time() - asked < 0.05
-        assert {frame.guess_id for frame in chain.down(GuessTextFrame)} == {1}
+        assert {frame.prepared_id for frame in chain.down(PreparedTextFrame)} == {1}
         assert [m["role"] for m in conversation.messages()] == ["system", "user", "assistant", "tool"]
     assert (lookup.runs, len(model.prompts)) == (1, 2)
-    assert book.snapshot().items() >= {"asked": 2, "used": 2, "wasted": 0}.items()
+    assert budget.snapshot().items() >= {"asked": 2, "used": 2, "wasted": 0}.items()
 
 
 async def test_what_is_prepared_never_has_an_effect(virtual):
     lookup = Lookup(effect=True)
     tools = ToolRunner([lookup.tool], Conversation("Be brief."))
     model = ScriptModel([ToolCallDelta("x", "look", "{}"), Finish("tool_calls")])
-    async with running(LLMProcessor(model, tools, several(), guesses=guesses())) as chain:
+    async with running(LLMProcessor(model, tools, several(), preemptive_budget=preemptive_budget())) as chain:
         await chain.push(maybe("Do it"))
         await asyncio.sleep(1.0)
     assert (lookup.runs, len(model.prompts)) == (0, 1)

@@ -15,7 +15,7 @@ from gateway.policy import Choice
 from processors.context.aggregators import Conversation, ReplyContextFrame
 from processors.context.prompt_size import HEAD, Earlier, fit, has_fact, shorter, tokens
 from processors.llm.chat_completions import is_too_long
-from processors.llm.preemptive_budget import Guesses
+from processors.llm.preemptive_budget import PreemptiveBudget
 from processors.llm.processor import LLMProcessor
 from processors.llm.recap import Recap
 from tests.processors.chain import running
@@ -128,14 +128,14 @@ async def test_turns_are_summed_up_in_quiet_time_and_who_waits_comes_first(virtu
     for n in range(30):
         earlier.add(f"tell me about the savings account number {n}, please")
     model = ScriptModel(["Anna asked about accounts " + ", ".join(map(str, range(30))), 0.5, ".", STOP])
-    recap = Recap(model, earlier, Guesses(lambda: 1.0, 0.5))
+    recap = Recap(model, earlier, PreemptiveBudget(lambda: 1.0, 0.5))
     recap.begin()
     recap.begin()
     await asyncio.sleep(1)
     assert len(model.prompts) == 1
     assert earlier.lines == []
     assert "Anna asked" in earlier.text
-    poor = Recap(model, earlier, Guesses(lambda: 0.1, 0.5))
+    poor = Recap(model, earlier, PreemptiveBudget(lambda: 0.1, 0.5))
     poor.begin()
     assert len(model.prompts) == 1
 

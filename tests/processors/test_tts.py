@@ -7,8 +7,8 @@ import pytest
 from pipecat.frames.frames import EndFrame, InterruptionFrame, LLMTextFrame
 
 from contracts.frames import (
-    GuessDroppedFrame,
-    GuessTextFrame,
+    PreparedDroppedFrame,
+    PreparedTextFrame,
     ReplyEndFrame,
     ReplyStartFrame,
     SayFrame,
@@ -286,9 +286,9 @@ async def test_the_local_voice_says_what_it_cannot_speak():
 # --- the first piece of a reply that may be asked for is spoken ahead
 
 
-async def guess(chain, *texts):
+async def prepare(chain, *texts):
     for index, text in enumerate(texts):
-        await chain.push(GuessTextFrame(text, last=index == len(texts) - 1))
+        await chain.push(PreparedTextFrame(text, last=index == len(texts) - 1))
     await asyncio.sleep(0)
 
 
@@ -299,7 +299,7 @@ async def test_what_was_spoken_ahead_is_there_at_once_and_as_it_would_have_been(
         await chain.until(ReplyEndFrame)
         expected = out(chain)
     async with running(TTSProcessor(voice)) as chain:
-        await guess(chain, "Hello the", "re. How ", "are you?")
+        await prepare(chain, "Hello the", "re. How ", "are you?")
         await asyncio.sleep(0.6)
         assert out(chain) == []
         asked = virtual.time()
@@ -314,7 +314,7 @@ async def test_what_is_still_being_spoken_ahead_goes_on(virtual):
     voice = FakeVoice(waits={"Hello": 0.5, "there.": 0.3})
     async with running(TTSProcessor(voice)) as chain:
         began = virtual.time()
-        await guess(chain, "Hello there.")
+        await prepare(chain, "Hello there.")
         await asyncio.sleep(0.2)
         await reply(chain, 7, "Hello there.")
         await chain.until(ReplyEndFrame)
@@ -326,7 +326,7 @@ async def test_what_is_still_being_spoken_ahead_goes_on(virtual):
 async def test_what_was_spoken_ahead_for_another_reply_is_never_heard_and_told(virtual):
     voice, unheard = FakeVoice(waits={"Wrong": 5.0}), []
     async with running(TTSProcessor(voice, on_unheard=unheard.append)) as chain:
-        await guess(chain, "Wrong answer. ", "And more.")
+        await prepare(chain, "Wrong answer. ", "And more.")
         await asyncio.sleep(0.1)
         await reply(chain, 7, "Right.")
         await chain.until(ReplyEndFrame)
@@ -335,17 +335,17 @@ async def test_what_was_spoken_ahead_for_another_reply_is_never_heard_and_told(v
     assert unheard == ["Wrong answer. "]
 
 
-async def test_a_dropped_guess_ends_the_voices_work_and_the_next_one_begins_afresh(virtual):
+async def test_a_dropped_reply_ends_the_voices_work_and_the_next_one_begins_afresh(virtual):
     voice, unheard = FakeVoice(waits={"Wrong.": 5.0}), []
     async with running(TTSProcessor(voice, on_unheard=unheard.append)) as chain:
-        await guess(chain, "Wrong.")
+        await prepare(chain, "Wrong.")
         await asyncio.sleep(0.1)
-        await chain.push(GuessDroppedFrame())
+        await chain.push(PreparedDroppedFrame())
         await asyncio.sleep(0.1)
         assert (voice.closed, unheard) == (["Wrong."], ["Wrong."])
-        await chain.push(GuessTextFrame("Half a "))
-        await chain.push(GuessDroppedFrame())
-        await guess(chain, "Good morning.")
+        await chain.push(PreparedTextFrame("Half a "))
+        await chain.push(PreparedDroppedFrame())
+        await prepare(chain, "Good morning.")
         await asyncio.sleep(0.1)
         await reply(chain, 7, "Good morning.")
         await chain.until(ReplyEndFrame)
@@ -356,7 +356,7 @@ async def test_a_dropped_guess_ends_the_voices_work_and_the_next_one_begins_afre
 async def test_a_voice_that_failed_ahead_is_asked_anew(virtual):
     voice = FakeVoice(fails={"Hello"})
     async with running(TTSProcessor(voice)) as chain:
-        await guess(chain, "Hello there.")
+        await prepare(chain, "Hello there.")
         await asyncio.sleep(0.1)
         voice._fails.clear()
         await reply(chain, 7, "Hello there.")
@@ -368,7 +368,7 @@ async def test_a_voice_that_failed_ahead_is_asked_anew(virtual):
 async def test_a_filler_leaves_what_was_spoken_ahead(virtual):
     voice = FakeVoice()
     async with running(TTSProcessor(voice)) as chain:
-        await guess(chain, "Hello there.")
+        await prepare(chain, "Hello there.")
         await chain.push(SayFrame(6, "One moment."))
         await chain.until(ReplyEndFrame)
         await reply(chain, 7, "Hello there.")
@@ -379,7 +379,7 @@ async def test_a_filler_leaves_what_was_spoken_ahead(virtual):
 async def test_an_interruption_ends_a_reply_that_was_spoken_ahead(virtual):
     voice, unheard = FakeVoice(waits={"Hello": 5.0}), []
     async with running(TTSProcessor(voice, on_unheard=unheard.append)) as chain:
-        await guess(chain, "Hello there. ", "How")
+        await prepare(chain, "Hello there. ", "How")
         await chain.push(ReplyStartFrame(reply_id=7))
         await chain.push(LLMTextFrame("Hello there. How"))
         await asyncio.sleep(0.1)

@@ -5,17 +5,17 @@ import { capital, count, duration, known, words } from "./format.js";
 
 const CIRCUITS = { closed: "In use", open: "Resting after failures", half_open: "On trial after failures" };
 
-/** @param {null | {queue?: object, cache?: object, models?: Record<string, object>, guesses?: object, early_turns?: object}} gateway */
+/** @param {null | {queue?: object, cache?: object, models?: Record<string, object>, preemptive?: object, early_turns?: object}} gateway */
 export function drawGateway(gateway) {
   byId("gateway").hidden = !gateway;
   if (!gateway) return;
-  const { queue = {}, cache = {}, models = {}, guesses, early_turns: early } = gateway;
+  const { queue = {}, cache = {}, models = {}, preemptive, early_turns: early } = gateway;
   const waiting = queue.length ? `${count(queue.length)} requests wait` : "Nobody waits";
   const longest = queue.longest_wait_secs ? `the longest for ${duration(queue.longest_wait_secs)}` : "";
   const hits = known(cache.hits) ? `${count(cache.hits)} answers from the cache` : "";
-  const ahead = guesses?.asked
-    ? `${count(guesses.used)} of ${count(guesses.asked)} prepared replies used, ` +
-      `${count(guesses.wasted_tokens + guesses.unheard_tokens)} tokens unheard`
+  const ahead = preemptive?.asked
+    ? `${count(preemptive.used)} of ${count(preemptive.asked)} prepared replies used, ` +
+      `${count(preemptive.wasted_tokens + preemptive.unheard_tokens)} tokens unheard`
     : "";
   const ended = early ? Object.values(early).reduce((sum, turns) => sum + turns, 0) : 0;
   const changed = ended ? `${count(early.changed)} of ${count(ended)} turns ended early had other words` : "";

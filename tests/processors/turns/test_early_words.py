@@ -15,7 +15,7 @@ from processors.turns.transcript import Transcript
 from tests.processors.turns.world import Params, World, speech
 
 ASKED = "what is my balance"
-EARLY = TurnParams(guess=True, guess_speaking=0.8, early_end=True)
+EARLY = TurnParams(preemptive=True, preemptive_speaking=0.8, early_end=True)
 FAST = Params(llm_ms=100)
 
 
@@ -115,8 +115,8 @@ def test_a_reply_is_prepared_while_the_caller_speaks_to_words_that_sound_complet
     world = World(FAST, EARLY).run(scene, 8000)
     asked = [(at, detect.probe) for at, detect in world.actions(ev.DetectEndOfTurn)]
     assert asked == [(1200, 1), (1500, 2), (2600, 0)]
-    assert world.actions(ev.Guess)[0] == (1350, ev.Guess(1, ASKED))
-    assert 1650 not in [at for at, _ in world.actions(ev.Guess)]
+    assert world.actions(ev.PrepareReply)[0] == (1350, ev.PrepareReply(1, ASKED))
+    assert 1650 not in [at for at, _ in world.actions(ev.PrepareReply)]
 
 
 def test_words_that_sound_half_complete_are_asked_about_again_and_others_when_they_have_stood_for_a_while():
@@ -129,8 +129,8 @@ def test_words_that_sound_half_complete_are_asked_about_again_and_others_when_th
 
 def test_words_that_the_vendor_thinks_are_all_are_prepared_for_while_the_caller_speaks():
     scene = [*speech(0, 1200, ASKED), (900, Words(ASKED, 0, False)), (1000, Words(ASKED, 0, False, eager=True))]
-    world = World(FAST, TurnParams(guess=True)).run(scene, 4000)
-    assert world.actions(ev.Guess)[0] == (1000, ev.Guess(1, ASKED))
+    world = World(FAST, TurnParams(preemptive=True)).run(scene, 4000)
+    assert world.actions(ev.PrepareReply)[0] == (1000, ev.PrepareReply(1, ASKED))
 
 
 def test_the_turn_detector_is_asked_seldom_while_the_caller_speaks():
@@ -235,8 +235,8 @@ def test_half_a_word_is_not_prepared_for():
     scene += [(at, EarlyWords("what were my transactions", 0, False)) for at in (1130, 1230)]
     scene += [(1140, ev.TurnScored(0.95, 2))]
     world = World(FAST, EARLY).run(scene, 8000)
-    guesses = [(at, guess.text) for at, guess in world.actions(ev.Guess) if guess.text]
-    assert guesses[0] == (1230, "what were my transactions")
+    prepared = [(at, ask.text) for at, ask in world.actions(ev.PrepareReply) if ask.text]
+    assert prepared[0] == (1230, "what were my transactions")
 
 
 def test_a_figure_of_the_early_recogniser_is_the_vendors_word():

@@ -175,7 +175,12 @@ def test_the_fingerprint_is_the_whole_state() -> None:
 def test_two_machines_that_would_say_different_sentences_are_told_apart() -> None:
     """Fields that an earlier fingerprint left out."""
     machine = TurnMachine(TurnParams())
-    for name, value in [("_fillers_said", 2), ("_question_heard", True), ("_p_complete", 0.9), ("_guessed", "hello")]:
+    for name, value in [
+        ("_fillers_said", 2),
+        ("_question_heard", True),
+        ("_p_complete", 0.9),
+        ("_prepared_text", "hello"),
+    ]:
         other = copied(machine)
         setattr(other, name, value)
         assert fingerprint(other) != fingerprint(machine), name

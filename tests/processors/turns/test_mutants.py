@@ -154,7 +154,7 @@ REFERENCES: dict[str, tuple[Scene, Params, TurnParams]] = {
             (1130, ev.SpeechPaused()),
         ],
         Params(),
-        TurnParams(guess=True),
+        TurnParams(preemptive=True),
     ),
     "ended early": (
         [
@@ -165,7 +165,7 @@ REFERENCES: dict[str, tuple[Scene, Params, TurnParams]] = {
             (1415, ev.TurnScored(0.95)),
         ],
         Params(),
-        TurnParams(guess=True, guess_speaking=0.8, early_end=True),
+        TurnParams(preemptive=True, preemptive_speaking=0.8, early_end=True),
     ),
     "ended early, and never confirmed": (
         [

@@ -241,12 +241,14 @@ def radio(secs: int, pause_ms: int) -> Scene:
 
 
 @pytest.mark.parametrize(("pause_ms", "most"), [(400, 5), (700, 5), (1000, 5), (1600, 6), (2100, 8)])
-@pytest.mark.parametrize("guess", [False, True])
-def test_talk_without_an_end_is_not_asked_about_again_and_again(pause_ms: int, most: int, guess: bool) -> None:
-    world = World(Params(llm_ms=900, reply_ms=3000), TurnParams(guess=guess)).run(radio(300, pause_ms), 320_000)
+@pytest.mark.parametrize("preemptive", [False, True])
+def test_talk_without_an_end_is_not_asked_about_again_and_again(pause_ms: int, most: int, preemptive: bool) -> None:
+    world = World(Params(llm_ms=900, reply_ms=3000), TurnParams(preemptive=preemptive)).run(
+        radio(300, pause_ms), 320_000
+    )
     assert len(world.asked) <= most
-    guesses = [action for _, action in world.actions(ev.Guess) if action.text]  # pyright: ignore
-    assert len(guesses) <= 2 * most
+    prepared = [action for _, action in world.actions(ev.PrepareReply) if action.text]  # pyright: ignore
+    assert len(prepared) <= 2 * most
     assert world.machine.state is State.LISTENING
     assert world.asked[-1].text.endswith(radio(300, pause_ms)[-2][1].text), "in the end it is answered"  # pyright: ignore
 

@@ -314,11 +314,11 @@ def test_a_reply_that_breaks_off_and_stands_in_line_for_ever_is_given_up_with_a_
 
 def test_a_reply_to_the_words_so_far_is_prepared_and_asked_for_with_the_same() -> None:
     scene = [*speech(0, 1200, "what is my balance", final_ms=1250), (1450, ev.TurnScored(0.95))]
-    world = World(Params(), TurnParams(guess=True)).run(scene, 8000)
-    ((guessed_at, guess),) = world.actions(ev.Guess)
+    world = World(Params(), TurnParams(preemptive=True)).run(scene, 8000)
+    ((prepared_at, prepare),) = world.actions(ev.PrepareReply)
     ((asked_at, ask),) = world.actions(ev.AskReply)
-    assert (guess.turn_id, guess.text) == (ask.turn_id, ask.text) == (1, "what is my balance")
-    assert guessed_at < asked_at
+    assert (prepare.turn_id, prepare.text) == (ask.turn_id, ask.text) == (1, "what is my balance")
+    assert prepared_at < asked_at
 
 
 def test_words_that_are_not_final_yet_are_enough_to_prepare_a_reply() -> None:
@@ -326,28 +326,28 @@ def test_words_that_are_not_final_yet_are_enough_to_prepare_a_reply() -> None:
         *speech(0, 1200, "What is my balance?", final_ms=1700),
         (1450, ev.Words("what is my balance", 0, False)),
     ]
-    world = World(Params(), TurnParams(guess=True)).run(scene, 8000)
-    assert [(at, guess.text) for at, guess in world.actions(ev.Guess)] == [(1450, "what is my balance")]
+    world = World(Params(), TurnParams(preemptive=True)).run(scene, 8000)
+    assert [(at, prepare.text) for at, prepare in world.actions(ev.PrepareReply)] == [(1450, "what is my balance")]
     ((_, ask),) = world.actions(ev.AskReply)
     assert ask.text == "What is my balance?"
 
 
 @pytest.mark.parametrize("text", ["my name is", "I want to"])
-def test_unfinished_words_are_not_guessed_at_before_they_are_final(text: str) -> None:
+def test_no_reply_to_unfinished_words_is_prepared_before_they_are_final(text: str) -> None:
     scene = [*speech(0, 1200, f"{text} go", final_ms=1700), (1450, ev.Words(text, 0, False))]
-    world = World(Params(), TurnParams(guess=True)).run(scene, 8000)
-    assert [guess.text for _, guess in world.actions(ev.Guess)] in ([], [f"{text} go"])
+    world = World(Params(), TurnParams(preemptive=True)).run(scene, 8000)
+    assert [prepare.text for _, prepare in world.actions(ev.PrepareReply)] in ([], [f"{text} go"])
 
 
 def test_a_reply_is_prepared_in_a_pause_that_is_too_short_to_be_an_end() -> None:
     words = "what is my balance"
     scene = [*speech(0, 1200, words, final_ms=1300), (1100, ev.Words(words, 0, False)), (1130, ev.SpeechPaused())]
-    world = World(Params(), TurnParams(guess=True)).run(scene, 8000)
-    assert [(at, guess.text) for at, guess in world.actions(ev.Guess)] == [(1130, words)]
+    world = World(Params(), TurnParams(preemptive=True)).run(scene, 8000)
+    assert [(at, prepare.text) for at, prepare in world.actions(ev.PrepareReply)] == [(1130, words)]
     assert len(world.actions(ev.AskReply)) == 1
 
 
-def test_words_that_come_in_a_pause_are_guessed_at_and_given_up_when_others_follow() -> None:
+def test_a_reply_to_words_that_come_in_a_pause_is_prepared_and_given_up_when_others_follow() -> None:
     scene = [
         *speech(0, 2400, "what is my balance and my limit", final_ms=2500),
         (1130, ev.SpeechPaused()),
@@ -356,18 +356,18 @@ def test_words_that_come_in_a_pause_are_guessed_at_and_given_up_when_others_foll
         (1400, ev.Words("what is my balance", 0, False)),
         (1800, ev.Words("what is my balance and my", 0, False)),
     ]
-    world = World(Params(), TurnParams(guess=True)).run(scene, 8000)
-    guessed = [(at, guess.text) for at, guess in world.actions(ev.Guess)]
-    assert guessed[:2] == [(1160, "what is my balance"), (1800, "")]
-    assert [text for _, text in guessed[2:]] in ([], ["what is my balance and my limit"])
+    world = World(Params(), TurnParams(preemptive=True)).run(scene, 8000)
+    prepared = [(at, prepare.text) for at, prepare in world.actions(ev.PrepareReply)]
+    assert prepared[:2] == [(1160, "what is my balance"), (1800, "")]
+    assert [text for _, text in prepared[2:]] in ([], ["what is my balance and my limit"])
 
 
 def test_words_that_go_on_give_the_prepared_reply_up() -> None:
     scene = [*speech(0, 1200, "my name is"), *speech(1900, 2600, "ann smith", segment=1)]
-    world = World(Params(), TurnParams(guess=True)).run(scene, 9000)
-    texts = [guess.text for _, guess in world.actions(ev.Guess)]
+    world = World(Params(), TurnParams(preemptive=True)).run(scene, 9000)
+    texts = [prepare.text for _, prepare in world.actions(ev.PrepareReply)]
     assert texts == ["my name is", "", "my name is ann smith"]
 
 
 def test_nothing_is_prepared_unless_it_is_wanted() -> None:
-    assert World().run(QUESTION, 8000).actions(ev.Guess) == []
+    assert World().run(QUESTION, 8000).actions(ev.PrepareReply) == []
