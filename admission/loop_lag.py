@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Final
 
 SAMPLE_SECS: Final = 0.02
-"""The beat of the audio: a lag of less than this is inaudible."""
+"""The packet interval of the audio: a lag of less than this is inaudible."""
 
 KEEP_SAMPLES: Final = 15_000
 """Five minutes of samples."""

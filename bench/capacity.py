@@ -64,7 +64,7 @@ class Row:
         late: Packets later than 60 ms, and holes, in all calls.
         added_ms: From the end of what was said to the answer, less what the services take; each answer.
         unanswered: What got no answer.
-        refused: How often others were told that the house is full.
+        refused: How often others were told that the bot is full.
         stop_ms: From the first sound of an interruption to the silence of the bot; each.
         unstopped: Interruptions that did not stop it.
         callers_late_p99_ms: How late the callers themselves were, and so what they measured.
@@ -151,20 +151,20 @@ async def ask_in(url: str, offer: dict[str, str], refusals: list[int], delay_sec
         while True:
             async with client.post(f"{url}/api/offer", json=offer) as answer:
                 if answer.status != 503:
-                    raise RuntimeError(f"the house was not full: HTTP {answer.status}")
+                    raise RuntimeError(f"the bot was not full: HTTP {answer.status}")
                 refusals.append(answer.status)
                 await asyncio.sleep(float(answer.headers["Retry-After"]))
 
 
-async def measure(url: str, pid: int, bot: str, mode: str, calls: int, secs: float, knocking: int = 0) -> Row:
+async def measure(url: str, pid: int, bot: str, mode: str, calls: int, secs: float, trying: int = 0) -> Row:
     """Hold so many calls for a while; so many others ask to be let in."""
     refusals: list[int] = []
-    offer = await an_offer() if knocking else {}
+    offer = await an_offer() if trying else {}
     async with contextlib.AsyncExitStack() as stack:
         callers = [await stack.enter_async_context(Caller(url)) for _ in range(calls)]
         spread_secs = CYCLE_SECS if mode in ("conversation", "barge-in") else 1.0
         tasks = [asyncio.create_task(behave(c, mode, spread_secs * i / calls)) for i, c in enumerate(callers)]
-        tasks += [asyncio.create_task(ask_in(url, offer, refusals, 2 * i / knocking)) for i in range(knocking)]
+        tasks += [asyncio.create_task(ask_in(url, offer, refusals, 2 * i / trying)) for i in range(trying)]
         await asyncio.sleep(spread_secs + WARM_SECS)
         if mode == "bot":
             await asyncio.gather(*(caller.bot_speaks(timeout_secs=20.0) for caller in callers))
@@ -288,10 +288,10 @@ async def fill(options: argparse.Namespace) -> list[Row]:
     """Conversations, more and more of them, on one core."""
     rows: list[Row] = []
     for calls in options.capacity:
-        for knocking in (0, calls) if options.knock else (0,):
+        for trying in (0, calls) if options.overload else (0,):
             async with bot_on_core("parley", "conversation", options, calls) as (url, pid):
-                rows.append(await measure(url, pid, "parley", "conversation", calls, options.secs, knocking))
-            others = f"     while {calls} others knock, refused {rows[-1].refused} times: " if knocking else ""
+                rows.append(await measure(url, pid, "parley", "conversation", calls, options.secs, trying))
+            others = f"     while {calls} others try to call, refused {rows[-1].refused} times: " if trying else ""
             print(others + told(rows[-1]), flush=True)
     return rows
 
@@ -376,7 +376,8 @@ def main() -> None:
     parser.add_argument("--secs", type=float, default=10.0, help="how long each is measured; default: 10")
     parser.add_argument("--capacity", type=int, nargs="*", default=[], help="numbers of conversations on one core")
     parser.add_argument("--barge-in", type=int, nargs="*", default=[], help="numbers of callers who interrupt")
-    parser.add_argument("--knock", action="store_true", help="and with as many others who ask to be let in")
+    parser.add_argument("--overload", action="store_true", help="and with as many others who ask to be let in")
+    parser.add_argument("--knock", dest="overload", action="store_true", help=argparse.SUPPRESS)  # its old name
     parser.add_argument("--core", type=int, default=0, help="the bot's core; default: 0")
     parser.add_argument("--json", type=Path, help="write all measurements here")
     options = parser.parse_args()

@@ -2,9 +2,9 @@
 
     python -m bench.emulated_services --port 7860 [--talkative] [--no-turn-model]
 
-Ears, language model and voice behave as good vendors' do, in time but not in sense: a transcript 150 ms after the last
-loud sound, a reply's first word 300 ms later and 60 words a second after that, a clause's audio 200 ms later at five
-times the speed of speech. Everything else is the product: WebRTC, Silero, turns, playout.
+Recogniser, language model and voice take as long as good vendors' do, and what they say makes no sense: a transcript
+150 ms after the last loud sound, a reply's first word 300 ms later and 60 words a second after that, a clause's audio
+200 ms later at five times the speed of speech. Everything else is the product: WebRTC, Silero, turns, playout.
 """
 
 import argparse

@@ -153,7 +153,7 @@ async def fuzz_bot(secs: float, findings: Findings) -> None:
                     for message in samples.draw(as_text(rtvi_messages), 10):
                         caller.channel.send(message)
                     for raw in samples.draw(damaged(REQUEST), 10):
-                        await _knock(port, raw, findings)
+                        await _probe(port, raw, findings)
                     for sdp in samples.draw(damaged(OFFER), 2):
                         body = {"sdp": sdp.decode("utf-8", "replace"), "type": "offer"}
                         async with client.post(f"{url}/api/offer", json=body) as answer:
@@ -193,7 +193,7 @@ class Samples:
         return values
 
 
-async def _knock(port: int, raw: bytes, findings: Findings) -> None:
+async def _probe(port: int, raw: bytes, findings: Findings) -> None:
     try:
         async with asyncio.timeout(5.0):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)

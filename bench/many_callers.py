@@ -75,7 +75,7 @@ def load_test(run: Run, requests: int, folder: Path) -> dict[str, Any]:
         subprocess.CalledProcessError: It failed.
     """
     requests = requests * 10 if run.callers == 1 else requests
-    command = [sys.executable, "-m", "loadtest", "run", "--virtual", "--ears", "clips", "--callers", str(run.callers)]
+    command = [sys.executable, "-m", "loadtest", "run", "--virtual", "--stt", "clips", "--callers", str(run.callers)]
     command += ["--requests", str(requests), "--profile", run.profile, "--max-calls", run.max_calls]
     subprocess.run([*command, "--report", str(folder)], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     return json.loads((folder / "summary.json").read_text("utf-8"))["summary"]

@@ -15,8 +15,8 @@ from aiohttp import WSMsgType, web
 
 from emulators.fault_injection import Broken, Closed, InjectedFault, Send, at_connect
 from emulators.faults import Kind, Vendor
-from emulators.hearing import Ears, Heard, warm
-from emulators.known_clips import KnowingEars
+from emulators.hearing import Heard, StreamRecogniser, warm
+from emulators.known_clips import ClipMatcher
 from emulators.log import Entry
 from emulators.world import World
 
@@ -115,17 +115,17 @@ class _Stream:
         self._world = world
         self._request = request
         self._entry = entry
-        self._ears = (
-            Ears(rate_hz, self._on_heard, self._on_speech)
+        self._recogniser = (
+            StreamRecogniser(rate_hz, self._on_heard, self._on_speech)
             if world.clips is None
-            else KnowingEars(world.clips, rate_hz, self._on_heard, self._on_speech)
+            else ClipMatcher(world.clips, rate_hz, self._on_heard, self._on_speech)
         )
         self._dialect: _Dialect = (
-            V1(entry.request_id, self._ears, multi=request.query.get("language") == "multi")
+            V1(entry.request_id, self._recogniser, multi=request.query.get("language") == "multi")
             if what == "listen v1"
             else V2(
                 entry.request_id,
-                self._ears,
+                self._recogniser,
                 eager="eager_eot_threshold" in request.query,
                 multi=request.query.get("model") == "flux-general-multi",
             )
@@ -139,7 +139,7 @@ class _Stream:
     async def run(self) -> web.WebSocketResponse:
         socket, entry = self._socket, self._entry
         await socket.prepare(self._request)
-        await self._ears.start()
+        await self._recogniser.start()
         injected = InjectedFault(self._world, Vendor.DEEPGRAM, self._request, entry)
         sender = asyncio.create_task(self._send_all(injected))
         self._say(self._dialect.opened(), 0.0)
@@ -156,7 +156,7 @@ class _Stream:
             for task in (sender, *self._repeats):
                 task.cancel()
             await asyncio.wait([sender, *self._repeats])
-            await self._ears.close()
+            await self._recogniser.close()
         entry.status = socket.close_code
         return socket
 
@@ -185,7 +185,7 @@ class _Stream:
             return
         self._entry.bytes_in += len(data)
         self._entry.audio_ms += len(data) / 2 / self._rate_hz * 1000
-        self._ears.feed(data)
+        self._recogniser.feed(data)
         self._say(self._dialect.passed(), 0.0)
 
     def _text(self, data: str) -> bool:
@@ -301,10 +301,10 @@ def _words(heard: Heard, *, v1: bool) -> list[dict[str, Any]]:
 class V1:
     """``Results``, ``SpeechStarted``, ``UtteranceEnd``."""
 
-    def __init__(self, request_id: str, ears: Ears | KnowingEars, *, multi: bool = False) -> None:
+    def __init__(self, request_id: str, recogniser: StreamRecogniser | ClipMatcher, *, multi: bool = False) -> None:
         self._multi = multi
         self._request_id = request_id
-        self._ears = ears
+        self._recogniser = recogniser
         self._finalizing = False
         self._pending_finals = 0
         self._told_secs = 0.0
@@ -316,22 +316,24 @@ class V1:
     def text(self, message: Mapping[str, Any]) -> list[dict[str, Any]]:
         match message["type"]:
             case "Finalize":
-                self._ears.finish()
+                self._recogniser.finish()
                 if self._pending_finals:
                     self._finalizing = True
                     return []
                 return [
-                    self._results(Heard("", 0, self._covered_secs, self._ears.heard_secs, True, 0.0), finalize=True)
+                    self._results(
+                        Heard("", 0, self._covered_secs, self._recogniser.heard_secs, True, 0.0), finalize=True
+                    )
                 ]
             case "CloseStream":
-                self._ears.finish()
+                self._recogniser.finish()
             case "Configure":
                 return [{"type": "ConfigureSuccess"}]
         return []
 
     def passed(self) -> list[dict[str, Any]]:
-        heard_secs = self._ears.heard_secs
-        if self._ears.speaking or self._pending_finals or heard_secs - self._told_secs < EMPTY_EVERY_SECS:
+        heard_secs = self._recogniser.heard_secs
+        if self._recogniser.speaking or self._pending_finals or heard_secs - self._told_secs < EMPTY_EVERY_SECS:
             return []
         self._told_secs = heard_secs
         return [self._results(Heard("", 0, self._covered_secs, heard_secs, False, 0.0))]
@@ -340,10 +342,10 @@ class V1:
         if not speaking:
             self._pending_finals += 1
             return []
-        return [{"type": "SpeechStarted", "channel": [0], "timestamp": round(self._ears.heard_secs, 3)}]
+        return [{"type": "SpeechStarted", "channel": [0], "timestamp": round(self._recogniser.heard_secs, 3)}]
 
     def heard(self, heard: Heard) -> list[dict[str, Any]]:
-        self._told_secs = self._ears.heard_secs
+        self._told_secs = self._recogniser.heard_secs
         if not heard.final:
             return [self._results(heard)]
         self._pending_finals = max(0, self._pending_finals - 1)
@@ -359,7 +361,7 @@ class V1:
                 "request_id": self._request_id,
                 "sha256": "incomplete",
                 "created": "2026-11-01T00:00:00.000Z",
-                "duration": round(self._ears.heard_secs, 3),
+                "duration": round(self._recogniser.heard_secs, 3),
                 "channels": 1,
                 "models": [MODEL_UUID],
                 "model_info": {MODEL_UUID: info},
@@ -382,7 +384,7 @@ class V1:
 
     def _results(self, heard: Heard, *, finalize: bool = False) -> dict[str, Any]:
         start_secs = min(self._covered_secs, heard.start_secs)
-        end_secs = self._ears.heard_secs
+        end_secs = self._recogniser.heard_secs
         if heard.final:
             self._covered_secs = end_secs
         words = _words(heard, v1=True)
@@ -411,10 +413,12 @@ class V1:
 class V2:
     """``Connected``, ``TurnInfo``."""
 
-    def __init__(self, request_id: str, ears: Ears | KnowingEars, *, eager: bool, multi: bool = False) -> None:
+    def __init__(
+        self, request_id: str, recogniser: StreamRecogniser | ClipMatcher, *, eager: bool, multi: bool = False
+    ) -> None:
         self._multi = multi
         self._request_id = request_id
-        self._ears = ears
+        self._recogniser = recogniser
         self._eager = eager
         self._sequence = -1
         self._turn = 0
@@ -430,15 +434,15 @@ class V2:
     def text(self, message: Mapping[str, Any]) -> list[dict[str, Any]]:
         match message["type"]:
             case "ForceEndTurn":
-                self._forced = self._ears.finish()
+                self._forced = self._recogniser.finish()
             case "CloseStream":
-                self._ears.finish()
+                self._recogniser.finish()
             case "Configure":
                 return [self._numbered({"type": "ConfigureSuccess", "request_id": self._request_id})]
         return []
 
     def passed(self) -> list[dict[str, Any]]:
-        if self._ears.heard_secs - self._told_secs < UPDATE_EVERY_SECS:
+        if self._recogniser.heard_secs - self._told_secs < UPDATE_EVERY_SECS:
             return []
         return [self._turn_info("Update", self._last)]
 
@@ -459,7 +463,7 @@ class V2:
             events.append(self._turn_info("EndOfTurn", heard))
             self._turn += 1
         self._started, self._forced = False, False
-        self._window_start = self._ears.heard_secs
+        self._window_start = self._recogniser.heard_secs
         self._last = Heard("", 0, 0.0, 0.0, False, 0.0)
         return events
 
@@ -479,14 +483,14 @@ class V2:
         return self._numbered(message)
 
     def _turn_info(self, event: str, heard: Heard) -> dict[str, Any]:
-        self._told_secs = self._ears.heard_secs
+        self._told_secs = self._recogniser.heard_secs
         info = {
             "type": "TurnInfo",
             "request_id": self._request_id,
             "event": event,
             "turn_index": self._turn,
             "audio_window_start": round(self._window_start, 3),
-            "audio_window_end": round(self._ears.heard_secs, 3),
+            "audio_window_end": round(self._recogniser.heard_secs, 3),
             "transcript": heard.text,
             "words": _words(heard, v1=False),
             "end_of_turn_confidence": 0.9 if event.endswith("EndOfTurn") else 0.1,

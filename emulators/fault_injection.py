@@ -193,7 +193,7 @@ class InjectedFault:
                 if not self._stalled:
                     self._stalled = True
                     await asyncio.sleep(rule.stall_ms / 1000)
-            case Kind.DRIBBLE:
+            case Kind.DRIP:
                 await asyncio.sleep(rule.every_ms / 1000)
             case Kind.MALFORMED_JSON:
                 if not self._stalled:

@@ -54,7 +54,7 @@ class Kind(Enum):
     """The connection ends in mid-answer, after ``after_ms`` and ``after_chunks``: by FIN, or RST with ``how: rst``."""
     STALL = "stall"
     """Nothing for ``stall_ms``, after ``after_chunks`` (0: before the first byte); then it goes on."""
-    DRIBBLE = "dribble"
+    DRIP = "drip"
     """Every chunk comes ``every_ms`` after the last."""
     MALFORMED_JSON = "malformed_json"
     """After ``after_chunks`` a message is cut in its middle."""
@@ -92,7 +92,7 @@ Stage = Literal["connect", "answer"]
 CONNECT_KINDS = {Kind.RESET, Kind.STATUS, Kind.QUOTA_GONE, Kind.RETIRED, Kind.HANG}
 
 _EVERYWHERE = {Kind.REFUSE, Kind.RESET, Kind.STATUS, Kind.QUOTA_GONE, Kind.HANG}
-_STREAM = {Kind.SILENT, Kind.STOP_READING, Kind.DROP, Kind.STALL, Kind.DRIBBLE, Kind.MALFORMED_JSON, Kind.NO_END}
+_STREAM = {Kind.SILENT, Kind.STOP_READING, Kind.DROP, Kind.STALL, Kind.DRIP, Kind.MALFORMED_JSON, Kind.NO_END}
 
 KINDS: dict[Vendor, frozenset[Kind]] = {
     Vendor.DEEPGRAM: frozenset(
@@ -137,7 +137,7 @@ class FaultRule(BaseModel):
     after_ms: float = Field(0.0, ge=0, description="Milliseconds into the answer until the fault.")
     after_chunks: int = Field(0, ge=0, description="Chunks of the answer until the fault.")
     stall_ms: float = Field(4_000.0, ge=0, description="Length of a stall, in milliseconds.")
-    every_ms: float = Field(500.0, ge=0, description="Time between the chunks of a dribble, in milliseconds.")
+    every_ms: float = Field(500.0, ge=0, description="Time between the chunks of a drip, in milliseconds.")
     code: int = Field(1011, ge=1000, le=4999, description="Close code.")
     reason: str = Field("", max_length=123, description="Close reason; empty: what the vendor says.")
     text: str = Field("", description="What is said instead.")

@@ -59,7 +59,7 @@ async def warm(_: web.Application) -> None:
     SileroStream().speech_prob(bytes(WINDOW_BYTES))
 
 
-class Ears:
+class StreamRecogniser:
     """Hears one stream.
 
     Args:

@@ -1,4 +1,4 @@
-"""Ears that know what will be said: for load tests, where a real recogniser would cost more than all the rest.
+"""A recogniser that knows what will be said: for load tests, where a real recogniser would cost more than all the rest.
 
 They hear audio and nothing else: no side channel, no watermark. A stretch of speech is compared with the stretches of
 all clips that may be played; what is not clearly one of them has no words. So word error rates of such a run tell what
@@ -138,8 +138,8 @@ def write_library(clips: Sequence[KnownClip], path: Path) -> None:
     np.savez(path, texts=texts, samples=samples, ends=ends, languages=languages)
 
 
-class KnowingEars:
-    """Hears one stream; the same face as :class:`emulators.hearing.Ears`.
+class ClipMatcher:
+    """Hears one stream; the same face as :class:`emulators.hearing.StreamRecogniser`.
 
     Args:
         library: What may be said.

@@ -4,8 +4,8 @@ A first question is *general* if it holds no digit, no ``@``, no word that point
 before (that, it, again) or to a moment (now, today, open *yet*). A later one is general only where besides nothing that
 was said before it can change its answer:
 
-- it stands by itself: it begins as a question does and speaks to the house ("do *you* open"), not "and on Saturday?" or
-  "what are the fees?", which take up what was said;
+- it stands by itself: it begins as a question does and addresses the business ("do *you* open"), not "and on
+  Saturday?" or "what are the fees?", which take up what was said;
 - the bot has just asked nothing, was not cut off, and no tool's result is still to be told;
 - no earlier turn brought up something that a question may silently be about (a name, a number, a day, "the branch in
   Bonn"), or how to answer ("speak German", "be brief");
@@ -65,7 +65,7 @@ what when where who why how which can could do does are is will would
 """
 
 _BEGINNINGS: Final = frozenset(_ASKING.split())
-_HOUSE: Final = frozenset(["you", "your"])
+_SECOND_PERSON: Final = frozenset(["you", "your"])
 
 _REFERENTS: Final = re.compile(
     r"\d|@"
@@ -152,7 +152,12 @@ def general_question(messages: Sequence[Message], language: str) -> str | None:
 
 def _stands_alone(question: str) -> bool:
     words = question.split()
-    return len(words) >= 3 and words[0] in _BEGINNINGS and bool(_HOUSE & set(words)) and not _REFERENTS.search(question)
+    return (
+        len(words) >= 3
+        and words[0] in _BEGINNINGS
+        and bool(_SECOND_PERSON & set(words))
+        and not _REFERENTS.search(question)
+    )
 
 
 def _is_closed(before: Sequence[Message]) -> bool:

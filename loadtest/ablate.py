@@ -34,8 +34,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     command.description = (
         "Runs the bot in virtual time against emulated vendors, with one change at a time against the base: strategy "
-        "for interruptions, history, language model, voice, ears, reply cache. All variants get the same seeds, in "
-        "alternating order. Writes ablations.json and ablations.md."
+        "for interruptions, history, language model, voice, recogniser, reply cache. All variants get the same seeds, "
+        "in alternating order. Writes ablations.json and ablations.md."
     )
     command.add_argument("--profile", default="seed", metavar="NAME|FILE", help="the emulated vendors; default: seed")
     command.add_argument("--seeds", type=int, default=SEEDS, help=f"runs of each variant; default: {SEEDS}")

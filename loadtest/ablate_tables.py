@@ -124,7 +124,7 @@ def strategies(sounds: Sequence[dict[str, Any]]) -> str:
     )
     return (
         table(header, rows)
-        + f"\n\nAll measured, with the local ears and voice. The same clips for all: {counts}. Recordings are "
+        + f"\n\nAll measured, with the local recogniser and voice. The same clips for all: {counts}. Recordings are "
         "recorded once: no seed changes them. The clips with which the judge of sounds was trained may be among them; "
         "see `docs/verdict.md` for figures on other speakers."
     )

@@ -20,7 +20,7 @@ from emulators.latency import Latency
 from emulators.profile import Profile, Timing, load_profile
 from emulators.rates import ModelLimits
 from loadtest import virtual_time, whole_calls
-from loadtest.emulated_house import emulated_house
+from loadtest.emulated_bot import emulated_bot
 from loadtest.interruptions import Bot, Labelled, run_clip
 from loadtest.material import Material, gather
 from loadtest.run import changed_rate, unheard_tokens
@@ -93,7 +93,7 @@ VARIANTS: Final = (
     Variant("language model", "first token 1,500 ms (a larger model)", ASSUMED, timing={"groq": (1500, 2500)}),
     Variant("voice", "local (hibari, on this machine)", MEASURED, {"tts": "local"}, charge_jobs=1.0),
     Variant("voice", "first audio 75 ms at the vendor", ASSUMED, timing={"elevenlabs": (75, 150)}),
-    Variant("ears", "local (Moonshine, on this machine)", MEASURED, {"stt": "local"}, charge_jobs=1.0),
+    Variant("recogniser", "local (Moonshine, on this machine)", MEASURED, {"stt": "local"}, charge_jobs=1.0),
     Variant("answering sooner", "doubtful words always wait", MEASURED, {"endpoint_sure": 1.01}),
     Variant("answering sooner", "without the early recogniser", MEASURED, {"early_stt": "off"}),
     Variant("answering sooner", "turns end on final words only", MEASURED, {"endpoint_early": False}),
@@ -138,11 +138,11 @@ def run_variant(variant: Variant, profile_name: str, seed: int) -> dict[str, flo
     profile, material = changed(load_profile(profile_name), variant, seed), _material()
 
     async def scene() -> dict[str, float | None]:
-        async with emulated_house(profile, variant.settings) as house:
+        async with emulated_bot(profile, variant.settings) as emulated:
             scores = await whole_calls.talk(
-                house.services, variant.callers, scenario, material, stagger_secs=STAGGER_SECS
+                emulated.services, variant.callers, scenario, material, stagger_secs=STAGGER_SECS
             )
-            gateway, vendors = house.services.gateway(), house.world.log.totals()
+            gateway, vendors = emulated.services.gateway(), emulated.world.log.totals()
         summary = summarise(scores.requests, scores.calls)
         stages = summary["stages"]["stages_ms"]
         model = vendors.get("groq", {})

@@ -35,7 +35,7 @@ GREETING_SECS: Final = 2.0
 """Whoever is called says something within this time, or waits for the caller."""
 
 RETRY_SECS: Final = 5.0
-"""How long one waits before calling a full house again, if it does not say."""
+"""How long one waits before calling a full bot again, if it does not say."""
 
 LONGEST_LINE_SECS: Final = 3_600.0
 """Nobody waits longer than this to get in."""
@@ -132,7 +132,7 @@ class CallMade:
         phone: The line.
         connected_secs: Monotonic time of the connection.
         connect_ms: How long connecting took.
-        waited_secs: How long the caller had waited in line before, because the house was full.
+        waited_secs: How long the caller had waited in line before, because the bot was full.
         refusals: How often the caller had been told so.
         ended_secs: When it was over.
     """
@@ -265,10 +265,10 @@ class Conversation:
         return self.material.tools if kind is Kind.TOOL else self.material.questions
 
     async def _dial(self) -> None:
-        """Call, and while the house is full wait and call again, as the page does.
+        """Call, and while the bot is full wait and call again, as the page does.
 
         Raises:
-            CallRefused: The house said no for another reason, or was full all the time.
+            CallRefused: The bot refused for another reason, or was full all the time.
             CallFailed: No connection came about.
         """
         first, refusals = time.monotonic(), 0

@@ -124,7 +124,7 @@ class Setup:
     Attributes:
         profile: A profile of the emulators; None: local speech and the scripted responder.
         max_calls: How many calls it takes at once; ``auto``: what it works out itself.
-        clips: What callers may say, if the vendor's ears need not recognise it.
+        clips: What callers may say, if the vendor need not recognise it.
         voice: Its voice: ``gtts`` or ``elevenlabs``.
         core: The core that it has for itself; None: it shares all.
     """
@@ -159,7 +159,7 @@ async def bot_under_test(url: str | None, setup: Setup) -> AsyncIterator[Watched
     stated = setup.variables()
     if setup.profile is None:
         async with _on_its_core(setup.core), real_bot(**stated) as bot:
-            yield Watched(bot.url, "local ears, local voice, scripted answers", bot.pid, log=bot.lines)
+            yield Watched(bot.url, "local recogniser, local voice, scripted answers", bot.pid, log=bot.lines)
         return
     others = _others(setup.core)
     if others:
@@ -170,11 +170,11 @@ async def bot_under_test(url: str | None, setup: Setup) -> AsyncIterator[Watched
         async with _on_its_core(setup.core), real_bot(**stated, **variables) as bot:
             if others:
                 os.sched_setaffinity(0, others)
-            ears = "Deepgram" if "STT" in stated else "local ears"
-            known = "; its ears know the callers' clips" if setup.clips is not None else ""
+            recogniser = "Deepgram" if "STT" in stated else "local recogniser"
+            known = "; its recogniser knows the callers' clips" if setup.clips is not None else ""
             alone = f"; the bot on core {setup.core} alone" if setup.core is not None else ""
             voice = {"gtts": "gTTS", "elevenlabs": "ElevenLabs"}[setup.voice]
-            told = f"{ears}, Groq and {voice} as emulated vendors (profile {setup.profile}{known}){alone}"
+            told = f"{recogniser}, Groq and {voice} as emulated vendors (profile {setup.profile}{known}){alone}"
             yield Watched(bot.url, told, bot.pid, admin_url, log=bot.lines)
 
 

@@ -317,7 +317,7 @@ class Caller:
             async with asyncio.timeout(timeout_secs):
                 await future
         except TimeoutError:
-            raise CallFailed(f"waited {timeout_secs} s in vain: {what}") from None
+            raise CallFailed(f"timed out after {timeout_secs} s waiting for: {what}") from None
 
     def _settle_waits(self) -> None:
         for wait in list(self._waits):

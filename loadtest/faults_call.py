@@ -20,13 +20,13 @@ from emulators import speech
 from emulators.faults import Kind, Vendor
 from emulators.serving import Port
 from emulators.world import World
+from loadtest.faults_bot import COVERS, PROFILE, SORRY, bot_of, clip_of, rest_secs
 from loadtest.faults_checks import doubled, heard_off, leaked
-from loadtest.faults_house import COVERS, PROFILE, SORRY, clip_of, house, rest_secs
 from loadtest.faults_matrix import SECOND_TOOL, TOOL, Cell, Role, TurnState
 from loadtest.faults_own import OWN_CALLS, NotedModel, TwoTools
 from loadtest.faults_scoring import Debt, Outcome, Score, TurnSeen, longest_silence_ms, signs_of, worst
 from loadtest.faults_voices import voices_at_once_ms
-from loadtest.in_process import BEAT_SECS, InProcessCall, calling
+from loadtest.in_process import TICK_SECS, InProcessCall, calling
 from observe.listener import Listener
 from processors.tts.chain import PROBE
 from processors.tts.spoken_form import spoken
@@ -162,7 +162,7 @@ class FaultyCall:
         """Make it."""
         _failures.set(self._failures)
         async with AsyncExitStack() as stack:
-            self._port, services = await stack.enter_async_context(house(self._cell.provider, self._world))
+            self._port, services = await stack.enter_async_context(bot_of(self._cell.provider, self._world))
             if self._cell.provider.role is Role.STT:
                 services.language_model = self._prompts
             services.tools = self._tools.all if self._cell.fault.kind is Kind.PARALLEL_CALLS else services.tools
@@ -348,9 +348,9 @@ class FaultyCall:
         played = [(at, data) for at, kind, data in self._call.messages if kind == "reply-played"]
         if not played or not played[0][1]["cut"]:
             return []
-        beats = self._call.beats[: round(played[0][0] / BEAT_SECS)]
+        ticks = self._call.ticks[: round(played[0][0] / TICK_SECS)]
         texts = [str(entry.detail.get("text", "")).strip() for entry in self._world.log.entries() if entry.bytes_out]
-        return await heard_off(beats, [text for text in texts if text != PROBE], played[0][1]["heard"])
+        return await heard_off(ticks, [text for text in texts if text != PROBE], played[0][1]["heard"])
 
     async def _settled(self) -> TurnSeen:
         """Wait until the bot's turn is over, or has taken too long."""

@@ -6,7 +6,7 @@ from typing import Any, Final
 from contracts.frames import OUTPUT_SAMPLE_RATE_HZ
 from contracts.llm import Message
 from emulators import speech
-from loadtest.in_process import Beat
+from loadtest.in_process import PlayoutTick
 
 WORDS_OFF: Final = 1
 """A cut in the middle of a word may count it or not."""
@@ -40,15 +40,15 @@ def doubled(prompt: Sequence[Message], asked: Mapping[str, int]) -> list[str]:
     return [f"{word!r} twice" for word, times in asked.items() if users.count(word) > times]
 
 
-async def heard_off(beats: Sequence[Beat], spoken: Sequence[str], told: str) -> list[str]:
+async def heard_off(ticks: Sequence[PlayoutTick], spoken: Sequence[str], told: str) -> list[str]:
     """Where history holds other words than had left when the reply was cut.
 
     Args:
-        beats: The playout, from the reply's first beat to its last.
+        ticks: The playout, from the reply's first tick to its last.
         spoken: What the voice was asked for, in order.
         told: What history says was heard.
     """
-    left_secs = sum(beat.content for beat in beats) / OUTPUT_SAMPLE_RATE_HZ
+    left_secs = sum(tick.content for tick in ticks) / OUTPUT_SAMPLE_RATE_HZ
     if left_secs < SAYS_NOTHING_SECS:
         return []
     words, base = 0, 0.0

@@ -205,7 +205,7 @@ FAULTS: Final = (
     _fault("drops in mid-stream", Kind.DROP, after_chunks=3),
     _fault("stalls at the first byte", Kind.STALL, stall_ms=4_000),
     _fault("stalls in mid-stream", Kind.STALL, *_STREAMED, stall_ms=4_000, after_chunks=3),
-    _fault("dribbles", Kind.DRIBBLE, every_ms=700),
+    _fault("drips", Kind.DRIP, every_ms=700),
     _fault("malformed JSON", Kind.MALFORMED_JSON, after_chunks=1),
     _fault("no end", Kind.NO_END),
     _fault("empty choices", Kind.EMPTY_CHOICES),

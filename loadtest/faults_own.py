@@ -14,7 +14,7 @@ from contracts.llm import Delta, Message, ToolSpec
 from emulators import speech
 from emulators.faults import FaultRule, Kind
 from emulators.world import World
-from loadtest.faults_house import COVERS, PROFILE, SORRY, house
+from loadtest.faults_bot import COVERS, PROFILE, SORRY, bot_of
 from loadtest.faults_matrix import SECOND_TOOL, TOOL, Cell
 from loadtest.faults_scoring import Debt, Outcome, Score, longest_silence_ms, signs_of
 from loadtest.in_process import InProcessCall, calling
@@ -97,7 +97,7 @@ class _ToolCall:
 
     async def run(self) -> Score:
         async with AsyncExitStack() as stack:
-            _, services = await stack.enter_async_context(house(self._cell.provider, self._world))
+            _, services = await stack.enter_async_context(bot_of(self._cell.provider, self._world))
             services.tools = [self._tool()]
             self._world.faults.replace([self._calls()], self._world.now())
             return await self._meet(services)
@@ -213,7 +213,7 @@ class TalksWithoutEnd:
         self._world = World(PROFILE)
 
     async def run(self) -> Score:
-        async with house(self._cell.provider, self._world) as (_, services), calling(services) as call:
+        async with bot_of(self._cell.provider, self._world) as (_, services), calling(services) as call:
             await call.listen(0.5)
             resampler = Resampler(speech.RATE_HZ, INPUT_SAMPLE_RATE_HZ)
             talk = np.frombuffer(resampler.push((await speech.say(TALK)).pcm), np.int16)

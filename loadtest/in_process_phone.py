@@ -14,7 +14,7 @@ from audio.opus import OpusDecoder
 from contracts.frames import INPUT_SAMPLE_RATE_HZ, OUTPUT_SAMPLE_RATE_HZ
 from loadtest.audio import BLOCK_SECS, LOUD_RMS, PACKET_SECS, SAMPLE_RATE_HZ, Clip, Samples, levels, resampled
 from loadtest.caller import CallFailed
-from loadtest.in_process import BEAT_SECS, OUT_SAMPLES, InProcessCall, calling
+from loadtest.in_process import OUT_SAMPLES, TICK_SECS, InProcessCall, calling
 from loadtest.recording import Message, Recording, Said, Sound
 from services.services import Services
 
@@ -33,22 +33,22 @@ class PlainRecording(Recording):
         self._call = call
 
     def sound(self) -> Sound:
-        """Levels over time: a packet arrives at the beat that played it."""
+        """Levels over time: a packet arrives at the tick that played it."""
         rms = levels(self.samples())
         starts = self._call.began_secs + BLOCK_SECS * np.arange(len(rms), dtype=np.float64)
         return Sound(starts, rms)
 
     def samples(self, from_secs: float = -np.inf, to_secs: float = np.inf) -> Samples:
-        """The bot's voice at 48 kHz between two monotonic times, to whole beats."""
-        beats = self._call.heard
-        first = _beat(from_secs - self._call.began_secs, len(beats))
-        last = _beat(to_secs - self._call.began_secs, len(beats))
-        pcm = np.frombuffer(b"".join(beats[first:last]), np.int16)
+        """The bot's voice at 48 kHz between two monotonic times, to whole ticks."""
+        ticks = self._call.heard
+        first = _tick(from_secs - self._call.began_secs, len(ticks))
+        last = _tick(to_secs - self._call.began_secs, len(ticks))
+        pcm = np.frombuffer(b"".join(ticks[first:last]), np.int16)
         return resampled(pcm, OUTPUT_SAMPLE_RATE_HZ, SAMPLE_RATE_HZ)
 
 
-def _beat(secs: float, beats: int) -> int:
-    return int(np.clip(np.ceil(np.clip(secs, -1.0, 1e9) / BEAT_SECS - 1e-6), 0, beats))
+def _tick(secs: float, ticks: int) -> int:
+    return int(np.clip(np.ceil(np.clip(secs, -1.0, 1e9) / TICK_SECS - 1e-6), 0, ticks))
 
 
 class _ToldCall(InProcessCall):
@@ -95,7 +95,7 @@ class InProcessPhone:
         await self.hangup()
 
     def say(self, clip: Clip) -> "asyncio.Future[Said]":
-        """Say a clip from the next beat on, as the bot would hear it after Opus."""
+        """Say a clip from the next tick on, as the bot would hear it after Opus."""
         begins, ends = self._call.say(_decoded(clip))
         # A packet is handed over when its 20 ms are over, as on a real line.
         first = self._call.began_secs + begins - PACKET_SECS
@@ -127,21 +127,21 @@ class InProcessPhone:
         Raises:
             CallFailed: It went on and on.
         """
-        beats = round(for_secs / BEAT_SECS)
-        await self._until(lambda: not any(map(_is_loud, self._call.heard[-beats:])), "silence", timeout_secs)
+        ticks = round(for_secs / TICK_SECS)
+        await self._until(lambda: not any(map(_is_loud, self._call.heard[-ticks:])), "silence", timeout_secs)
 
     async def _until(self, condition: Callable[[], bool], what: str, timeout_secs: float) -> None:
         deadline = time.monotonic() + timeout_secs
         while not condition():
             if time.monotonic() >= deadline:
-                raise CallFailed(f"waited {timeout_secs} s in vain: {what}")
-            await asyncio.sleep(BEAT_SECS)
+                raise CallFailed(f"timed out after {timeout_secs} s waiting for: {what}")
+            await asyncio.sleep(TICK_SECS)
 
 
-def _is_loud(beat: bytes) -> bool:
-    if beat == _SILENT:
+def _is_loud(tick: bytes) -> bool:
+    if tick == _SILENT:
         return False
-    samples: NDArray[np.float32] = np.frombuffer(beat, np.int16).astype(np.float32)
+    samples: NDArray[np.float32] = np.frombuffer(tick, np.int16).astype(np.float32)
     return bool(np.dot(samples, samples) >= LOUD_RMS**2 * len(samples))
 
 

@@ -32,7 +32,7 @@ from loadtest import (
 )
 from loadtest.audio import SAMPLE_RATE_HZ as CLIP_RATE_HZ
 from loadtest.audio import Samples, load_wav
-from loadtest.in_process import BEAT_SECS, LOUD_RMS, Beat, InProcessCall, calling
+from loadtest.in_process import LOUD_RMS, TICK_SECS, InProcessCall, PlayoutTick, calling
 from loadtest.interruptions_folds import FoldClip
 from loadtest.label_reader import LabelReader
 from loadtest.rows import Row, losses, report, table
@@ -89,9 +89,9 @@ def judge_call(call: InProcessCall, first: float, last: float, file: str, class_
     for decision in (data["decision"] for data in call.told("interruption-decision")):
         decisions[decision["sound_id"]] = decision
     cut_secs = next((at for at, type_, data in call.messages if type_ == "reply-played" and data["cut"]), None)
-    from_beat = round(first / BEAT_SECS)
-    beats = call.beats[from_beat:] if cut_secs is None else call.beats[from_beat : round(cut_secs / BEAT_SECS)]
-    held = [index for index, beat in enumerate(beats) if beat.held_back]
+    from_tick = round(first / TICK_SECS)
+    ticks = call.ticks[from_tick:] if cut_secs is None else call.ticks[from_tick : round(cut_secs / TICK_SECS)]
+    held = [index for index, tick in enumerate(ticks) if tick.held_back]
     cancels = [
         at for at, type_, data in call.messages if type_ == "interruption-decision" and _cancels(data["decision"])
     ]
@@ -100,21 +100,21 @@ def judge_call(call: InProcessCall, first: float, last: float, file: str, class_
     cancel_secs = min(cancels) if cancels else None
     if cut_secs is not None:
         outcome = "cancelled"
-        silent_secs = held_since(held, len(beats)) * BEAT_SECS
+        silent_secs = held_since(held, len(ticks)) * TICK_SECS
     else:
         taken_back = any(decision["outcome"] == "taken_back" for decision in decisions.values())
         outcome = "taken_back" if taken_back else "resumed" if held else "kept_talking"
-        silent_secs = held[0] * BEAT_SECS if held else None
+        silent_secs = held[0] * TICK_SECS if held else None
     return Row(
         file=file,
         class_=class_,
         outcome=outcome,
         stuck=is_stuck(call),
-        samples_lost=samples_lost(beats),
-        stop_ms=None if silent_secs is None else round(1000 * (from_beat * BEAT_SECS + silent_secs - first)),
+        samples_lost=samples_lost(ticks),
+        stop_ms=None if silent_secs is None else round(1000 * (from_tick * TICK_SECS + silent_secs - first)),
         verdict_ms=None if cancel_secs is None else round(1000 * (cancel_secs - first)),
-        gap_ms=0 if outcome == "cancelled" else round(1000 * len(held) * BEAT_SECS),
-        full_voice_ms=None if outcome == "cancelled" else full_voice_ms(call.beats, last),
+        gap_ms=0 if outcome == "cancelled" else round(1000 * len(held) * TICK_SECS),
+        full_voice_ms=None if outcome == "cancelled" else full_voice_ms(call.ticks, last),
         decisions=list(decisions.values()),
     )
 
@@ -124,7 +124,7 @@ def _cancels(decision: dict[str, Any]) -> bool:
 
 
 def held_since(held: Sequence[int], end: int) -> int:
-    """The first of the run of held-back beats that ends at ``end``; ``end`` itself if there is none."""
+    """The first of the run of held-back ticks that ends at ``end``; ``end`` itself if there is none."""
     since = end
     for index in reversed(held):
         if index != since - 1:
@@ -133,24 +133,24 @@ def held_since(held: Sequence[int], end: int) -> int:
     return since
 
 
-def samples_lost(beats: Sequence[Beat]) -> int:
+def samples_lost(ticks: Sequence[PlayoutTick]) -> int:
     """How many more samples the playout went on than it played."""
-    if not beats:
+    if not ticks:
         return 0
-    return (beats[-1].position - beats[0].position) - sum(beat.content for beat in beats[1:])
+    return (ticks[-1].position - ticks[0].position) - sum(tick.content for tick in ticks[1:])
 
 
-def full_voice_ms(beats: Sequence[Beat], last: float) -> int:
-    """From ``last`` to the end of the last beat that was lowered or held back, if that was later."""
-    impaired = [index for index, beat in enumerate(beats) if beat.ducked or beat.held_back]
+def full_voice_ms(ticks: Sequence[PlayoutTick], last: float) -> int:
+    """From ``last`` to the end of the last tick that was lowered or held back, if that was later."""
+    impaired = [index for index, tick in enumerate(ticks) if tick.ducked or tick.held_back]
     if not impaired:
         return 0
-    return max(0, round(1000 * ((impaired[-1] + 1) * BEAT_SECS - last)))
+    return max(0, round(1000 * ((impaired[-1] + 1) * TICK_SECS - last)))
 
 
 def is_stuck(call: InProcessCall) -> bool:
     """Whether the bot, at the end, neither listens nor is heard."""
-    heard = any(beat.content for beat in call.beats[-round(FLOWING_SECS / BEAT_SECS) :])
+    heard = any(tick.content for tick in call.ticks[-round(FLOWING_SECS / TICK_SECS) :])
     return call.state != "listening" and not heard
 
 

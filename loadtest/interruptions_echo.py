@@ -239,7 +239,7 @@ def _turns(call: InProcessCall) -> int:
 
 
 def _lowered_secs(call: InProcessCall, since: float) -> float:
-    return round(sum(beat.ducked or beat.held_back for beat in call.beats[round(since / 0.02) :]) * 0.02, 2)
+    return round(sum(tick.ducked or tick.held_back for tick in call.ticks[round(since / 0.02) :]) * 0.02, 2)
 
 
 def _texts(call: InProcessCall) -> tuple[str, ...]:

@@ -109,8 +109,8 @@ async def over(call: InProcessCall, opening: np.ndarray, samples: np.ndarray) ->
     start, end = call.say(samples)
     await call.listen(end - start + AFTER_SECS)
     cut = any(at >= start for at, type_, data in call.messages if type_ == "reply-played" and data["cut"])
-    beats = call.beats[round(start / 0.02) :]
-    return cut, round(sum(beat.ducked or beat.held_back for beat in beats) * 0.02, 2)
+    ticks = call.ticks[round(start / 0.02) :]
+    return cut, round(sum(tick.ducked or tick.held_back for tick in ticks) * 0.02, 2)
 
 
 async def listening(call: InProcessCall, opening: np.ndarray, samples: np.ndarray) -> tuple[bool, float]:

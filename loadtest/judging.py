@@ -72,7 +72,7 @@ class RequestScore:
         bot_ms: What the bot thinks that its answer took.
         stages_ms: The bot's own stages.
         bot_silence_ms: How long the bot thinks that it was silent for the sound.
-        speech_end_ms: By how much the bot's ears, given the same clip, put the end of the question later.
+        speech_end_ms: By how much the bot's VAD, given the same clip, puts the end of the question later.
     """
 
     caller: int
@@ -134,7 +134,7 @@ class CallScore:
         characters_unheard: Characters of replies that were made and not played.
         requests: What was asked.
         timeline: Levels of the bot by 100 ms, and what was said when, for the worst calls' plot.
-        waited_secs: How long the caller had waited in line before, because the house was full.
+        waited_secs: How long the caller had waited in line before, because the bot was full.
         refusals: How often the caller had been told so.
     """
 

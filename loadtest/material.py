@@ -58,7 +58,7 @@ class Material:
     false_alarms: tuple[Clip, ...]
 
     def known_clips(self) -> list[KnownClip]:
-        """All of it as it is heard at the other end, for ears that need not recognise it."""
+        """All of it as it is heard at the other end, for a recogniser that need not recognise it."""
         parts = (self.questions, self.tools, self.long_answers, self.interruptions, self.false_alarms)
         return [KnownClip(clip.text, _decoded(clip)) for part in parts for clip in part]
 

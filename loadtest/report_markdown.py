@@ -28,7 +28,7 @@ METRICS: Final = (
         "without sound or sign",
         "the same, where also a change on the page ends it: the words understood, thinking, still thinking, an error",
     ),
-    ("waiting in line", "from the first call at a full house to the call that got in; no failure, but told here"),
+    ("waiting in line", "from the first call at a full bot to the call that got in; no failure, but told here"),
     ("lateness", "arrival of a packet against the earliest one of its second, by RTP time; 60 ms is a jitter buffer"),
 )
 
@@ -173,8 +173,8 @@ def _line(summary: dict[str, Any]) -> str:
     if not waited["count"]:
         return "Nobody waited in line to get in."
     return (
-        f"{waited['count']} of {calls['count']} calls met a full house, were told, waited in line and got in: "
-        f"{waited['p50']:.0f} s (p50), {waited['p95']:.0f} s (p95), {waited['max']:.0f} s at most."
+        f"{waited['count']} of {calls['count']} calls came while the bot was full, heard so, waited in the queue and "
+        f"got in: {waited['p50']:.0f} s (p50), {waited['p95']:.0f} s (p95), {waited['max']:.0f} s at most."
     )
 
 

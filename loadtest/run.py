@@ -42,7 +42,7 @@ from loadtest.whole_calls import references_of
 from observe.prices import PRICES, PriceError, load_prices
 
 STAGGER_SECS: Final = 0.4
-"""Between two callers' starts: a house is not called by all in the same second."""
+"""Between two callers' starts: not all callers call in the same second."""
 
 REQUEST_SECS: Final = 45.0
 """What one request may take in all, the longest answer included; bounds the run."""
@@ -89,14 +89,14 @@ class Run:
 
     @property
     def knows_clips(self) -> bool:
-        """Whether the vendors' ears know what callers say, since recognising it would cost more than all the rest."""
-        wanted = self.options.ears or ("clips" if self.options.callers > BURST_CALLERS else "recogniser")
+        """Whether the vendors know what callers say, since recognising it would cost more than all the rest."""
+        wanted = self.options.stt or ("clips" if self.options.callers > BURST_CALLERS else "recogniser")
         return self.profile is not None and wanted == "clips"
 
     @property
-    def ears(self) -> str:
+    def recogniser(self) -> str:
         """How the vendors hear, for the report."""
-        return "; its ears know the callers' clips" if self.knows_clips else ""
+        return "; its recogniser knows the callers' clips" if self.knows_clips else ""
 
     @property
     def limit_secs(self) -> float:
@@ -378,11 +378,12 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         help="what the emulated vendors are like; none: local speech and scripted answers; default: seed",
     )
     command.add_argument(
-        "--ears",
+        "--stt",
         choices=("recogniser", "clips"),
         help="how emulated vendors hear: a recogniser reads the audio, or it is compared with the clips, which costs a "
         f"hundredth; default: recogniser for up to {BURST_CALLERS} callers",
     )
+    command.add_argument("--ears", dest="stt", choices=("recogniser", "clips"), help=argparse.SUPPRESS)  # its old name
     command.add_argument("--report", type=Path, default=Path("report"), metavar="DIR", help="default: report")
     command.add_argument(
         "--audio", type=Path, metavar="DIR", help="folder with a manifest.jsonl; default: the tests' own clips"

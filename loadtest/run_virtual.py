@@ -14,7 +14,7 @@ from emulators.profile import load_profile
 from loadtest import virtual_time, whole_calls
 from loadtest.acts import Request
 from loadtest.crowd import Progress
-from loadtest.emulated_house import emulated_house
+from loadtest.emulated_bot import emulated_bot
 from loadtest.run import STAGGER_SECS, Run, live, put_together, rehearse
 
 PREEMPTIVE: Final = ("preemptive", "early_stt", "early_turns", "hedged", "calls_remembered")
@@ -35,11 +35,11 @@ async def _run(run: Run) -> dict[str, Any]:
     assert run.profile is not None
     done: list[Progress] = []
     clips = Library(material.known_clips()) if run.knows_clips else None
-    async with emulated_house(load_profile(run.profile), {"max_calls": options.max_calls}, clips) as house:
+    async with emulated_bot(load_profile(run.profile), {"max_calls": options.max_calls}, clips) as emulated:
         with run.phase("one caller alone"):
-            references = await rehearse(run, whole_calls.Door(house.services, lambda: 1).phone)
-        house.world.log.reset()
-        providers = house.services.providers()
+            references = await rehearse(run, whole_calls.Door(emulated.services, lambda: 1).phone)
+        emulated.world.log.reset()
+        providers = emulated.services.providers()
         with run.phase("load"), run.bar() as bar:
 
             def on_request(request: Request) -> None:
@@ -49,11 +49,11 @@ async def _run(run: Run) -> dict[str, Any]:
 
             began = time.monotonic()
             scores = await whole_calls.talk(
-                house.services,
+                emulated.services,
                 scenario.deal(options.callers, options.requests),
                 scenario,
                 material,
-                max_calls=house.services.admission_limit,
+                max_calls=emulated.services.admission_limit,
                 stagger_secs=STAGGER_SECS,
                 references=references,
                 on_request=on_request,
@@ -62,13 +62,13 @@ async def _run(run: Run) -> dict[str, Any]:
             load_secs = time.monotonic() - began
         task = asyncio.current_task()
         run.interrupted = task is not None and task.cancelling() > 0
-        vendors = house.world.log.totals()
-        preemptive = house.services.gateway()
+        vendors = emulated.world.log.totals()
+        preemptive = emulated.services.gateway()
     names = ", ".join(vendor.capitalize() for vendor in vendors)
     about = {
         "bot": {
             "url": "",
-            "setup": f"{names} as emulated vendors (profile {run.profile}{run.ears}), without WebRTC",
+            "setup": f"{names} as emulated vendors (profile {run.profile}{run.recogniser}), without WebRTC",
             "providers": providers,
             "max_calls": options.max_calls,
         },

@@ -1,4 +1,4 @@
-"""Where the bot's ears put the end of a clip.
+"""Where the bot's VAD puts the end of a clip.
 
 The bot counts from the last window that its VAD took for speech, a caller from the last loud sample. The difference is
 a property of the clip: the same detector, run over the clip alone, tells it, and client and bot can be compared.
@@ -39,14 +39,14 @@ def _end_ms(clip: Clip, before: int) -> float | None:
     """The difference with so many packets of room before the clip."""
     decoder, room = OpusDecoder(sample_rate_hz=INPUT_SAMPLE_RATE_HZ), room_packets()
     packets = (*room[:before], *clip.packets, *room[:_ROOM_PACKETS])
-    gate, ears = SpeechGate(), SileroStream()
+    gate, recogniser = SpeechGate(), SileroStream()
     ended_ms: float | None = None
     heard = b""
     for number, packet in enumerate(packets, start=1):
         heard += decoder.decode(packet)
         while len(heard) >= WINDOW_BYTES:
             window, heard = heard[:WINDOW_BYTES], heard[WINDOW_BYTES:]
-            if gate.push(ears.speech_prob(window)) == "stopped":
+            if gate.push(recogniser.speech_prob(window)) == "stopped":
                 ended_ms = 1000 * number * PACKET_SECS - gate.params.stop_ms
     if ended_ms is None:
         return None

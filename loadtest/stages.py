@@ -1,7 +1,7 @@
 """Where voice to voice goes, stage by stage, and whether client and bot tell the same story. Pure.
 
 The bot tells its own stages. Two more lie outside it: the network, which the client measures, and the difference
-between the last loud sample and the end of speech as the bot's ears hear it, which the clip tells. Together they must
+between the last loud sample and the end of speech as the bot's VAD hears it, which the clip tells. Together they must
 be what the client measured: nothing here is a remainder.
 """
 
@@ -12,7 +12,7 @@ from loadtest.figures import figures
 from loadtest.judging import RequestScore
 
 NAMES: Final = {
-    "speech_end": "end of speech (ears and packets against samples)",
+    "speech_end": "end of speech (VAD and packets against samples)",
     "stt": "STT",
     "end_of_turn": "end-of-turn wait",
     "queue": "queue",

@@ -35,7 +35,7 @@ class EventStream:
         self._watchers = 0
         self._latest = b""
         self._next = asyncio.Event()
-        self._beat: asyncio.Task[None] | None = None
+        self._tick: asyncio.Task[None] | None = None
         self._closed = False
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
@@ -68,8 +68,8 @@ class EventStream:
         self._rest()
 
     async def _stream(self, response: web.StreamResponse) -> None:
-        if self._beat is None and not self._closed:
-            self._beat = asyncio.create_task(self._make_messages(), name="events")
+        if self._tick is None and not self._closed:
+            self._tick = asyncio.create_task(self._make_messages(), name="events")
         if self._latest:
             await self._write(response, self._latest)
         while not self._closed:
@@ -92,9 +92,9 @@ class EventStream:
             await asyncio.sleep(self._period_secs)
 
     def _rest(self) -> None:
-        if self._beat is not None:
-            self._beat.cancel()
-            self._beat = None
+        if self._tick is not None:
+            self._tick.cancel()
+            self._tick = None
         self._latest = b""
         self._next.set()
         self._next = asyncio.Event()

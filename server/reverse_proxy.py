@@ -258,7 +258,7 @@ class ReverseProxy:
         live = self._live()
         texts = await asyncio.gather(*(self._tell(worker, "/metrics", request) for worker in live))
         told = {str(worker): text.decode() for worker, text in zip(live, texts, strict=True) if text}
-        body = merged({**told, "front": generate_latest(self._registry).decode()})
+        body = merged({**told, "proxy": generate_latest(self._registry).decode()})
         return web.Response(body=body.encode(), headers={hdrs.CONTENT_TYPE: CONTENT_TYPE})
 
     async def _tell(self, worker: int, path: str, request: web.Request) -> bytes:
@@ -347,7 +347,7 @@ class ReverseProxy:
         headers[hdrs.HOST] = request.headers.get(hdrs.HOST, "")
         headers[REMOTE_HEADER] = request.remote or ""
         if request.version < HttpVersion11:  # as a gateway does (RFC 9110, 7.6.3): else it would be taken for ours
-            headers.add(hdrs.VIA, f"{request.version.major}.{request.version.minor} front")
+            headers.add(hdrs.VIA, f"{request.version.major}.{request.version.minor} parley")
         headers[SECRET_HEADER] = self._secret
         headers[PLACE_HEADER] = place
         return self._http.request(

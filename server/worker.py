@@ -100,7 +100,7 @@ class ProxyLink:
         """An event that each order to stop sets."""
         stopped = asyncio.Event()
         loop = asyncio.get_running_loop()
-        threading.Thread(target=self._obey, args=(loop, stopped), name="front", daemon=True).start()
+        threading.Thread(target=self._obey, args=(loop, stopped), name="proxy", daemon=True).start()
         return stopped
 
     def _obey(self, loop: asyncio.AbstractEventLoop, stopped: asyncio.Event) -> None:

@@ -126,7 +126,8 @@ class Services:
     async def load(cls, settings: Settings) -> "Services":
         """Load the models and warm the providers up.
 
-        A language model that cannot be had is replaced by the scripted one, with a warning; ears and voice cannot be.
+        A language model that cannot be had is replaced by the scripted one, with a warning; recogniser and voice have
+        no replacement.
 
         Raises:
             SettingsError: Something that the bot cannot do without is missing; says what to do.
@@ -136,8 +137,8 @@ class Services:
         prompt = system_prompt(settings, with_tools=bool(tools))
         voice = make_voice(settings)
         model = make_language_model(settings, await find_models(settings))
-        # A model on this machine takes longest, on threads of its own: meanwhile ears and voice are loaded. If its
-        # weights must be fetched first, what else may be wrong is told before that.
+        # A model on this machine takes longest, on threads of its own: meanwhile recogniser and voice are loaded. If
+        # its weights must be fetched first, what else may be wrong is told before that.
         at_hand = settings.llm is not LlmProvider.LOCAL or weights.at_hand(settings.llm_weights)
         warming = asyncio.create_task(_warm(model, prompt, tools)) if at_hand else None
         try:

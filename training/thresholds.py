@@ -1,4 +1,4 @@
-"""Chooses how sure a witness must be, on clips of other folds than those that are judged with it."""
+"""Chooses how sure a signal must be, on clips of other folds than those that are judged with it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

@@ -1,8 +1,8 @@
 """Which of a peer's ICE candidates are sent to, and how many. Pure.
 
 A candidate is an address that its sender chose, and each gets connectivity checks: without a limit, an offer would have
-us knock at a thousand doors, some of them on this machine or behind our own firewall. A peer that is left out of the
-list here can still call: its own checks tell where it is (RFC 8445 section 7.3.1.3).
+us send checks to a thousand addresses, some of them on this machine or behind our own firewall. A peer that is left
+out of the list here can still call: its own checks tell where it is (RFC 8445 section 7.3.1.3).
 """
 
 from collections.abc import Sequence

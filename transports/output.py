@@ -228,7 +228,7 @@ class PlayoutOutput(OvertakingInterruptions):
         assert reply is not None
         if self._engine.paused or not reply.playing:
             return
-        # A voice that dribbles may send a pause of its speech; to the ear that is no end of the silence.
+        # A voice that drips may send a pause of its speech; to the ear that is no end of the silence.
         if self._engine.last_content[1] and (not self._dry_samples or mean_square(pcm) >= AUDIBLE_RMS**2):
             self._dry_samples = 0
             if self._stalled:

@@ -1,4 +1,4 @@
-"""The bot's voice on one peer's line: pulls 20 ms at each beat, encodes and sends it there and then."""
+"""The bot's voice on one peer's line: pulls 20 ms at each tick, encodes and sends it there and then."""
 
 from collections.abc import Callable
 from typing import Final
@@ -33,7 +33,7 @@ MAX_REPEAT_TICKS: Final = 3 * RTP_TICKS
 
 
 class Voice:
-    """Sends Opus packets at the beat that all calls share.
+    """Sends Opus packets at the 20 ms tick that all calls share.
 
     Encoding costs less than handing it to a thread, so it happens on the event loop. Silence costs next to nothing:
     a byte now and then.
@@ -81,18 +81,18 @@ class Voice:
             self._encoder.tune(bitrate_bps=coding.bitrate_bps, fec_loss_percent=coding.fec_loss_percent)
 
     def begin(self, send: SendRtp) -> None:
-        """Speak over this line from the next beat on."""
+        """Speak over this line from the next tick on."""
         self._send = send
-        shared_pacer().join(self._on_beat)
+        shared_pacer().join(self._on_tick)
 
     def end(self) -> None:
         """Speak no more; does nothing the second time."""
         if self._send is not None:
             self._send = None
-            shared_pacer().leave(self._on_beat)
+            shared_pacer().leave(self._on_tick)
             self._on_end()
 
-    def _on_beat(self, packets: int) -> None:
+    def _on_tick(self, packets: int) -> None:
         self._rtp_time += packets * RTP_TICKS
         send = self._send
         assert send is not None

@@ -1,5 +1,5 @@
 /**
- * One call: as many connections as it takes. It waits in line while the house is full, comes back
+ * One call: as many connections as it takes. It waits in line while the bot is full, comes back
  * by itself when the network or the server went away, and ends when somebody hangs up.
  */
 

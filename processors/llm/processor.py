@@ -424,7 +424,7 @@ class LLMProcessor(OvertakingInterruptions):
         """Run tools; meanwhile what has been said is spoken, and silence is covered."""
 
         async def speak(text: str) -> None:
-            with suppress(_ReplyOver):  # the tool learns it by waiting in vain
+            with suppress(_ReplyOver):  # the tool learns it by its timeout
                 await self._say(reply, text)
                 await self._push(reply, ReplyRestsFrame(reply.reply_id))
 

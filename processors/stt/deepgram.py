@@ -52,7 +52,7 @@ class DeepgramError(Exception):
 
     Args:
         message: Why.
-        permanent: Whether trying again is in vain.
+        permanent: Whether trying again is useless.
         retry_after_secs: When to come back, where that is known.
     """
 

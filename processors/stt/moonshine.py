@@ -1,4 +1,4 @@
-"""The recogniser that runs in this process: one call's ears on the Moonshine model.
+"""The recogniser that runs in this process: one call's recogniser on the Moonshine model.
 
 The model reads whole clips, so a *segment* of speech is read again and again as it grows: for partial results, and at
 each short pause. Such a pause reading, taken about 100 ms into the silence, is the final result if the silence lasts

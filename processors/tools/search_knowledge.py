@@ -1,4 +1,4 @@
-"""What the house knows, from its folder of Markdown files."""
+"""What the bot knows, from its folder of Markdown files."""
 
 from processors.tools.base import MeantBy, ToolContext
 from processors.tools.declare import tool

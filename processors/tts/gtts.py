@@ -85,7 +85,7 @@ class GttsVoice:
             raise VoiceError(said, retryable=False)
 
     async def rehearse(self, texts: Iterable[str]) -> None:
-        """Nothing: a voice that may be blocked is not asked in vain."""
+        """Nothing: a voice that may be blocked is not asked for nothing."""
 
     async def speak(self, text: str) -> AsyncIterator[VoiceChunk]:
         """Fetch; one chunk for each part, with its words at estimated times. Without anything to say, asks nobody."""

@@ -24,7 +24,7 @@ from processors.turns.taken_back import TakesBack
 
 PATIENCE_SECS: Final = 1.8
 PATIENCE_GROWTH: Final = 1.5
-"""How long a caller who goes on and on is waited for, and how much longer with each further request in vain."""
+"""How long a caller who goes on and on is waited for, and how much longer with each further request that is cut."""
 
 
 LONG_SOUND_SECS: Final = 3.0

@@ -39,7 +39,7 @@ QUOTAS = {
 }
 
 
-class House:
+class SimulatedBot:
     """Calls that are let in while the limit allows, and ask until their time is over. In steps of 0.5 s."""
 
     STEP_SECS = 0.5
@@ -82,7 +82,7 @@ class House:
         part = of_models(self.policy.supplies(self.now), self.demand.per_minute)
         return Capacity((part,)).calls
 
-    def run(self, secs, knocks_per_minute):
+    def run(self, secs, arrivals_per_minute):
         names = iter(range(1_000_000))
         while self.now < secs:
             self.now += self.STEP_SECS
@@ -90,7 +90,7 @@ class House:
             for call in [call for call, end in self.ends.items() if end <= self.now and call not in self.waits_for]:
                 del self.ends[call], self.asks_at[call]
                 self.policy.forget_call(str(call))
-            if self.chance.random() < knocks_per_minute / 60 * self.STEP_SECS and len(self.ends) < self.limit:
+            if self.chance.random() < arrivals_per_minute / 60 * self.STEP_SECS and len(self.ends) < self.limit:
                 call = next(names)
                 self.ends[call] = self.now + self.call_secs * self.chance.uniform(0.5, 1.5)
                 self.asks_at[call] = self.now + self.chance.expovariate(self.per_minute / 60)
@@ -157,9 +157,9 @@ class House:
     st.integers(0, 1000),
 )
 @settings(max_examples=15, deadline=None)
-def test_it_never_promises_more_than_the_budget(limits, tokens, cached, per_minute, call_secs, knocks, seed):
+def test_it_never_promises_more_than_the_budget(limits, tokens, cached, per_minute, call_secs, arrivals, seed):
     """Whatever limits, arrivals and call lengths: with what is measured, calls let in ask less than comes free."""
-    house = House(
+    bot = SimulatedBot(
         {f"m{number}": of for number, of in enumerate(limits)},
         tokens=tokens,
         cached=int(tokens * cached),
@@ -167,8 +167,8 @@ def test_it_never_promises_more_than_the_budget(limits, tokens, cached, per_minu
         call_secs=call_secs,
         seed=seed,
     )
-    house.run(90, knocks)
-    for calls, carried in house.promised:
+    bot.run(90, arrivals)
+    for calls, carried in bot.promised:
         assert calls == 1 or calls <= carried, "one call is always let in: somebody must show what a call needs"
 
 
@@ -177,9 +177,9 @@ def test_calls_that_are_let_in_hardly_wait():
         "a": {"rpm": 30, "rpd": 1000, "tpm": 12_000, "tpd": 100_000},
         "b": {"rpm": 30, "rpd": 14_400, "tpm": 6_000, "tpd": 500_000},
     }
-    house = House(seed, tokens=1200, cached=920, per_minute=4.5, call_secs=120, seed=1).run(900, 30)
-    waits = sorted(house.waits)
-    assert house.refused == 0
+    bot = SimulatedBot(seed, tokens=1200, cached=920, per_minute=4.5, call_secs=120, seed=1).run(900, 30)
+    waits = sorted(bot.waits)
+    assert bot.refused == 0
     assert waits[len(waits) // 2] == pytest.approx(0, abs=0.3)
     assert waits[int(len(waits) * 0.95)] < 6
     assert len(waits) / 15 > 25, "and yet the vendor is put to use: answers a minute"

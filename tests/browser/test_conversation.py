@@ -1,4 +1,4 @@
-"""A person's conversation with the real bot: Chromium with a spoken recording as its microphone, real ears and voice.
+"""A person's conversation with the real bot: Chromium with a recording as its microphone, real recogniser and voice.
 
 What the bot says is measured on the track that the page receives, not in anybody's log.
 """

@@ -106,7 +106,7 @@ async def test_a_page_whose_server_is_down_says_so_until_it_is_up(browser: Brows
         await expect(v.part("providers")).to_have_text("Moonshine · Llama · Hibari")
 
 
-async def test_a_full_house_is_told_aloud_and_the_caller_gets_in_by_itself(browser: Browser, bot: StubBot) -> None:
+async def test_a_full_bot_is_told_aloud_and_the_caller_gets_in_by_itself(browser: Browser, bot: StubBot) -> None:
     bot.full = [2, 1]
     async with visit(browser, bot.url, script=RECORD_SPEECH, expect_failed_requests=True) as v:
         await v.talk()

@@ -97,7 +97,7 @@ async def test_a_taken_port_is_one_line(workers):
     assert "Traceback" not in text
 
 
-async def test_a_worker_without_a_front_is_one_line():
+async def test_a_worker_without_a_proxy_is_one_line():
     code, text = await run("serve", "--worker")
     assert code == 1
     assert text.splitlines() == ["error: no proxy configures this worker; start the bot with WORKERS"]

@@ -174,7 +174,7 @@ BROKEN = [
     fault(Kind.DROP, after_ms=500),
     fault(Kind.CLOSE, after_ms=500),
     fault(Kind.STALL, stall_ms=20_000),
-    fault(Kind.DRIBBLE, every_ms=3_000),
+    fault(Kind.DRIP, every_ms=3_000),
     fault(Kind.MALFORMED_JSON),
     fault(Kind.NO_END),
     fault(Kind.ERROR_EVENT),

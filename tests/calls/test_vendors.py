@@ -108,12 +108,12 @@ async def converse(bot: RealBot) -> Caller:
         return caller
 
 
-# Ears and voices do not know of each other, so each vendor's package converses, not each pair of them.
+# Recognisers and voices do not know of each other, so each vendor's package converses, not each pair of them.
 @pytest.mark.parametrize(
-    ("ears", "voice"), [("nova-3", "gtts"), ("flux-general-en", "elevenlabs"), ("nova-3", "azure")]
+    ("recogniser", "voice"), [("nova-3", "gtts"), ("flux-general-en", "elevenlabs"), ("nova-3", "azure")]
 )
-async def test_a_conversation_of_two_turns(vendors: Emulators, ears: str, voice: str) -> None:
-    chosen = {"STT": "deepgram", "DEEPGRAM_MODEL": ears, "LLM": "groq", "TTS": voice, "GREETING": ""}
+async def test_a_conversation_of_two_turns(vendors: Emulators, recogniser: str, voice: str) -> None:
+    chosen = {"STT": "deepgram", "DEEPGRAM_MODEL": recogniser, "LLM": "groq", "TTS": voice, "GREETING": ""}
     region = {"AZURE_SPEECH_REGION": "westeurope"}
     earlier = len(await vendors.log())
     async with real_bot(**vendors.settings, **KEYS, **region, **chosen, LOG_LEVEL="DEBUG") as bot:

@@ -39,7 +39,7 @@ async def until(condition: Callable[[], Awaitable[bool]], secs: float = 2 * SECS
             await asyncio.sleep(0.05)
 
 
-class House:
+class Deployment:
     """The bot, and what only its operator sees."""
 
     def __init__(self, bot: RealBot) -> None:
@@ -79,11 +79,11 @@ def is_running(pid: int) -> bool:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def house() -> AsyncIterator[House]:
+async def deployment() -> AsyncIterator[Deployment]:
     async with real_bot(**SETTINGS) as bot:
-        house = House(bot)
-        yield house
-        pids = house.pids
+        deployment = Deployment(bot)
+        yield deployment
+        pids = deployment.pids
     assert not any(is_running(pid) for pid in pids)
 
 
@@ -95,39 +95,39 @@ async def converses(caller: Caller) -> None:
     await caller.bot_speaks(timeout_secs=SECS)
 
 
-async def test_it_is_ready_once_and_knows_its_size(house: House) -> None:
-    assert [line for line in house.bot.lines if "Parley is ready" in line] == house.bot.lines[-1:]
-    assert len(set(house.pids)) == 2
+async def test_it_is_ready_once_and_knows_its_size(deployment: Deployment) -> None:
+    assert [line for line in deployment.bot.lines if "Parley is ready" in line] == deployment.bot.lines[-1:]
+    assert len(set(deployment.pids)) == 2
     if len(cores := cores_for(2)) == 2:
-        assert [os.sched_getaffinity(pid) for pid in house.pids] == [{core} for core in cores]
-    health = await house.bot.health()
+        assert [os.sched_getaffinity(pid) for pid in deployment.pids] == [{core} for core in cores]
+    health = await deployment.bot.health()
     assert health == {"status": "ok", "calls": 0, "max_calls": 4, "workers": 2, "workers_ready": 2}
 
 
-async def test_four_calls_spread_and_each_is_heard(house: House) -> None:
+async def test_four_calls_spread_and_each_is_heard(deployment: Deployment) -> None:
     async with AsyncExitStack() as stack:
-        callers = [await stack.enter_async_context(Caller(house.bot.url)) for _ in range(4)]
-        assert await house.calls() == [2, 2]
+        callers = [await stack.enter_async_context(Caller(deployment.bot.url)) for _ in range(4)]
+        assert await deployment.calls() == [2, 2]
         said = callers[3].say(clip("go_forward_ten_meters"))
         await asyncio.gather(*(converses(caller) for caller in callers[:3]), said)
         await until_told(callers[3], "bot-started-speaking")
         assert any("forward" in said["text"].lower() for said in told(callers[3], "user-transcription"))
-    await house.bot.until_calls(0)
+    await deployment.bot.until_calls(0)
 
 
-async def test_what_concerns_a_call_reaches_its_worker(house: House) -> None:
-    async with Person(house.bot) as first, Person(house.bot) as second:
+async def test_what_concerns_a_call_reaches_its_worker(deployment: Deployment) -> None:
+    async with Person(deployment.bot) as first, Person(deployment.bot) as second:
         mine = await first.call()
         page = await second.call()
         await until_told(page, "bot-ready")
-        assert await house.calls() == [1, 1]
+        assert await deployment.calls() == [1, 1]
         await converses(page)
         again = await second.call(pc_id=page.pc_id, restart_pc=True)  # the same page, over a new connection
         await until_told(again, "bot-ready")
         other = await second.call()  # another tab takes the call over
         await until_told(other, "conversation")
         await until_told(again, "call-moved")
-        assert (await house.bot.health())["calls"] == 2
+        assert (await deployment.bot.health())["calls"] == 2
         with pytest.raises(CallRefused) as moved:
             await second.call(pc_id=page.pc_id, restart_pc=True)
         assert (moved.value.status, moved.value.body["code"]) == (409, "call_moved")
@@ -135,7 +135,7 @@ async def test_what_concerns_a_call_reaches_its_worker(house: House) -> None:
         assert await second.bye(other) == 200
 
         async def gone() -> bool:
-            return await house.calls() == [1, 0]
+            return await deployment.calls() == [1, 0]
 
         await until(gone)
         assert await first.bye(mine) == 200
@@ -150,16 +150,16 @@ async def position_of(person: Person) -> int:
     return 0
 
 
-async def test_a_full_house_has_one_line_and_the_first_in_it_gets_the_next_place(house: House) -> None:
+async def test_a_full_bot_has_one_line_and_the_first_in_it_gets_the_next_place(deployment: Deployment) -> None:
     async with AsyncExitStack() as stack:
-        inside = [await stack.enter_async_context(Caller(house.bot.url)) for _ in range(4)]
-        waiting = [Person(house.bot), Person(house.bot)]
+        inside = [await stack.enter_async_context(Caller(deployment.bot.url)) for _ in range(4)]
+        waiting = [Person(deployment.bot), Person(deployment.bot)]
         for position, person in enumerate(waiting, 1):
             with pytest.raises(CallRefused) as full:
                 await person.call()
             assert (full.value.status, full.value.body["code"]) == (503, "at_capacity")
             assert full.value.body["queue_position"] == position
-        assert (await house.bot.health())["status"] == "full"
+        assert (await deployment.bot.health())["status"] == "full"
         await inside[1].hangup()  # the second worker's
 
         async def gets_in() -> bool:
@@ -167,7 +167,7 @@ async def test_a_full_house_has_one_line_and_the_first_in_it_gets_the_next_place
             return await position_of(waiting[0]) == 0
 
         await until(gets_in)
-        assert await house.calls() == [2, 2]
+        assert await deployment.calls() == [2, 2]
         await converses(waiting[0].pages[-1])
         assert await waiting[0].bye(waiting[0].pages[-1]) == 200
 
@@ -178,15 +178,15 @@ async def test_a_full_house_has_one_line_and_the_first_in_it_gets_the_next_place
         assert await waiting[1].bye(waiting[1].pages[-1]) == 200
         for person in waiting:
             await person.pages[-1].hangup()
-    await house.bot.until_calls(0)
+    await deployment.bot.until_calls(0)
 
 
-async def test_from_elsewhere_nothing_is_told_without_the_token(house: House) -> None:
+async def test_from_elsewhere_nothing_is_told_without_the_token(deployment: Deployment) -> None:
     asked = [("http://127.0.0.1", {"X-Forwarded-For": "203.0.113.9"})]
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):
         probe.connect(("203.0.113.9", 9))  # sends nothing; a machine without a network has no such route
         asked.append((f"http://{probe.getsockname()[0]}", {"Host": "localhost"}))
-    port = house.bot.url.rpartition(":")[2]
+    port = deployment.bot.url.rpartition(":")[2]
     async with aiohttp.ClientSession() as http:
         for url, headers in asked:
             for path in ("/api/calls", "/api/events", "/metrics", "/workers/1/api/calls"):
@@ -196,44 +196,47 @@ async def test_from_elsewhere_nothing_is_told_without_the_token(house: House) ->
 
 
 @pytest.mark.timed
-async def test_a_worker_that_is_killed_is_replaced_and_the_others_do_not_notice(house: House) -> None:
+async def test_a_worker_that_is_killed_is_replaced_and_the_others_do_not_notice(deployment: Deployment) -> None:
     async with AsyncExitStack() as stack:
-        callers = [await stack.enter_async_context(Caller(house.bot.url)) for _ in range(4)]
-        assert await house.calls() == [2, 2]
+        callers = [await stack.enter_async_context(Caller(deployment.bot.url)) for _ in range(4)]
+        assert await deployment.calls() == [2, 2]
         victims, others = callers[0::2], callers[1::2]
         for caller in others:
             caller.type_text("what can you do")
         await asyncio.gather(*(until_state(caller, "speaking") for caller in others))
-        old = house.pids
+        old = deployment.pids
         os.kill(old[0], signal.SIGKILL)
 
         async def noticed() -> bool:
-            return any("worker 0 was killed by SIGKILL" in line for line in house.bot.lines)
+            return any("worker 0 was killed by SIGKILL" in line for line in deployment.bot.lines)
 
         await until(noticed)
         with pytest.raises(CallRefused) as refused:
-            await Caller(house.bot.url).connect()
+            await Caller(deployment.bot.url).connect()
         assert (refused.value.status, refused.value.body["code"]) == (503, "at_capacity"), "the other one is full"
         goodbye = {"pc_id": victims[0].pc_id}
-        async with aiohttp.ClientSession() as http, http.delete(f"{house.bot.url}/api/offer", json=goodbye) as answer:
+        async with (
+            aiohttp.ClientSession() as http,
+            http.delete(f"{deployment.bot.url}/api/offer", json=goodbye) as answer,
+        ):
             assert answer.status == 404, "nobody knows that call any more"
-        await until(house.both)
-        assert house.pids[1] == old[1]
-        assert house.pids[0] != old[0]
-        again = await stack.enter_async_context(Caller(house.bot.url))
-        assert await house.calls() == [1, 2]
+        await until(deployment.both)
+        assert deployment.pids[1] == old[1]
+        assert deployment.pids[0] != old[0]
+        again = await stack.enter_async_context(Caller(deployment.bot.url))
+        assert await deployment.calls() == [1, 2]
         await converses(again)
         for caller in others:
             assert not any(played["cut"] for played in told(caller, "reply-played"))
             await converses(caller)
             arrivals = np.array([packet.arrival_secs for packet in caller.recording.packets])
             assert np.max(np.diff(arrivals)) <= MAX_GAP_SECS
-    await house.bot.until_calls(0)
+    await deployment.bot.until_calls(0)
 
 
-async def test_a_stop_lets_the_calls_of_all_workers_come_to_an_end(house: House) -> None:
-    """The last of those who share the house."""
-    bot, pids = house.bot, house.pids
+async def test_a_stop_lets_the_calls_of_all_workers_come_to_an_end(deployment: Deployment) -> None:
+    """The last of those who share the bot."""
+    bot, pids = deployment.bot, deployment.pids
     async with Caller(bot.url) as speaking, Caller(bot.url) as listening:
         speaking.type_text("When are you open?")
         await until_state(speaking, "speaking")
@@ -262,7 +265,7 @@ async def test_a_stop_lets_the_calls_of_all_workers_come_to_an_end(house: House)
 
 async def kill_what_started(workers: list[int]) -> None:
     async with real_bot(**SETTINGS) as bot:
-        workers += House(bot).pids
+        workers += Deployment(bot).pids
         os.kill(bot.pid, signal.SIGKILL)
 
 

@@ -84,7 +84,7 @@ def test_the_language_of_a_transcript_is_that_of_most_words(words):
         assert not any(code for code, _ in words)
 
 
-class Ears:
+class FakeRecogniser:
     """A recogniser that hears what it is told."""
 
     segment = 0
@@ -130,8 +130,8 @@ async def test_voice_figures_and_the_bots_sentences_change_together_before_the_w
     async with running(tts) as chain:
         await chain.push(ReplyStartFrame(reply_id=1), LLMTextFrame("It costs 5 €. "))
         await asyncio.sleep(0.01)
-        async with running(STTProcessor(Ears(spanish("cuánto cuesta eso")), call)) as ears:
-            frame = await ears.until(TranscriptFrame)
+        async with running(STTProcessor(FakeRecogniser(spanish("cuánto cuesta eso")), call)) as recogniser:
+            frame = await recogniser.until(TranscriptFrame)
             assert frame.text == "cuánto cuesta eso"
             assert order == ["es"]
         await chain.push(LLMTextFrame("And 2 $."), ReplyEndFrame(reply_id=1))

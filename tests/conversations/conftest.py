@@ -1,4 +1,4 @@
-"""Whole calls through the real pipeline, in virtual time: real ears, real voice, no network."""
+"""Whole calls through the real pipeline, in virtual time: real recogniser, real voice, no network."""
 
 import wave
 from collections.abc import AsyncIterator, Callable, Sequence

@@ -74,13 +74,13 @@ async def test_on_hold_the_bot_is_silent_and_goes_on_where_it_was(virtual, call:
         await c.listen(3.0)
         await c.take(CallHoldFrame(True))
         held_at = c.now + 0.04
-        played = c.beats[-1].position
+        played = c.ticks[-1].position
         await c.listen(300)
         assert np.max(c.levels(held_at)) == 0, "silent for five minutes"
         assert c.told("call-hold") == [{"type": "call-hold", "on": True}]
         await c.take(CallHoldFrame(False))
         await c.listen(0.1)
-        assert 0 < c.beats[-1].position - played <= 6 * 480
+        assert 0 < c.ticks[-1].position - played <= 6 * 480
         await c.until_state("listening", timeout_secs=60)
         assert heard(c) == [LONG]
         assert len(c.told("reply-played")) == 1
@@ -134,13 +134,13 @@ async def test_what_was_said_into_a_dead_line_is_said_again(virtual, call: Calli
         await c.type("When?")
         await c.until_state("speaking")
         await c.listen(4.0)
-        before = c.beats[-1].position
+        before = c.ticks[-1].position
         await c.take(CallHoldFrame(True, unheard_secs=1.5))
         await c.listen(20)
         await c.take(ClientReadyFrame())
         await c.take(CallHoldFrame(False))
         await c.listen(0.2)
-        assert before - 36_000 <= c.beats[-1].position < before - 24_000
+        assert before - 36_000 <= c.ticks[-1].position < before - 24_000
         await c.until_state("listening", timeout_secs=60)
         assert heard(c) == [LONG], "history has every word once, and nobody was greeted again"
 

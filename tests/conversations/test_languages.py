@@ -12,7 +12,7 @@ from emulators.faults import Vendor
 from emulators.known_clips import KnownClip, Library
 from emulators.profile import Profile
 from languages.catalogue import language
-from loadtest.emulated_house import emulated_house
+from loadtest.emulated_bot import emulated_bot
 from loadtest.in_process import InProcessCall, calling
 from tests.conversations.test_turns import Model
 
@@ -69,15 +69,15 @@ async def test_a_call_follows_its_caller_there_and_back(virtual, code, model):
     changes = {"language": "auto", "languages": "en,es,de", "deepgram_model": model, "idle_secs": 0, "tools": ["none"]}
     order = ["en", code, code, "en"]
     answers = Clerk()
-    async with emulated_house(PROFILE, changes, library) as house:
-        house.services.language_model = answers
-        async with calling(house.services) as c:
+    async with emulated_bot(PROFILE, changes, library) as emulated:
+        emulated.services.language_model = answers
+        async with calling(emulated.services) as c:
             await c.listen(0.5)
             for turn, each in enumerate(order):
                 c.say(clips[each])
                 await answered(c, turn + 1)
             await c.listen(0.5)
-        entries = house.world.log.entries("elevenlabs")
+        entries = emulated.world.log.entries("elevenlabs")
     asked = [str(entry.detail["text"]).strip() for entry in entries if entry.characters]
     for each in order:
         assert ANSWERS[each][1] in asked
@@ -91,9 +91,9 @@ async def test_the_sentences_and_the_lists_of_words_change_with_it(virtual):
     changes = {"language": "auto", "languages": "en,es", "idle_secs": 0, "tools": ["none"]}
     long = "La tarjeta nueva cuesta veinte euros cada año, y la puede pedir en cualquier oficina del banco. " * 2
     answers = Model(*[long.strip()] * 9, think_secs=4.0)
-    async with emulated_house(PROFILE, changes, library) as house:
-        house.services.language_model = answers
-        async with calling(house.services) as c:
+    async with emulated_bot(PROFILE, changes, library) as emulated:
+        emulated.services.language_model = answers
+        async with calling(emulated.services) as c:
             await c.listen(0.5)
             c.say(question)
             await answered(c, 1)

@@ -109,7 +109,7 @@ async def by_phone(services: Services) -> list[float]:
 
 
 def telephone_sound(name: str) -> np.ndarray:
-    """A clip as it sounds after G.711: the ears judge it otherwise than wideband, which is not the line's doing."""
+    """A clip as it sounds after G.711: the VAD judges it otherwise than wideband, which is not the line's doing."""
     samples = resampled(clip(name), 16_000, RATE_HZ)
     frames = Hearing(Encoding.MULAW).push(audioop.lin2ulaw(samples.tobytes(), 2))
     return np.frombuffer(b"".join(frames), np.int16)

@@ -94,7 +94,7 @@ async def test_audio_that_comes_late_is_played_when_it_comes(virtual, call: Call
         await c.type("go")
         await answered(c)
         second_at = voice.made[1][0] - voice.made[0][0]
-        began = next(i for i, beat in enumerate(c.beats) if beat.content) * 0.02
+        began = next(i for i, tick in enumerate(c.ticks) if tick.content) * 0.02
         silent = energy(c, 880, began + second_at - 0.3, began + second_at - 0.05)
         assert silent < 30
         assert energy(c, 880, began + second_at + 0.06, began + second_at + 0.5) > 5000
@@ -121,12 +121,12 @@ async def test_history_holds_the_words_that_were_heard(virtual, call: Calling, a
     async with call(model, ToneVoice(timed=timed)) as c:
         await c.type("count")
         await c.until_state("speaking")
-        began = next(i for i, beat in enumerate(c.beats) if beat.content)
+        began = next(i for i, tick in enumerate(c.ticks) if tick.content)
         await c.listen(at_secs)
         await c.type("stop")
         await answered(c, 2)
-    cut = next(i for i, beat in enumerate(c.beats) if i > began and not beat.content)
-    samples = sum(beat.content for beat in c.beats[began:cut])
+    cut = next(i for i, tick in enumerate(c.ticks) if i > began and not tick.content)
+    samples = sum(tick.content for tick in c.ticks[began:cut])
     heard_words = -(-samples // round(0.3 * RATE_HZ))
     if samples < 0.3 * RATE_HZ:  # so little says nothing: the turn goes on
         assert model.prompts[1] == [("user", "count stop")]
@@ -199,7 +199,7 @@ async def test_an_interruption_is_answered_no_later_than_a_plain_turn(virtual, c
                 await c.listen(1.0)
             _, end = c.say(clip("go_forward_ten_meters"))
             await answered(c, 1 + interrupting)
-            first = next(i for i, beat in enumerate(c.beats) if beat.content and i * 0.02 > end)
+            first = next(i for i, tick in enumerate(c.ticks) if tick.content and i * 0.02 > end)
             waits.append(first * 0.02 - end)
     plain, interrupted = waits
     assert interrupted <= plain + 0.04

@@ -221,7 +221,7 @@ async def test_a_slow_tool_is_covered_and_the_bot_goes_on_listening(virtual, cal
         await c.type("go")
         await answered(c, 2)
         assert spoken(c) == ["One moment, please.", "I have found it."]
-        first = next(index for index, beat in enumerate(c.beats) if beat.content) * 0.02
+        first = next(index for index, tick in enumerate(c.ticks) if tick.content) * 0.02
         assert 0.3 + 0.7 <= first - start <= 0.3 + 0.7 + 0.15
         await c.type("go")
         await c.listen(1.2)

@@ -108,8 +108,8 @@ async def test_faults(rule, status):
         assert world.log.entries()[0].fault == rule["kind"]
 
 
-async def test_a_dribble_comes_whole_but_late():
-    async with serving(make_app, fault("dribble", every_ms=50)) as (world, where):
+async def test_a_drip_comes_whole_but_late():
+    async with serving(make_app, fault("drip", every_ms=50)) as (world, where):
         assert len(await fetch(where, "Hello there, this is a test.")) > 5_000
         (entry,) = world.log.entries()
         assert entry.total_ms >= 50 * (entry.bytes_out // 4096)

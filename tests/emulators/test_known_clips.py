@@ -1,11 +1,11 @@
-"""Ears that know the clips: right for what they know, through Opus, cuts and gain; silent for all else."""
+"""A recogniser that knows the clips: right for what they know, through Opus, cuts and gain; silent for all else."""
 
 import numpy as np
 import pytest
 
 from audio.opus import OpusDecoder, OpusEncoder
 from contracts.frames import INPUT_SAMPLE_RATE_HZ
-from emulators.known_clips import KnowingEars, KnownClip, Library, write_library
+from emulators.known_clips import ClipMatcher, KnownClip, Library, write_library
 from loadtest.audio import SAMPLE_RATE_HZ, clip_from_samples, resampled
 from loadtest.material import OWN_CLIPS
 from loadtest.scenario import load_scenario
@@ -29,11 +29,11 @@ async def heard(library, samples, *, rate=INPUT_SAMPLE_RATE_HZ, chunk=640):
     import asyncio
 
     results = []
-    ears = KnowingEars(library, rate, results.append, lambda _: None)
+    recogniser = ClipMatcher(library, rate, results.append, lambda _: None)
     room = np.random.default_rng(1).normal(0, 12, rate).astype(np.int16)
     pcm = np.concatenate([room, samples, room]).tobytes()
     for at in range(0, len(pcm), chunk):
-        ears.feed(pcm[at : at + chunk])
+        recogniser.feed(pcm[at : at + chunk])
     await asyncio.sleep(0)
     finals = " ".join(each.text for each in results if each.final and each.text)
     return finals, [each.text for each in results if not each.final]

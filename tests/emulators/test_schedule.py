@@ -64,7 +64,7 @@ def test_a_closed_port_opens_by_the_clock():
 @pytest.mark.parametrize(
     ("rule", "says"),
     [
-        ({"vendor": "gtts", "kind": "close"}, "gtts has no fault 'close'; it has dribble"),
+        ({"vendor": "gtts", "kind": "close"}, "gtts has no fault 'close'; it has drip"),
         ({"vendor": "groq", "kind": "refuse", "probability": 0.5}, "use reset"),
         ({"vendor": "groq", "kind": "reset", "from_secs": 5, "until_secs": 5}, "until_secs must be after"),
         ({"vendor": "groq", "kind": "reset", "status": 200}, "greater than or equal to 400"),

@@ -1,4 +1,4 @@
-"""A bot whose ears, mind and voice are known, on the real pipeline: quick, and exact in virtual time."""
+"""A bot whose recogniser, model and voice are known, on the real pipeline: quick, and exact in virtual time."""
 
 import asyncio
 import zlib

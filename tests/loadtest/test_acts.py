@@ -1,4 +1,4 @@
-"""What a caller does at a full house: wait in line as the page does, and come in later."""
+"""What a caller does at a full bot: wait in line as the page does, and come in later."""
 
 import asyncio
 
@@ -16,7 +16,7 @@ SCENARIO = Scenario.model_validate({"mix": {"silence": 1}, "think_secs": (1, 1),
 NOTHING = Material("", (), (), (), (), ())
 
 
-class FullHouse:
+class FullBot:
     """Says no some times, and then takes the call but never says a word."""
 
     def __init__(self, refusals: int, status: int = 503) -> None:
@@ -40,26 +40,26 @@ class FullHouse:
     async def hangup(self) -> None: ...
 
 
-def talk(house: FullHouse) -> Conversation:
-    conversation = Conversation(0, [Kind.SILENCE], SCENARIO, NOTHING, lambda: house)  # pyright: ignore[reportArgumentType]
+def talk(bot: FullBot) -> Conversation:
+    conversation = Conversation(0, [Kind.SILENCE], SCENARIO, NOTHING, lambda: bot)  # pyright: ignore[reportArgumentType]
     virtual_time.run(conversation.run())
     return conversation
 
 
-def test_a_caller_at_a_full_house_waits_and_gets_in():
-    conversation = talk(FullHouse(3))
+def test_a_caller_at_a_full_bot_waits_and_gets_in():
+    conversation = talk(FullBot(3))
     (call,) = conversation.calls
     assert (call.refusals, round(call.waited_secs, 3)) == (3, 15.0)
     assert conversation.requests[0].refusal != "at_capacity"
 
 
 def test_a_caller_who_gets_in_at_once_has_not_waited():
-    (call,) = talk(FullHouse(0)).calls
+    (call,) = talk(FullBot(0)).calls
     assert (call.refusals, call.waited_secs) == (0, 0.0)
 
 
 def test_a_caller_who_is_refused_for_another_reason_does_not_wait():
-    conversation = talk(FullHouse(1, status=403))
+    conversation = talk(FullBot(1, status=403))
     assert not conversation.calls
     assert (conversation.requests[0].refusal, conversation.requests[0].told) == ("refused", True)
 

@@ -114,7 +114,7 @@ async def test_a_refusal_says_when_to_come_back():
     )
 
 
-async def test_waiting_in_vain_names_what_was_waited_for():
+async def test_a_timeout_names_what_was_waited_for():
     async with known_bot() as bot, Caller(bot.url) as caller:
         with pytest.raises(CallFailed, match="the bot's voice"):
             await caller.bot_speaks(timeout_secs=0.1)

@@ -115,7 +115,7 @@ def test_the_summary_counts_what_happened():
 
 def test_stages_must_add_up_to_what_the_caller_measured():
     stages = summarise(REQUESTS, [], round_trip_ms=2.0)["stages"]
-    # 620 of the bot's own, 78 of the ears and packets, and 2 of the way there and back
+    # 620 of the bot's own, 78 of the VAD and packets, and 2 of the way there and back
     assert stages["sum_ms"]["mean"] == 700.0
     assert stages["v2v_ms"]["mean"] == 710.0
     assert stages["difference_percent"] == pytest.approx(-1.41)
@@ -155,7 +155,7 @@ def test_the_markdown_has_every_part_and_its_figures():
         assert f"## {part}" in text
     assert "| requests answered | ≥ 99.5 % | 62.5 % | MISSED |" in text
     assert "**did not stop**: 1 of 8 requests" in text
-    assert "1 of 2 calls met a full house, were told, waited in line and got in: 35 s (p50)" in text
+    assert "1 of 2 calls came while the bot was full, heard so, waited in the queue and got in: 35 s (p50)" in text
     assert "groq answered 10 of 40 requests with 429" in text
     assert "- [ ] no caller was left without a sign" in text
     assert "1 failed in silence" in report_markdown.bottom_line(whole()["summary"])

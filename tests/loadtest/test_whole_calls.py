@@ -1,4 +1,4 @@
-"""Callers on the pipeline in virtual time: a house that is full, and a run that is ended early."""
+"""Callers on the pipeline in virtual time: a bot that is full, and a run that is ended early."""
 
 import asyncio
 
@@ -10,7 +10,7 @@ from tests.loadtest.quick_bot import MATERIAL, SHORT, quick_services
 SCENARIO = Scenario.model_validate({"mix": {"question": 1}, "think_secs": (0.1, 0.2), "answer_limit_secs": 5.0})
 
 
-def test_callers_at_a_full_house_come_in_later_and_are_answered():
+def test_callers_at_a_full_bot_come_in_later_and_are_answered():
     async def scene() -> whole_calls.Scores:
         kinds = 3 * [[Kind.QUESTION]]
         return await whole_calls.talk(

@@ -51,34 +51,34 @@ async def started(first, early):
     async def on_error(error):
         raise AssertionError(error)
 
-    ears = EarlyRecogniser(first, lambda: early)
-    await ears.start(emit, on_error)
+    recogniser = EarlyRecogniser(first, lambda: early)
+    await recogniser.start(emit, on_error)
     await asyncio.sleep(0)
-    return ears, told
+    return recogniser, told
 
 
 async def test_early_words_are_marked_and_have_the_number_of_the_vendors_segment(virtual):
     first, early = FakeRecogniser(first=7), FakeRecogniser()
-    ears, told = await started(first, early)
-    ears.feed(WINDOW, 0.9)
-    ears.speech_started()
+    recogniser, told = await started(first, early)
+    recogniser.feed(WINDOW, 0.9)
+    recogniser.speech_started()
     await early.emit(Transcript("hello", 1, False))
     await first.emit(Transcript("Hello.", 7, True))
-    ears.speech_stopped()
+    recogniser.speech_stopped()
     await early.emit(Transcript("nobody knows what this belongs to", 9, True))
     assert told == [Transcript("hello", 7, False, early=True), Transcript("Hello.", 7, True)]
-    await ears.close()
+    await recogniser.close()
     assert first.calls == early.calls == ["feed", "started", "stopped", "closed"]
 
 
 async def test_a_call_hears_without_an_early_recogniser(virtual):
     first = FakeRecogniser()
-    ears, told = await started(first, FakeRecogniser(fails=True))
-    ears.speech_started()
-    ears.feed(WINDOW, 0.9)
+    recogniser, told = await started(first, FakeRecogniser(fails=True))
+    recogniser.speech_started()
+    recogniser.feed(WINDOW, 0.9)
     await first.emit(Transcript("Hello.", 1, True))
     assert told == [Transcript("Hello.", 1, True)]
-    await ears.close()
+    await recogniser.close()
 
 
 def test_one_reading_at_a_time():

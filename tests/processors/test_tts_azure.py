@@ -200,7 +200,7 @@ async def test_a_connection_lost_before_any_audio_is_the_sdks_business(rule):
 
 
 @pytest.mark.parametrize(
-    "rule", [fault("no_end"), fault("dribble", every_ms=150), fault("malformed_json", after_chunks=2)]
+    "rule", [fault("no_end"), fault("drip", every_ms=150), fault("malformed_json", after_chunks=2)]
 )
 async def test_faults_that_do_no_harm(rule):
     async with speaking(rule) as (_, voice):
@@ -221,7 +221,7 @@ def test_a_process_that_ends_in_mid_speech_ends_in_good_order(how):
         import asyncio, sys
         from tests.processors.test_tts_azure import TEXT, fault, serving, make_app, AzureVoice, SecretStr, KEY
         async def main():
-            async with serving(make_app, fault("dribble", every_ms=50)) as (_, where):
+            async with serving(make_app, fault("drip", every_ms=50)) as (_, where):
                 voice = AzureVoice(SecretStr(KEY), "", base_url=f"ws://{{where}}")
                 await voice.load()
                 async for _ in voice.speak(TEXT):

@@ -214,8 +214,8 @@ async def test_a_lost_end_is_taken_for_one():
         assert "".join(word.text for word in words(chunks)) == TEXT
 
 
-async def test_a_dribble_comes_whole():
-    async with speaking(late("dribble", every_ms=150)) as (_, voice):
+async def test_a_drip_comes_whole():
+    async with speaking(late("drip", every_ms=150)) as (_, voice):
         assert "".join(word.text for word in words(await say(voice))) == TEXT
 
 

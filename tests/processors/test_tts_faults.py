@@ -81,8 +81,8 @@ async def heard(chain, text):
 
 
 HARMLESS = {
-    Vendor.ELEVENLABS: {Kind.LATE_AUDIO, Kind.NO_END, Kind.DRIBBLE, Kind.LATE_TIMES, Kind.NO_TIMES},
-    Vendor.AZURE: {Kind.NO_END, Kind.DRIBBLE, Kind.MALFORMED_JSON, Kind.LATE_TIMES, Kind.NO_TIMES},
+    Vendor.ELEVENLABS: {Kind.LATE_AUDIO, Kind.NO_END, Kind.DRIP, Kind.LATE_TIMES, Kind.NO_TIMES},
+    Vendor.AZURE: {Kind.NO_END, Kind.DRIP, Kind.MALFORMED_JSON, Kind.LATE_TIMES, Kind.NO_TIMES},
     Vendor.GTTS: set(),
 }
 """Faults that a voice makes good by itself."""

@@ -150,7 +150,7 @@ async def test_a_call_outlives_its_token_and_stays_its_callers():
         assert [each.identity.subject for each in began] == ["anna"]
 
 
-async def test_a_leaked_token_does_not_fill_the_house():
+async def test_a_leaked_token_does_not_fill_the_bot():
     async with served(Limits(max_calls=9, calls_per_caller=2)) as (client, _):
         told = [(await call(client, token()))[0] for _ in range(3)]
         assert told == [200, 200, 429]

@@ -14,7 +14,7 @@ from transports.takeover import CallerId
 ANNA, BEN, CLEO = (CallerId(name.encode()) for name in ("anna", "ben", "cleo"))
 
 
-def house(workers: int = 2, max_calls: int = 2, **limits: int) -> Dispatcher:
+def dispatcher_of(workers: int = 2, max_calls: int = 2, **limits: int) -> Dispatcher:
     """A dispatcher whose workers are all ready at 0."""
     numbers = itertools.count()
     made = Dispatcher(workers, max_calls, make_name=lambda: f"place-{next(numbers)}", **limits)
@@ -23,28 +23,28 @@ def house(workers: int = 2, max_calls: int = 2, **limits: int) -> Dispatcher:
     return made
 
 
-def begin(house: Dispatcher, now: float, caller: CallerId | None = None) -> Ticket:
+def begin(dispatcher: Dispatcher, now: float, caller: CallerId | None = None) -> Ticket:
     """A call that its worker has answered; its peer connection is named like its place."""
-    ticket = house.offered(caller, None, now)
+    ticket = dispatcher.offered(caller, None, now)
     assert isinstance(ticket, Ticket)
-    house.answered(ticket.worker, ticket.name, now)
-    house.settled(ticket, now)
+    dispatcher.answered(ticket.worker, ticket.name, now)
+    dispatcher.settled(ticket, now)
     return ticket
 
 
-def tell(house: Dispatcher, worker: int, held: list[Ticket], now: float, asked_at: float | None = None) -> None:
+def tell(dispatcher: Dispatcher, worker: int, held: list[Ticket], now: float, asked_at: float | None = None) -> None:
     names = [ticket.name for ticket in held if ticket.worker == worker]
-    house.told(worker, names, names, asked_at=now if asked_at is None else asked_at, now=now)
+    dispatcher.told(worker, names, names, asked_at=now if asked_at is None else asked_at, now=now)
 
 
 def test_calls_spread_before_anything_is_told():
-    it = house(workers=3, max_calls=2)
+    it = dispatcher_of(workers=3, max_calls=2)
     assert [begin(it, 0.1).worker for _ in range(6)] == [0, 1, 2, 0, 1, 2]
     assert it.offered(None, None, 0.1) == Wait(1, 2)
 
 
 def test_a_place_is_free_again_when_its_worker_says_so():
-    it = house(workers=2, max_calls=1)
+    it = dispatcher_of(workers=2, max_calls=1)
     first, second = begin(it, 0.1), begin(it, 0.1)
     tell(it, 1, [first], 1.0)
     assert begin(it, 1.0).worker == second.worker == 1
@@ -53,7 +53,7 @@ def test_a_place_is_free_again_when_its_worker_says_so():
 
 
 def test_what_a_worker_was_asked_before_it_answered_says_nothing_of_the_call():
-    it = house(max_calls=1)
+    it = dispatcher_of(max_calls=1)
     ticket = it.offered(ANNA, None, 1.0)
     tell(it, 0, [], 1.1)
     assert it.taken(0) == 1, "the offer is on its way"
@@ -66,14 +66,14 @@ def test_what_a_worker_was_asked_before_it_answered_says_nothing_of_the_call():
 
 
 def test_a_call_that_nobody_told_us_of_counts_too():
-    it = house(workers=1, max_calls=1)
+    it = dispatcher_of(workers=1, max_calls=1)
     it.told(0, ["unknown"], ["peer"], asked_at=1.0, now=1.0)
     assert isinstance(it.offered(None, None, 1.1), Wait)
     assert it.owner("peer") == 0
 
 
 def test_requests_about_a_call_go_to_its_worker():
-    it = house()
+    it = dispatcher_of()
     first, second = begin(it, 0.1, ANNA), begin(it, 0.1, BEN)
     assert (it.owner(first.name), it.owner(second.name), it.owner("nobody")) == (0, 1, None)
     assert it.owner("a name of hers that is forgotten", BEN) == 1, "the worker tells why it does not count any more"
@@ -81,8 +81,8 @@ def test_requests_about_a_call_go_to_its_worker():
     assert it.owner("another connection") == 1
 
 
-def test_a_caller_who_has_a_call_goes_to_it_even_if_the_house_is_full():
-    it = house(workers=2, max_calls=1)
+def test_a_caller_who_has_a_call_goes_to_it_even_if_the_bot_is_full():
+    it = dispatcher_of(workers=2, max_calls=1)
     begin(it, 0.1, ANNA)
     begin(it, 0.1, BEN)
     assert it.offered(BEN, None, 0.2) == TakeOver(1)
@@ -90,7 +90,7 @@ def test_a_caller_who_has_a_call_goes_to_it_even_if_the_house_is_full():
 
 
 def test_two_offers_of_one_caller_meet_at_one_worker():
-    it = house()
+    it = dispatcher_of()
     first = it.offered(ANNA, None, 0.1)
     second = it.offered(ANNA, None, 0.1)
     assert isinstance(first, Ticket)
@@ -101,7 +101,7 @@ def test_two_offers_of_one_caller_meet_at_one_worker():
 
 
 def test_a_call_of_theirs_that_is_closing_makes_room_for_them_and_for_nobody_else():
-    it = house(workers=2, max_calls=1)
+    it = dispatcher_of(workers=2, max_calls=1)
     begin(it, 0.1, ANNA)
     begin(it, 0.1, BEN)
     ticket = it.admit(BEN, None, 0.2)
@@ -113,7 +113,7 @@ def test_a_call_of_theirs_that_is_closing_makes_room_for_them_and_for_nobody_els
 
 
 def test_a_worker_that_refuses_leads_to_the_next_and_rests():
-    it = house(workers=3, max_calls=5)
+    it = dispatcher_of(workers=3, max_calls=5)
     ticket = it.offered(ANNA, None, 1.0)
     assert isinstance(ticket, Ticket)
     second = it.elsewhere(ticket, 1.1)
@@ -127,8 +127,8 @@ def test_a_worker_that_refuses_leads_to_the_next_and_rests():
     assert isinstance(it.offered(ANNA, None, 1.3 + REFUSED_SECS), Ticket)
 
 
-def test_there_is_one_line_for_the_whole_house():
-    it = house(workers=2, max_calls=1)
+def test_there_is_one_line_for_all_workers():
+    it = dispatcher_of(workers=2, max_calls=1)
     held = [begin(it, 0.0), begin(it, 0.0)]
     assert it.offered(ANNA, None, 0.1) == Wait(1, 2)
     assert it.offered(BEN, None, 0.2) == Wait(2, 2)
@@ -143,7 +143,7 @@ def test_there_is_one_line_for_the_whole_house():
 
 
 def test_a_dead_worker_gets_nothing_and_its_calls_are_forgotten():
-    it = house(workers=2, max_calls=2)
+    it = dispatcher_of(workers=2, max_calls=2)
     lost, kept = begin(it, 0.1, ANNA), begin(it, 0.1, BEN)
     it.lost(0)
     assert (it.owner(lost.name), it.owner(kept.name)) == (None, 1)
@@ -155,7 +155,7 @@ def test_a_dead_worker_gets_nothing_and_its_calls_are_forgotten():
 
 
 def test_an_offer_on_its_way_to_a_worker_that_dies_goes_elsewhere_with_its_caller():
-    it = house()
+    it = dispatcher_of()
     ticket = it.offered(ANNA, None, 0.1)
     assert isinstance(ticket, Ticket)
     it.lost(ticket.worker)
@@ -165,7 +165,7 @@ def test_an_offer_on_its_way_to_a_worker_that_dies_goes_elsewhere_with_its_calle
 
 
 def test_a_silent_worker_gets_nothing_new():
-    it = house(workers=2, max_calls=9)
+    it = dispatcher_of(workers=2, max_calls=9)
     begin(it, 0.0, ANNA)
     late = SILENT_SECS + 0.1
     tell(it, 1, [], late)
@@ -176,7 +176,7 @@ def test_a_silent_worker_gets_nothing_new():
 
 
 def test_without_workers_or_at_the_end_nobody_is_let_in():
-    it = house()
+    it = dispatcher_of()
     begin(it, 0.0, ANNA)
     it.stop()
     assert isinstance(it.offered(BEN, None, 0.1), Stopping)
@@ -186,7 +186,7 @@ def test_without_workers_or_at_the_end_nobody_is_let_in():
 
 
 def test_one_address_may_not_ask_without_end():
-    it = house(workers=2, max_calls=100, offers_per_minute=2)
+    it = dispatcher_of(workers=2, max_calls=100, offers_per_minute=2)
     asked = [it.offered(None, "192.0.2.1", 0.0) for _ in range(3)]
     assert asked[2] == Limited(pytest.approx(30.0))
     assert isinstance(it.offered(None, "192.0.2.2", 0.0), Ticket)
@@ -195,7 +195,7 @@ def test_one_address_may_not_ask_without_end():
 
 @given(st.lists(st.integers(0, 30), max_size=60))
 def test_a_new_call_goes_to_the_least_loaded(ends):
-    it, held = house(workers=3, max_calls=8), []
+    it, held = dispatcher_of(workers=3, max_calls=8), []
     for now, end in enumerate(ends):
         loads = [it.taken(worker) for worker in range(3)]
         if end < len(held):
@@ -216,7 +216,7 @@ class World:
         self.chance = random.Random(seed)
         self.now = 0.0
         self.max_calls = max_calls
-        self.house = house(workers, max_calls)
+        self.dispatcher = dispatcher_of(workers, max_calls)
         self.alive = [True] * workers
         self.held: list[dict[str, CallerId]] = [{} for _ in range(workers)]
         self.on_the_way: list[Ticket | TakeOver] = []
@@ -230,12 +230,12 @@ class World:
         )
         act()
         for worker, alive in enumerate(self.alive):
-            assert alive or worker not in self.house.live(self.now)
+            assert alive or worker not in self.dispatcher.live(self.now)
             assert len(self.held[worker]) <= self.max_calls
 
     def call(self) -> None:
         caller = CallerId(bytes([self.chance.randrange(12)]))
-        goes_to = self.house.offered(caller, None, self.now)
+        goes_to = self.dispatcher.offered(caller, None, self.now)
         if isinstance(goes_to, Ticket | TakeOver):
             self.on_the_way.append(goes_to)
 
@@ -247,7 +247,7 @@ class World:
             return
         held = self.held[ticket.worker]
         if not self.alive[ticket.worker] or len(held) >= self.max_calls or self.chance.random() < 0.1:
-            again = self.house.elsewhere(ticket, self.now)
+            again = self.dispatcher.elsewhere(ticket, self.now)
             if isinstance(again, Ticket):
                 assert again.worker not in again.tried
                 self.on_the_way.append(again)
@@ -255,8 +255,8 @@ class World:
         assert ticket.caller is not None
         if ticket.caller not in held.values():
             held[ticket.name] = ticket.caller
-            self.house.answered(ticket.worker, ticket.name, self.now)
-        self.house.settled(ticket, self.now)
+            self.dispatcher.answered(ticket.worker, ticket.name, self.now)
+        self.dispatcher.settled(ticket, self.now)
 
     def poll(self) -> None:
         worker = self.chance.randrange(len(self.alive))
@@ -266,7 +266,7 @@ class World:
     def told(self) -> None:
         if self.polls:
             worker, asked_at, held = self.polls.pop(0)
-            self.house.told(worker, held, held, asked_at=asked_at, now=self.now)
+            self.dispatcher.told(worker, held, held, asked_at=asked_at, now=self.now)
 
     def hang_up(self) -> None:
         worker = self.chance.randrange(len(self.alive))
@@ -279,13 +279,13 @@ class World:
             self.alive[worker] = False
             self.held[worker] = {}
             self.polls = [poll for poll in self.polls if poll[0] != worker]
-            self.house.lost(worker)
+            self.dispatcher.lost(worker)
 
     def come_up(self) -> None:
         worker = self.chance.randrange(len(self.alive))
         if not self.alive[worker]:
             self.alive[worker] = True
-            self.house.ready(worker, self.now)
+            self.dispatcher.ready(worker, self.now)
 
     def settle(self) -> None:
         """Whatever is under way comes to its end."""
@@ -297,7 +297,7 @@ class World:
         for worker, alive in enumerate(self.alive):
             if alive:
                 held = list(self.held[worker])
-                self.house.told(worker, held, held, asked_at=self.now, now=self.now)
+                self.dispatcher.told(worker, held, held, asked_at=self.now, now=self.now)
 
 
 @given(st.integers(1, 4), st.integers(1, 3), st.integers(0, 10_000))
@@ -307,7 +307,7 @@ def test_whatever_happens_it_knows_in_the_end_who_holds_what(workers, max_calls,
         world.step()
     world.settle()
     for worker, held in enumerate(world.held):
-        assert world.house.taken(worker) == len(held)
+        assert world.dispatcher.taken(worker) == len(held)
         for name in held:
-            assert world.house.owner(name) == worker
-    assert set(world.house._peers) == {name for held in world.held for name in held}, "nothing is kept for ever"
+            assert world.dispatcher.owner(name) == worker
+    assert set(world.dispatcher._peers) == {name for held in world.held for name in held}, "nothing is kept for ever"

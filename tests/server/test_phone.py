@@ -187,14 +187,14 @@ async def test_a_token_holds_once_and_a_thousand_sockets_without_one_cost_nothin
                 "Sec-WebSocket-Key": base64.b64encode(bytes(16)).decode(),
             }
 
-            async def knock(number: int) -> int:
+            async def attempt(number: int) -> int:
                 wrong = path if number == 0 else f"/phone/twilio/stream/{number:032}"
                 async with client.get(wrong, headers=upgrade) as answer:
                     return answer.status
 
             before = len(asyncio.all_tasks())
             for first in range(0, 1_000, 100):
-                assert set(await asyncio.gather(*map(knock, range(first, first + 100)))) == {403}
+                assert set(await asyncio.gather(*map(attempt, range(first, first + 100)))) == {403}
             assert len(calls) == 1
             assert len(asyncio.all_tasks()) - before <= 210  # idle connections of this client, at most
             assert not chains["+33612345678"][0].over

@@ -152,7 +152,7 @@ async def test_every_offer_counts_whatever_it_is_for():
             assert await outcome(client, {**first, **caller, **again}) == (429, "too_many_offers")
 
 
-async def test_one_address_cannot_fill_the_house():
+async def test_one_address_cannot_fill_the_bot():
     async with served(Limits(max_calls=3, calls_per_address=2, offers_per_minute=60)) as client:
         for status in (200, 200, 429):
             _, body = await offer()

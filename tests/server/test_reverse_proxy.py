@@ -52,7 +52,7 @@ class Urls:
 
 
 @dataclass
-class House:
+class Deployment:
     client: TestClient
     dispatcher: Dispatcher
     workers: list[TestServer]
@@ -84,7 +84,9 @@ async def from_elsewhere(request: web.Request, handler: Any) -> web.StreamRespon
 
 
 @asynccontextmanager
-async def house(count: int = 2, *, token: str = "", max_calls: int = 2, **limits: int) -> AsyncIterator[House]:
+async def deployment(
+    count: int = 2, *, token: str = "", max_calls: int = 2, **limits: int
+) -> AsyncIterator[Deployment]:
     compat.install()
 
     async def wait(call: WebRTCCall) -> None:
@@ -106,7 +108,7 @@ async def house(count: int = 2, *, token: str = "", max_calls: int = 2, **limits
         app = make_proxy_app(proxy, Access(SecretStr(token)))
         app.middlewares.insert(0, from_elsewhere)
         client = await stack.enter_async_context(TestClient(TestServer(app)))
-        it = House(client, dispatcher, urls.servers, streams, told)
+        it = Deployment(client, dispatcher, urls.servers, streams, told)
         for index in range(count):
             dispatcher.ready(index, asyncio.get_running_loop().time())
         polling = asyncio.create_task(it.poll())
@@ -119,7 +121,7 @@ def caller(name: str) -> dict[str, Any]:
 
 
 async def test_calls_spread_and_what_is_about_them_reaches_them():
-    async with house() as it:
+    async with deployment() as it:
         names = []
         *bodies, again = [(await offer())[1] for _ in range(3)]
         for body in bodies:
@@ -143,7 +145,7 @@ async def test_calls_spread_and_what_is_about_them_reaches_them():
 
 
 async def test_a_caller_s_second_page_reaches_the_worker_that_has_the_call():
-    async with house() as it:
+    async with deployment() as it:
         bodies = [(await offer())[1] for _ in range(4)]
         for name, body in zip(("anna", "ben", "ben", "anna"), bodies, strict=True):
             status, _ = await post(it.client, {**body, **caller(name)})
@@ -152,15 +154,15 @@ async def test_a_caller_s_second_page_reaches_the_worker_that_has_the_call():
 
 
 async def test_many_pages_of_one_caller_at_once_are_one_call():
-    async with house(max_calls=9) as it:
+    async with deployment(max_calls=9) as it:
         bodies = [(await offer())[1] for _ in range(6)]
         answers = await asyncio.gather(*(post(it.client, {**body, **caller("anna")}) for body in bodies))
         assert [status for status, _ in answers] == [200] * 6
         assert sorted(it.calls()) == [0, 1]
 
 
-async def test_a_full_house_has_one_line():
-    async with house(max_calls=1) as it:
+async def test_a_full_bot_has_one_line():
+    async with deployment(max_calls=1) as it:
         bodies = [(await offer())[1] for _ in range(4)]  # before the first, which is not connected, is given up
         for _ in range(2):
             assert (await post(it.client, bodies.pop()))[0] == 200
@@ -172,7 +174,7 @@ async def test_a_full_house_has_one_line():
 
 
 async def test_a_worker_that_refuses_leads_to_the_next():
-    async with house(max_calls=2) as it:
+    async with deployment(max_calls=2) as it:
         it.limits[0].max_calls = 0  # full of what the proxy knows nothing of
         assert (await post(it.client, (await offer())[1]))[0] == 200
         assert it.calls() == [0, 1]
@@ -182,7 +184,7 @@ async def test_a_worker_that_refuses_leads_to_the_next():
 
 
 async def test_a_worker_that_is_gone_leads_to_the_next_and_without_any_there_is_a_reason():
-    async with house(max_calls=9) as it:
+    async with deployment(max_calls=9) as it:
         await it.workers[0].close()
         assert (await post(it.client, (await offer())[1]))[0] == 200
         it.lose(0)
@@ -196,7 +198,7 @@ async def test_a_worker_that_is_gone_leads_to_the_next_and_without_any_there_is_
 
 
 async def test_what_is_wrong_is_told_as_by_one_process_and_counted():
-    async with house(max_calls=9, offers_per_minute=1) as it:
+    async with deployment(max_calls=9, offers_per_minute=1) as it:
         assert (await post(it.client, b"not json"))[1]["code"] == "bad_json"
         assert (await post(it.client, {"sdp": "hello", "type": "offer"}))[1]["code"] == "no_audio"
         assert it.dispatcher.taken(0) == it.dispatcher.taken(1) == 0
@@ -207,12 +209,12 @@ async def test_what_is_wrong_is_told_as_by_one_process_and_counted():
             assert answer.status == status
         assert (await answer.json())["code"] == "too_many_offers"
         text = await (await it.client.get("/metrics")).text()
-        assert 'parley_calls_refused_total{worker="front",code="too_many_offers"} 1.0' in text
+        assert 'parley_calls_refused_total{worker="proxy",code="too_many_offers"} 1.0' in text
         assert 'parley_calls_refused_total{worker="0",code="no_audio"} 1.0' in text
 
 
 async def test_who_is_sent_on_by_a_worker_is_not_counted_as_refused_there():
-    async with house(max_calls=2) as it:
+    async with deployment(max_calls=2) as it:
         it.limits[0].max_calls = 0
         bodies = [{**(await offer())[1], **caller("anna")} for _ in range(2)]
         status, answer = await post(it.client, bodies[0])
@@ -223,19 +225,19 @@ async def test_who_is_sent_on_by_a_worker_is_not_counted_as_refused_there():
         assert (await post(it.client, bodies[1]))[1]["code"] == "at_capacity"
         text = await (await it.client.get("/metrics")).text()
         refused = [line for line in text.splitlines() if line.startswith("parley_calls_refused_total")]
-        assert refused == ['parley_calls_refused_total{worker="front",code="at_capacity"} 1.0']
+        assert refused == ['parley_calls_refused_total{worker="proxy",code="at_capacity"} 1.0']
 
 
 @pytest.mark.parametrize("path", GUARDED)
 async def test_from_elsewhere_the_token_is_asked_for_through_the_front_too(path):
-    async with house() as it:
+    async with deployment() as it:
         here = await it.client.get(path)
         assert here.status == (404 if path.endswith("/calls/1") else 200)
         here.close()
         for headers in (ELSEWHERE, {"X-Forwarded-For": "203.0.113.9"}, {"Host": "evil.example"}):
             refused = await it.client.get(path, headers=headers)
             assert (refused.status, (await refused.json())["code"]) == (403, "no_token_set")
-    async with house(token=TOKEN) as it:
+    async with deployment(token=TOKEN) as it:
         refused = await it.client.get(path, headers=ELSEWHERE)
         assert refused.status == 401
         assert refused.headers["WWW-Authenticate"]
@@ -245,7 +247,7 @@ async def test_from_elsewhere_the_token_is_asked_for_through_the_front_too(path)
 
 
 async def test_nobody_speaks_for_the_front():
-    async with house() as it:
+    async with deployment() as it:
         # Straight to a worker, from this machine: neither without the secret nor with a guess.
         async with aiohttp.ClientSession() as http:
             for path in ("/api/calls", "/metrics", HELD_PATH, "/", "/api/offer"):
@@ -266,7 +268,7 @@ async def test_nobody_speaks_for_the_front():
 
 @pytest.mark.parametrize("host", [b"", b"Host:\r\n"])
 async def test_a_request_that_does_not_say_what_it_asked_for_is_not_from_here(host):
-    async with house() as it:
+    async with deployment() as it:
         reader, writer = await asyncio.open_connection("127.0.0.1", it.client.port)
         writer.write(b"GET /api/calls HTTP/1.0\r\n" + host + b"\r\n")
         assert b" 403 " in await reader.readline()
@@ -274,7 +276,7 @@ async def test_a_request_that_does_not_say_what_it_asked_for_is_not_from_here(ho
 
 
 async def test_figures_are_put_together():
-    async with house(max_calls=3) as it:
+    async with deployment(max_calls=3) as it:
         bodies = [(await offer())[1] for _ in range(3)]
         for body in bodies:
             assert (await post(it.client, body))[0] == 200
@@ -288,11 +290,11 @@ async def test_figures_are_put_together():
         most = {sample.labels["worker"]: sample.value for sample in families["parley_calls_max"].samples}
         assert most == {"0": 3, "1": 3}
         (ready,) = families["parley_workers_ready"].samples
-        assert (ready.labels, ready.value) == ({"worker": "front"}, 2)
+        assert (ready.labels, ready.value) == ({"worker": "proxy"}, 2)
 
 
 async def test_a_balancer_learns_when_new_calls_must_not_come():
-    async with house(max_calls=1) as it:
+    async with deployment(max_calls=1) as it:
         assert (await it.client.get("/ready")).status == 200
         it.dispatcher.stop()
         ready = await it.client.get("/ready")
@@ -304,7 +306,7 @@ async def test_a_balancer_learns_when_new_calls_must_not_come():
 
 
 async def test_each_worker_has_its_dashboard():
-    async with house() as it:
+    async with deployment() as it:
         for path in ("/", "/dashboard", "/dashboard/calls/1", "/workers/1/dashboard", "/workers/1/dashboard/calls/1"):
             answer = await it.client.get(path)
             assert (answer.status, answer.content_type) == (200, "text/html")
@@ -319,7 +321,7 @@ async def test_each_worker_has_its_dashboard():
 
 
 async def test_events_stream_until_the_client_goes():
-    async with house() as it:
+    async with deployment() as it:
         for path, stream in (("/api/events", it.streams[0]), ("/workers/1/api/events", it.streams[1])):
             async with it.client.get(path) as answer:
                 assert answer.headers["Content-Type"] == "text/event-stream"

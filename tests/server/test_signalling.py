@@ -126,7 +126,7 @@ async def test_video_alone_is_refused_and_beside_audio_declined():
         await pc.close()
 
 
-async def test_a_full_house_says_so_and_when_to_come_back():
+async def test_a_full_bot_says_so_and_when_to_come_back():
     async with server(Limits(max_calls=1)) as client:
         pc, body = await offer()
         assert (await post(client, body))[0] == 200

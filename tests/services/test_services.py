@@ -78,7 +78,7 @@ async def test_without_local_ears_a_vendors_are_enough(no_moonshine, monkeypatch
     await services.close()
 
 
-async def test_without_any_ears_the_start_fails_with_one_line(no_moonshine):
+async def test_without_any_recogniser_the_start_fails_with_one_line(no_moonshine):
     with pytest.raises(SettingsError, match=r"^the speech recogniser's encoder cannot be fetched: no network$"):
         await Services.load(settings())
 

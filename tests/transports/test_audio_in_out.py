@@ -240,26 +240,26 @@ async def test_after_a_stall_a_voice_skips_what_is_too_late_with_its_rtp_time(vi
 
 async def test_many_voices_share_few_timers_and_keep_apart(virtual):
     loop, one = asyncio.get_running_loop(), SharedPacer()
-    beats: dict[int, list[float]] = {number: [] for number in range(4 * CALLS_EACH)}
-    voices = {n: (lambda packets, n=n: beats[n].append(loop.time())) for n in beats}
+    ticks: dict[int, list[float]] = {number: [] for number in range(4 * CALLS_EACH)}
+    voices = {n: (lambda packets, n=n: ticks[n].append(loop.time())) for n in ticks}
     for n in range(CALLS_EACH):
         one.join(voices[n])
     await asyncio.sleep(0.101)
-    assert len({round(at % PACKET_SECS, 4) for at in beats[0][-1:] + beats[11][-1:]}) == 1  # few calls wake it once
+    assert len({round(at % PACKET_SECS, 4) for at in ticks[0][-1:] + ticks[11][-1:]}) == 1  # few calls wake it once
     for n in range(CALLS_EACH, 4 * CALLS_EACH):
         one.join(voices[n])
     await asyncio.sleep(1)
     per_phase: dict[float, int] = {}
-    for times in beats.values():
+    for times in ticks.values():
         assert np.diff(times) == pytest.approx(0.02, abs=1e-6)
         phase = round(times[-1] / PACKET_SECS * 4) % 4
         per_phase[phase] = per_phase.get(phase, 0) + 1
     assert sorted(per_phase.values()) == [CALLS_EACH] * 4
     for voice in voices.values():
         one.leave(voice)
-    counts = [len(times) for times in beats.values()]
+    counts = [len(times) for times in ticks.values()]
     await asyncio.sleep(1)
-    assert [len(times) for times in beats.values()] == counts
+    assert [len(times) for times in ticks.values()] == counts
 
 
 # --- formats -------------------------------------------------------------------------------

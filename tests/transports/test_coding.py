@@ -136,32 +136,32 @@ class Wire:
         self.at += samples
         return piece.tobytes().ljust(2 * samples, b"\0")
 
-    def beats(self, count: int) -> list[tuple[bytes, int, int | None]]:
+    def ticks(self, count: int) -> list[tuple[bytes, int, int | None]]:
         before = len(self.sent)
         for _ in range(count):
-            self.voice._on_beat(1)
+            self.voice._on_tick(1)
         return self.sent[before:]
 
 
 def test_on_a_lossy_link_each_packet_carries_the_one_before_it_to_a_client_that_takes_that():
     wire = Wire(takes_red=True)
-    assert {kind for *_, kind in wire.beats(20)} == {None}
+    assert {kind for *_, kind in wire.ticks(20)} == {None}
     wire.voice.reported(0.05, 10.0)
-    sent = wire.beats(20)
+    sent = wire.ticks(20)
     assert {kind for *_, kind in sent} == {RED}
     read = [blocks(payload) for payload, *_ in sent]
     for earlier, later in zip(read, read[1:], strict=False):
         assert later[0] == (OPUS, RTP_TICKS, earlier[-1][2])
     for seconds in range(15, 60, 5):
         wire.voice.reported(0.0, float(seconds))
-    assert {kind for *_, kind in wire.beats(20)} == {None}
+    assert {kind for *_, kind in wire.ticks(20)} == {None}
 
 
 def test_silence_has_no_copies_of_long_ago():
     wire = Wire(takes_red=True)
     wire.at = len(wire.samples)
     wire.voice.reported(0.05, 10.0)
-    pauses = wire.beats(100)[12:]
+    pauses = wire.ticks(100)[12:]
     assert pauses
     assert {kind for *_, kind in pauses} == {None}
     assert {len(payload) for payload, *_ in pauses} == {1}
@@ -181,9 +181,9 @@ def heard(packets: list[bytes], lost: set[int], *, with_fec: bool) -> np.ndarray
 
 def test_to_other_clients_it_carries_a_rough_copy_and_the_encoder_goes_on():
     wire = Wire(takes_red=False)
-    clean = [payload for payload, *_ in wire.beats(50)]
+    clean = [payload for payload, *_ in wire.ticks(50)]
     wire.voice.reported(0.05, 10.0)
-    fec = [payload for payload, *_ in wire.beats(150)]
+    fec = [payload for payload, *_ in wire.ticks(150)]
     # RFC 6716 section 3.1: 0 to 11 is SILK, 16 and more is CELT, which has no copies.
     assert {packet[0] >> 3 for packet in clean} <= set(range(16, 32))
     assert {packet[0] >> 3 for packet in fec[3:]} <= set(range(12))

@@ -1,4 +1,4 @@
-"""The bot's voice on a telephone line: pulled at the beat that all calls share, and sent a little ahead of its time.
+"""The bot's voice on a telephone line: pulled at the 20 ms tick that all calls share, and sent a little early.
 
 The carrier gets only so much that a hiccup of the network is not heard: what it has cannot be paused or lowered any
 more, only dropped. Silence is not sent; a carrier that has nothing to play plays none.
@@ -63,13 +63,13 @@ class PhoneVoice:
         self._sent_at: float | None = None
 
     def begin(self) -> None:
-        """Speak from the next beat on."""
+        """Speak from the next tick on."""
         self._output.far_end = self
-        shared_pacer().join(self.on_beat)
+        shared_pacer().join(self.on_tick)
 
     def end(self) -> None:
         """Speak no more; does nothing the second time."""
-        shared_pacer().leave(self.on_beat)
+        shared_pacer().leave(self.on_tick)
 
     def played(self, mark: str) -> None:
         """The carrier has returned a mark."""
@@ -95,9 +95,9 @@ class PhoneVoice:
             self._send(self._carrier.clear(self._started))
         self._sent_at = None
 
-    # --- the beat ------------------------------------------------------------------------------
+    # --- the tick ------------------------------------------------------------------------------
 
-    def on_beat(self, _: int) -> None:
+    def on_tick(self, _: int) -> None:
         """20 ms have passed, or more."""
         try:
             self._play(self._now())

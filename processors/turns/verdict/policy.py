@@ -1,7 +1,7 @@
 """What a sound over the bot's voice is: an interruption, or nothing that it should stop for. Pure.
 
-Three witnesses are heard: the words of the recogniser, the sound judge's score (:mod:`.model`), and how long the sound
-lasts. Early on only a sure witness decides; otherwise the verdict is held until the sound ends or has lasted for
+Three signals are heard: the words of the recogniser, the sound judge's score (:mod:`.model`), and how long the sound
+lasts. Early on only a sure signal decides; otherwise the verdict is held until the sound ends or has lasted for
 ``hold_ms``. Score and words are log-odds, and are added up: a judge that does not know says something near 0, and then
 the words decide, which are waited for a little longer. A false cancel loses the reply, a late one only keeps a voice
 lowered that little longer.
@@ -26,7 +26,7 @@ class Verdict(Enum):
 
 @dataclass(frozen=True)
 class VerdictParams:
-    """How sure a witness must be.
+    """How sure a signal must be.
 
     Attributes:
         language: Language of the words.
@@ -35,9 +35,9 @@ class VerdictParams:
         hold_ms: A sound of this length is decided, whatever is known.
         after_end_ms: How long words are waited for after the end of a sound of which the judge is sure.
         unsure_ms: The same when the judge is not.
-        unwitnessed_ms: The same when the sound judge has not answered either.
+        no_evidence_ms: The same when the sound judge has not answered either.
         short_ms: A sound with no more voice than this holds no word.
-        long_voice_ms: With so much voice a sound that no other witness speaks of is an interruption, if it is clear.
+        long_voice_ms: With so much voice a sound that no other signal speaks of is an interruption, if it is clear.
         clear_voice: Speech probability that is reached by a clear voice.
         cancel_score: Log-odds from which the sound alone interrupts before it has ended.
         early_ms: A score of less sound than this must be higher by ``early_margin`` to interrupt: first impressions are
@@ -61,7 +61,7 @@ class VerdictParams:
     hold_ms: int = 1200
     after_end_ms: int = 96
     unsure_ms: int = 450
-    unwitnessed_ms: int = 400
+    no_evidence_ms: int = 400
     short_ms: int = 130
     long_voice_ms: int = 600
     clear_voice: float = 0.9
@@ -142,7 +142,7 @@ _HOLD = Decision(Verdict.HOLD, 0.0, "undecided")
 
 
 class VerdictPolicy:
-    """Weighs the witnesses.
+    """Weighs the signals.
 
     Args:
         params: How sure they must be.
@@ -217,7 +217,7 @@ class VerdictPolicy:
             return False
         return score is None or score + self._of_words(text, confidence, final) >= self.params.end_score
 
-    # --- the witnesses -----------------------------------------------------------------------
+    # --- the signals -----------------------------------------------------------------------
 
     def _by_words(self, evidence: Evidence) -> Decision | None:
         final = evidence.final_text is not None
@@ -268,7 +268,7 @@ class VerdictPolicy:
         """How long after its end a sound waits for its words: longer for one of which nothing is sure."""
         if evidence.score is None:
             long = not evidence.interim_text and self._is_long_voice(evidence)
-            return self.params.unwitnessed_ms if long else self.params.after_end_ms
+            return self.params.no_evidence_ms if long else self.params.after_end_ms
         return self.params.after_end_ms if abs(evidence.score) >= self.params.sure_score else self.params.unsure_ms
 
     # --- words -------------------------------------------------------------------------------

@@ -58,8 +58,8 @@ def call(bot_voice, setup=None, near=(), secs=9.0, gaps=()):
         at = round(start * 16_000)
         said[at : at + len(samples)] += samples[: len(said) - at]
     pcm, told, position = b"", [], 0
-    for beat in range(round(secs * 50)):
-        heard = said[beat * MIC : (beat + 1) * MIC] + random.standard_normal(MIC) * ROOM_RMS
+    for tick in range(round(secs * 50)):
+        heard = said[tick * MIC : (tick + 1) * MIC] + random.standard_normal(MIC) * ROOM_RMS
         if room is not None:
             pcm += room.send(heard + room.hear(MIC))
         else:
@@ -70,7 +70,7 @@ def call(bot_voice, setup=None, near=(), secs=9.0, gaps=()):
             prob = silero.speech_prob(window)
             told.append((prob, guard.judge(window, prob)))
         block = np.zeros(OUT, np.int16)
-        if beat >= 15 and not any(start <= beat / 50 < end for start, end in gaps):
+        if tick >= 15 and not any(start <= tick / 50 < end for start, end in gaps):
             coming = bot_voice[position : position + OUT]
             block[: len(coming)] = coming
             position += OUT

@@ -391,7 +391,7 @@ async def test_a_tool_on_its_own_thread_speaks_hangs_up_keeps_and_is_cut():
     assert outputs(conversation)[-1] == CANCELLED
 
 
-async def test_a_tool_that_waits_in_vain_tells_it_in_words(virtual):
+async def test_a_tool_that_times_out_tells_it_in_words(virtual):
     async def run(arguments, context):
         async with asyncio.timeout(1):
             await asyncio.sleep(60)

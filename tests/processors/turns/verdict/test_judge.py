@@ -142,9 +142,9 @@ async def test_the_judge_answers_off_the_loop():
 
 
 def test_lost_samples_are_counted():
-    from loadtest.in_process import Beat
+    from loadtest.in_process import PlayoutTick
 
-    beats = [Beat(480, 480, 5000, False), Beat(0, 480, 5000, False), Beat(380, 860, 4620, False)]
-    assert samples_lost(beats) == 0
-    assert samples_lost([*beats, Beat(480, 1440, 4000, False)]) == 100
-    assert samples_lost([*beats, Beat(480, 1240, 4000, False)]) == -100
+    ticks = [PlayoutTick(480, 480, 5000, False), PlayoutTick(0, 480, 5000, False), PlayoutTick(380, 860, 4620, False)]
+    assert samples_lost(ticks) == 0
+    assert samples_lost([*ticks, PlayoutTick(480, 1440, 4000, False)]) == 100
+    assert samples_lost([*ticks, PlayoutTick(480, 1240, 4000, False)]) == -100

@@ -176,7 +176,7 @@ any_evidence = st.builds(
 
 @given(any_evidence)
 def test_every_sound_that_has_ended_is_decided_in_time(evidence):
-    over = replace(evidence, since_end_ms=max(POLICY.params.unsure_ms, POLICY.params.unwitnessed_ms))
+    over = replace(evidence, since_end_ms=max(POLICY.params.unsure_ms, POLICY.params.no_evidence_ms))
     assert POLICY.decide(over).verdict is not Verdict.HOLD
 
 

@@ -45,7 +45,7 @@ PROFILE: Final = Profile.model_validate(
 
 
 @asynccontextmanager
-async def house(provider: Provider, world: World) -> AsyncIterator[tuple[Port, Services]]:
+async def bot_of(provider: Provider, world: World) -> AsyncIterator[tuple[Port, Services]]:
     """Open it; gives the vendor's port, and what calls are made of."""
     async with open_ports(world, vendors=(provider.vendor,)) as ports:
         port = ports[provider.vendor]

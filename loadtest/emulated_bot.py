@@ -34,7 +34,7 @@ SETTINGS: Final[Mapping[str, Any]] = {
 
 
 @dataclass(frozen=True)
-class House:
+class EmulatedBot:
     """A bot that takes calls in this process.
 
     Attributes:
@@ -47,15 +47,15 @@ class House:
 
 
 @asynccontextmanager
-async def emulated_house(
+async def emulated_bot(
     profile: Profile, changes: Mapping[str, Any] | None = None, clips: Library | None = None
-) -> AsyncIterator[House]:
+) -> AsyncIterator[EmulatedBot]:
     """Open it.
 
     Args:
         profile: What the vendors are like.
         changes: Settings of the bot that differ from :data:`SETTINGS`.
-        clips: What callers may say, if the vendor's ears need not recognise it.
+        clips: What callers may say, if the vendor need not recognise it.
     """
     world = World(profile, clips=clips)
     async with serving(world, vendors=VENDORS) as ports:
@@ -65,6 +65,6 @@ async def emulated_house(
         services = await Services.load(settings)
         services.make_early_recogniser = lambda: TimedRecogniser(EARLY, services.reading_budget)
         try:
-            yield House(services, world)
+            yield EmulatedBot(services, world)
         finally:
             await services.close()
