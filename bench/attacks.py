@@ -172,7 +172,7 @@ async def candidates(attacker: Attacker) -> None:
 async def messages(attacker: Attacker) -> None:
     """A caller who floods the data channel, and speaks ten times faster than life."""
     async with Caller(attacker.url) as caller:
-        line = caller.line
+        line = caller.media
         assert line is not None
         while attacker.goes_on:
             for _ in range(MESSAGES_PER_SEC // 50):

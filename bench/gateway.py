@@ -22,7 +22,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from contracts.llm import InLine, LanguageModelError, LimitsTold, TextDelta
+from contracts.llm import InQueue, LanguageModelError, LimitsTold, TextDelta
 from emulators import groq
 from emulators.faults import FaultRule
 from emulators.log import Entry
@@ -117,7 +117,7 @@ async def caller(gate: Gateway, name: str, requests: int, prompt: str, specs: Se
                 match delta:
                     case LimitsTold():
                         continue
-                    case InLine():
+                    case InQueue():
                         ask.waited = True
                     case TextDelta():
                         text += delta.text

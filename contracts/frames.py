@@ -300,7 +300,7 @@ class ToolsRunningFrame(SystemFrame):
 
 
 @dataclass
-class ReplyInLineFrame(SystemFrame):
+class ReplyQueuedFrame(SystemFrame):
     """The reply waits until a language model may be asked. Upstream to the turn machine, and from there to the client.
 
     Parameters:
@@ -492,7 +492,7 @@ class ReplyCommittedFrame(SystemFrame):
 
 
 @dataclass
-class LineClosesFrame(SystemFrame):
+class CallEndsSoonFrame(SystemFrame):
     """The call must end soon, since the server stops: the bot says so when it may, and hangs up."""
 
 

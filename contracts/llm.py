@@ -141,7 +141,7 @@ class LimitsTold:
 
 
 @dataclass(frozen=True, slots=True)
-class InLine:
+class InQueue:
     """The request waits until a vendor may be asked; said again when the estimate changes.
 
     Attributes:
@@ -153,7 +153,7 @@ class InLine:
     why: str = ""
 
 
-Delta = TextDelta | ToolCallDelta | Finish | LimitsTold | InLine
+Delta = TextDelta | ToolCallDelta | Finish | LimitsTold | InQueue
 
 
 class Cause(Enum):

@@ -14,7 +14,7 @@ from contracts.llm import (
     Cause,
     Delta,
     Finish,
-    InLine,
+    InQueue,
     LanguageModel,
     LanguageModelError,
     LimitsTold,
@@ -216,7 +216,7 @@ class Gateway:
     # --- one reply -----------------------------------------------------------------------
 
     async def ask(self, call_id: str, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> AsyncGenerator[Delta]:
-        """Answer; yields :class:`~contracts.llm.InLine` while the request waits.
+        """Answer; yields :class:`~contracts.llm.InQueue` while the request waits.
 
         Raises:
             LanguageModelError: No model can, with the cause.
@@ -278,7 +278,7 @@ class Gateway:
                         if self._overflows and self._overflow is not None and self._overflow.is_sooner(wait_secs):
                             why = f"{self._why(cause)}, for {wait_secs:.0f} s"
                             raise LanguageModelError(why, retryable=True, cause=cause, retry_after_secs=wait_secs)
-                        yield InLine(wait_secs, self._why(cause))
+                        yield InQueue(wait_secs, self._why(cause))
                     case Refuse(_, cause, wait_secs):
                         why = self._why(cause)
                         raise LanguageModelError(why, retryable=True, cause=cause, retry_after_secs=wait_secs)
@@ -339,7 +339,7 @@ class Gateway:
                 self._policy.withdraw(send.ticket, each.tokens, self._now())
 
     def _submit_again(self, number: int, call_id: str, sizes: "_Sizes") -> int:
-        """None of the models that were asked at once came to an end: the request stands in line like any other."""
+        """None of the models that were asked at once came to an end: the request waits in the queue like any other."""
         inbox = self._inboxes.pop(number)
         number = self._policy.submit(call_id, sizes.whole, self._now(), short_chars=sizes.short, goes_on=True)
         self._inboxes[number] = inbox

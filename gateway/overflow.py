@@ -15,7 +15,7 @@ from loguru import logger
 from contracts.llm import (
     Cause,
     Delta,
-    InLine,
+    InQueue,
     LanguageModel,
     LanguageModelError,
     Message,
@@ -103,7 +103,7 @@ class Overflow:
         return sooner
 
     async def answer(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> AsyncGenerator[Delta]:
-        """Answer, after :class:`~contracts.llm.InLine` where that takes its time.
+        """Answer, after :class:`~contracts.llm.InQueue` where that takes its time.
 
         Raises:
             LanguageModelError: The queue is full, or the model fails.
@@ -115,7 +115,7 @@ class Overflow:
         loop = asyncio.get_running_loop()
         try:
             if self._places.locked():
-                yield InLine(wait_secs, f"{self.name} answers others first")
+                yield InQueue(wait_secs, f"{self.name} answers others first")
             system = str(messages[0].get("content")) if messages and messages[0].get("role") == "system" else ""
             await asyncio.shield(self.begin_to_warm(system, tools))
             async with self._places:

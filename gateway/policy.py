@@ -1,7 +1,7 @@
 """Which request is sent to which model, and when. Pure: events and ``now`` go in, decisions come out.
 
-Every reply that a call wants is a *ticket*. Tickets wait in one line, the earliest deadline first; a call that has been
-served a lot of late stands a little further back, so that nobody talks the others out of their turn. The first in line
+Every reply that a call wants is a *ticket*. Tickets wait in one queue, the earliest deadline first; a call that was
+served a lot of late stands a little further back, so that nobody talks the others out of their turn. The first of them
 gets the best model that may be asked now: not in an open circuit, with budget left for the request, and among those the
 one with the least cost, made of its place in the list, its recent time to the first token and the scarcity of its
 budget. If none may be asked the ticket waits, and its call is told how long; if that would be longer than its deadline

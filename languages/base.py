@@ -45,7 +45,7 @@ class Sentences:
         time_up: The longest call is over, and so it hangs up.
         person: The caller talks like a machine: it asks whether it is one.
         busy: The answer comes late because many call; ``{wait}`` stands for how late.
-        in_line: The same again.
+        in_queue: The same again.
         full: There will be no answer because too many call.
         quota: There will be no more answers today.
         go_on: Asks whether to go on with a long reply.
@@ -64,7 +64,7 @@ class Sentences:
     time_up: str
     person: str
     busy: str
-    in_line: str
+    in_queue: str
     full: str
     quota: str
     go_on: str

@@ -132,7 +132,7 @@ class CallMade:
         phone: The line.
         connected_secs: Monotonic time of the connection.
         connect_ms: How long connecting took.
-        waited_secs: How long the caller had waited in line before, because the bot was full.
+        waited_secs: How long the caller had waited in the queue before, because the bot was full.
         refusals: How often the caller had been told so.
         ended_secs: When it was over.
     """
@@ -194,7 +194,7 @@ class Conversation:
             await self._prepare(request.kind)
             if self._call is None:
                 await self._dial()
-            request.begun_secs = time.monotonic()  # whoever waits in line has not asked yet
+            request.begun_secs = time.monotonic()  # whoever waits in the queue has not asked yet
             await self._act(request)
         except CallRefused as refused:
             request.refusal, request.told = "at_capacity" if refused.status == 503 else "refused", bool(refused.body)

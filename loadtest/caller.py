@@ -1,7 +1,7 @@
 """A caller on a real line: ICE, DTLS, SRTP and a data channel by aiortc; audio sent and received leanly.
 
 aiortc sets the call up and carries the data channel; voice passes it by on both ways
-(``processors/compat/caller_line.py``), so that a caller costs about a hundredth of a core.
+(``processors/compat/caller_media.py``), so that a caller costs about a hundredth of a core.
 
     async with Caller("http://127.0.0.1:7860") as caller:
         await caller.bot_speaks(timeout_secs=10)
@@ -31,7 +31,7 @@ from audio.opus import OpusDecoder, OpusError
 from audio.rtp import RTP_HEADER
 from loadtest.audio import LOUD_RMS, PACKET_SECS, Clip, room_packets
 from loadtest.recording import Message, ReceivedPacket, Recording, Said
-from processors.compat.caller_line import Line, stay_on_loopback
+from processors.compat.caller_media import CallerMedia, stay_on_loopback
 
 CONNECT_TIMEOUT_SECS: Final = 15.0
 PING_SECS: Final = 1.0
@@ -78,7 +78,7 @@ class Caller:
         self._offer_extras = offer_extras or {}
         self._ready = ready
         self.connection: RTCPeerConnection | None = None
-        self.line: Line | None = None
+        self.media: CallerMedia | None = None
         self._clips: deque[tuple[Clip, Said, asyncio.Future[Said]]] = deque()
         self._packet_of_clip = 0
         self.room = room_packets()
@@ -147,7 +147,7 @@ class Caller:
         await connected.wait()
         if pc.connectionState != "connected":
             raise CallFailed(f"the connection is {pc.connectionState}")
-        self.line = Line(transceiver, self._on_packet)
+        self.media = CallerMedia(transceiver, self._on_packet)
         await opened.wait()
         if self._ready:
             self.send_message("client-ready", {"version": "2.0.0", "about": {"library": "parley-loadtest"}})
@@ -175,26 +175,26 @@ class Caller:
             future.cancel()
         self._clips.clear()
         self._waits.clear()
-        pc, self.connection, self.line = self.connection, None, None
+        pc, self.connection, self.media = self.connection, None, None
         if pc is not None:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_CLOSE_TIMEOUT_SECS):
                     await pc.close()
 
-    def cut_line(self) -> None:
-        """Nothing passes either way from now on, until :meth:`mend_line`."""
-        if self.line is not None:
-            self.line.cut()
+    def cut_connection(self) -> None:
+        """Nothing passes either way from now on, until :meth:`mend_connection`."""
+        if self.media is not None:
+            self.media.cut()
 
-    def mend_line(self) -> None:
+    def mend_connection(self) -> None:
         """The path is back, as when a train leaves a tunnel."""
-        if self.line is not None:
-            self.line.mend()
+        if self.media is not None:
+            self.media.mend()
 
     async def vanish(self) -> None:
         """Be gone without a goodbye, as when a battery dies."""
-        if self.line is not None:
-            self.line.cut()
+        if self.media is not None:
+            self.media.cut()
         await self.hangup()
 
     # --- talking
@@ -222,7 +222,7 @@ class Caller:
 
     def _tick(self) -> None:
         if self.connection is not None and self.connection.connectionState == "closed":
-            self.line = None  # the bot has closed it, and aiortc its socket
+            self.media = None  # the bot has closed it, and aiortc its socket
         now = time.monotonic()
         late = now - self._due
         self.recording.slip_secs.append(late)
@@ -230,10 +230,10 @@ class Caller:
             # A burst of so much audio would be heard as nothing that a person does.
             missed = int(late / PACKET_SECS)
             self._due += missed * PACKET_SECS
-            if self.line is not None:
-                self.line.skip(missed)
-        if self.line is not None:
-            self.line.send(self._next_payload(now))
+            if self.media is not None:
+                self.media.skip(missed)
+        if self.media is not None:
+            self.media.send(self._next_payload(now))
         self._due += PACKET_SECS
         self._ticking = asyncio.get_running_loop().call_at(self._due, self._tick)
         if self._waits:

@@ -26,7 +26,7 @@ CLIPS: Final = Path(__file__).parents[1] / "tests" / "data"
 
 SORRY: Final = frozenset(
     phrase_text(phrase, "en", "", secs)
-    for phrase in (Phrase.APOLOGY, Phrase.REPEAT, Phrase.BUSY, Phrase.IN_LINE, Phrase.FULL, Phrase.QUOTA)
+    for phrase in (Phrase.APOLOGY, Phrase.REPEAT, Phrase.BUSY, Phrase.IN_QUEUE, Phrase.FULL, Phrase.QUOTA)
     for secs in language("en").sentences.waits
 )
 COVERS: Final = frozenset(phrase_text(phrase, "en", "") for phrase in (Phrase.MOMENT, Phrase.STILL))

@@ -209,7 +209,7 @@ class FaultyCall:
         if self._turn is not None:
             self._turn.under_fault = True
         if fault.kind is None:
-            await self._lose_line(fault.lost_secs)
+            await self._lose_connection(fault.lost_secs)
             return
         self._world.faults.replace([fault.rule(self._vendor)], self._world.now())
         if fault.kind is Kind.REFUSE:
@@ -217,7 +217,7 @@ class FaultyCall:
         if fault.ends_connections:
             self._port.break_connections()
 
-    async def _lose_line(self, secs: float) -> None:
+    async def _lose_connection(self, secs: float) -> None:
         """The line is gone for a while; nothing is owed meanwhile."""
         call = self._call
         turn = self._turn

@@ -134,7 +134,7 @@ class CallScore:
         characters_unheard: Characters of replies that were made and not played.
         requests: What was asked.
         timeline: Levels of the bot by 100 ms, and what was said when, for the worst calls' plot.
-        waited_secs: How long the caller had waited in line before, because the bot was full.
+        waited_secs: How long the caller had waited in the queue before, because the bot was full.
         refusals: How often the caller had been told so.
     """
 
@@ -189,7 +189,7 @@ def judge_request(
         ended_secs=round(request.ended_secs - epoch_secs, 3),
     )
     if request.phone is None or request.asked is None or request.asked.last_loud_secs is None or sound is None:
-        score.cause = request.refusal or "line_lost"
+        score.cause = request.refusal or "connection_lost"
         score.told, score.silent = request.told, not request.told
         return score
     recording, asked, ended = request.phone.recording, request.asked, request.ended_secs
@@ -209,7 +209,7 @@ def judge_request(
     if score.bot_ms is not None and request.asked_clip is not None:
         score.speech_end_ms = speech_end_ms(request.asked_clip)
     if score.v2v_ms is None or score.v2v_ms > 1000 * answer_limit_secs:
-        score.cause = score.cause or ("line_lost" if _line_lost(recording, ended) else "no_answer")
+        score.cause = score.cause or ("connection_lost" if _connection_lost(recording, ended) else "no_answer")
         score.told, score.silent = told, not told and score.cause != "spoke_into_question"
         _judge_silences(score, recording, sound, asked_end, ended)
         return score
@@ -333,7 +333,7 @@ def _was_told(recording: Recording, from_secs: float, to_secs: float) -> bool:
     return False
 
 
-def _line_lost(recording: Recording, at_secs: float) -> bool:
+def _connection_lost(recording: Recording, at_secs: float) -> bool:
     # A recording without packets is one without a network.
     if not recording.packets:
         return not len(recording.sound().starts_secs)

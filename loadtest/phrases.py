@@ -22,7 +22,7 @@ def _sentences(phrases: Iterable[Phrase]) -> frozenset[str]:
     )
 
 
-COVERS: Final = _sentences((Phrase.MOMENT, Phrase.STILL, Phrase.BUSY, Phrase.IN_LINE))
+COVERS: Final = _sentences((Phrase.MOMENT, Phrase.STILL, Phrase.BUSY, Phrase.IN_QUEUE))
 """While the answer is on its way."""
 
 APOLOGIES: Final = _sentences((Phrase.APOLOGY, Phrase.REPEAT, Phrase.FULL, Phrase.CLOSING))

@@ -28,13 +28,13 @@ METRICS: Final = (
         "without sound or sign",
         "the same, where also a change on the page ends it: the words understood, thinking, still thinking, an error",
     ),
-    ("waiting in line", "from the first call at a full bot to the call that got in; no failure, but told here"),
+    ("waiting in the queue", "from the first call at a full bot to the call that got in; no failure, but told here"),
     ("lateness", "arrival of a packet against the earliest one of its second, by RTP time; 60 ms is a jitter buffer"),
 )
 
 CAUSES: Final = {
     "no_answer": "nothing was heard within the limit",
-    "line_lost": "the line died",
+    "connection_lost": "the connection was lost",
     "not_connected": "no connection came about",
     "at_capacity": "refused: all lines were busy, and the caller was told",
     "refused": "refused",
@@ -171,7 +171,7 @@ def _line(summary: dict[str, Any]) -> str:
     calls = summary["calls"]
     waited = calls["waited_secs"]
     if not waited["count"]:
-        return "Nobody waited in line to get in."
+        return "Nobody waited in the queue to get in."
     return (
         f"{waited['count']} of {calls['count']} calls came while the bot was full, heard so, waited in the queue and "
         f"got in: {waited['p50']:.0f} s (p50), {waited['p95']:.0f} s (p95), {waited['max']:.0f} s at most."

@@ -366,8 +366,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "--max-calls",
         type=_calls,
         metavar="NUMBER|auto",
-        help="calls that the started bot takes at once, the other callers wait in line; default: auto, or all of up to "
-        f"{BURST_CALLERS} callers",
+        help="calls that the started bot takes at once, the other callers wait in the queue; default: auto, or all "
+        f"of up to {BURST_CALLERS} callers",
     )
     command.add_argument("--requests", type=int, default=5, help="requests of each caller; default: 5")
     command.add_argument("--scenario", default="seed", metavar="NAME|FILE", help="what callers do; default: seed")

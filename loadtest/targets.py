@@ -44,7 +44,7 @@ TARGETS: Final = (
     Target("false alarms: samples lost", "false_alarms.samples_lost.total", 0, False, ""),
     Target("client and bot apart on voice to voice, mean", "stages.apart_rate", 0.05, False, "%"),
     Target("requests that the model's vendor refused (429)", "vendor_refused_rate", 0.01, False, "%"),
-    Target("longest wait in line, against the median", "calls.wait_ratio", 2, False, "×"),
+    Target("longest wait in the queue, against the median", "calls.wait_ratio", 2, False, "×"),
     Target("places where the bot missed its time", "calls.holes", 0, False, ""),
     Target("lateness of audio, p99 (p95 of calls)", "calls.late_p99_ms.p95", 60, False, "ms"),
 )

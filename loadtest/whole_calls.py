@@ -170,7 +170,7 @@ async def talk(
         kinds: What each caller does.
         scenario: How.
         material: What they say.
-        max_calls: Calls at once, as of now; the others wait in line. None: all.
+        max_calls: Calls at once, as of now; the others wait in the queue. None: all.
         stagger_secs: Between two callers' starts.
         references: Undisturbed answers, if known.
         on_request: Told of each request when it is over.

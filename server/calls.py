@@ -205,7 +205,7 @@ class Calls:
             raise ApiError(409, NO_STANDING_CALL, "this caller has no call here")
         if isinstance(who, TokenError):
             raise token_refused(who)
-        # Behind a proxy the line is the proxy's: a name that this one kept would keep a place that nobody asks for.
+        # Behind a proxy the queue is the proxy's: a name that this one kept would keep a place that nobody asks for.
         waiter = caller if place is None else None
         self._admit(caller, address, waiter, identity=who)
         name = place or secrets.token_hex(8)
@@ -277,7 +277,7 @@ class Calls:
 
         Parameters:
             make_call: Makes it.
-            waiter: By which name it waits in line.
+            waiter: By which name it waits in the queue.
             address: Where it comes from, as limits count it; None: no limit holds it up.
             identity: Who calls; None: nobody vouches for that.
 
@@ -428,7 +428,7 @@ class Calls:
         Parameters:
             caller: Who asks.
             address: From where.
-            waiter: By which name the caller waits in this server's own line; None: not at all.
+            waiter: By which name the caller waits in this server's own queue; None: not at all.
             identity: Who it is by a signed token.
 
         Raises:

@@ -268,7 +268,7 @@ class Dispatcher:
         return wait if wait is not None else self._enter(_least(loads), caller, address)
 
     def elsewhere(self, ticket: Ticket, now: float) -> Ticket | Refusal:
-        """A ticket's worker would not have it, or has gone: another one's, or the head of the line."""
+        """A ticket's worker would not have it, or has gone: another one's, or the head of the queue."""
         self._workers[ticket.worker].refuses_until = now + REFUSED_SECS
         self._places.pop(ticket.name, None)
         caller, tried = ticket.caller, ticket.tried | {ticket.worker}

@@ -123,7 +123,7 @@ class ReverseProxy:
         self._secret = secret
         self._registry = CollectorRegistry()
         self._refused = Counter("parley_calls_refused", "Offers refused, by why.", ["code"], registry=self._registry)
-        waiting = Gauge("parley_callers_waiting", "Callers who wait in line.", registry=self._registry)
+        waiting = Gauge("parley_callers_waiting", "Callers who wait in the queue.", registry=self._registry)
         waiting.set_function(lambda: dispatcher.waiting)
         ready = Gauge("parley_workers_ready", "Processes that take calls.", registry=self._registry)
         ready.set_function(lambda: len(self._live()))

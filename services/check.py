@@ -9,7 +9,7 @@ import numpy as np
 
 from audio.pcm import Resampler
 from contracts.frames import INPUT_SAMPLE_RATE_HZ, WINDOW_SAMPLES
-from contracts.llm import Finish, InLine, LanguageModelError, TextDelta
+from contracts.llm import Finish, InQueue, LanguageModelError, TextDelta
 from contracts.stt import RecogniserError, Transcript
 from contracts.tts import VoiceError
 from processors.llm.scripted import ScriptedModel
@@ -132,7 +132,7 @@ async def _reply(services: Services, text: str) -> str:
             if isinstance(delta, TextDelta):
                 first_secs = first_secs or time.perf_counter() - began
                 reply += delta.text
-            elif isinstance(delta, InLine):
+            elif isinstance(delta, InQueue):
                 # Callers wait; who checks wants to know.
                 why = f"{delta.why.rstrip('.')}; a caller would wait for {delta.wait_secs:.0f} s"
                 raise LanguageModelError(why, retryable=True)

@@ -93,11 +93,11 @@ class ProviderSettings(BaseSettings):
     )
     llm_overflow: bool = Field(
         True,
-        description="Whether the local model, where it may stand in, also answers when the vendors' line is longer "
+        description="Whether the local model, where it may stand in, also answers when the vendors' queue is longer "
         "than its own.",
     )
     llm_max_wait_secs: float = Field(
-        60.0, ge=1, le=600, description="Longest wait in line for an answer; the caller is told how long."
+        60.0, ge=1, le=600, description="Longest wait in the queue for an answer; the caller is told how long."
     )
     llm_limits: Annotated[dict[str, float], NoDecode] = Field(
         default_factory=dict,

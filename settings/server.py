@@ -24,8 +24,8 @@ class ServerSettings(BaseSettings):
     )
     max_calls: Annotated[int, Field(ge=1, le=10_000)] | Literal["auto"] = Field(
         "auto",
-        description="Calls at once of each worker; further callers wait in line. auto: what the vendors' limits and "
-        "this machine's cores carry, as measured.",
+        description="Calls at once of each worker; further callers wait in the queue. auto: what the vendors' limits "
+        "and this machine's cores carry, as measured.",
     )
     max_calls_shared: int = Field(
         0,

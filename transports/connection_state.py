@@ -1,14 +1,14 @@
-"""A call's line: up, lost and held for its caller's return, or over. Pure: the time is told, nothing is waited for.
+"""A call's connection: up, lost and held for its caller's return, or over. Pure: times are arguments.
 
-A lost line is held for a caller who can prove to be the same (see ``transports/takeover.py``). Every state but *up* has
-a deadline that no event puts off for ever, so that no call keeps its place without a caller.
+A lost connection is held for a caller who can prove to be the same (see ``transports/takeover.py``). Every state but
+*up* has a deadline that no event puts off for ever, so that no call keeps its place without a caller.
 """
 
 from dataclasses import dataclass
 from enum import Enum
 
 
-class LineState(Enum):
+class ConnectionState(Enum):
     """Whether the caller can be reached."""
 
     CONNECTING = "connecting"
@@ -18,12 +18,12 @@ class LineState(Enum):
 
 
 @dataclass(frozen=True)
-class LineParams:
+class ConnectionParams:
     """Times, in seconds.
 
     Attributes:
         connect_secs: How long a peer may take to connect after its offer.
-        hold_secs: How long a lost line is held; 0: it is over at once.
+        hold_secs: How long a lost connection is held; 0: it is over at once.
         caller_hold_secs: How long a caller may leave the call on hold.
     """
 
@@ -32,17 +32,17 @@ class LineParams:
     caller_hold_secs: float = 600.0
 
 
-class Line:
-    """One call's line, from its first offer to its end.
+class Connection:
+    """One call's connection, from its first offer to its end.
 
     Args:
         params: Times.
         now: Monotonic seconds, as everywhere here.
     """
 
-    def __init__(self, params: LineParams, now: float) -> None:
+    def __init__(self, params: ConnectionParams, now: float) -> None:
         self._params = params
-        self.state = LineState.CONNECTING
+        self.state = ConnectionState.CONNECTING
         self.reason = ""
         """Why it is over; empty before."""
         self.deadline: float | None = now + params.connect_secs
@@ -54,19 +54,19 @@ class Line:
         """A peer wants to connect, perhaps in the place of another.
 
         Returns:
-            Whether it may; False when the line is over.
+            Whether it may; False when the connection is over.
         """
         self.tick(now)
-        if self.state in (LineState.CONNECTING, LineState.HELD):
+        if self.state in (ConnectionState.CONNECTING, ConnectionState.HELD):
             self._connect(now)
-        return self.state is not LineState.OVER
+        return self.state is not ConnectionState.OVER
 
     def connected(self, now: float) -> None:
         """A peer is connected."""
         self.tick(now)
-        if self.state is LineState.OVER:
+        if self.state is ConnectionState.OVER:
             return
-        self.state = LineState.UP
+        self.state = ConnectionState.UP
         self._has_been_up = True
         self.deadline = None
 
@@ -79,14 +79,14 @@ class Line:
             another_comes: Whether another one is connecting already.
         """
         self.tick(now)
-        if self.state is LineState.OVER:
+        if self.state is ConnectionState.OVER:
             return
-        if self.state is LineState.UP:
+        if self.state is ConnectionState.UP:
             self._down_since = now
         if another_comes:
             self._connect(now)
         elif self._has_been_up and now < self._held_until:
-            self.state = LineState.HELD
+            self.state = ConnectionState.HELD
             self.deadline = self._held_until
         else:
             self.end(reason)
@@ -94,13 +94,13 @@ class Line:
     def put_on_hold(self, on: bool, now: float) -> None:
         """The caller has put the call on hold, or taken it off."""
         self.tick(now)
-        if self.state is LineState.UP and on is (self.deadline is None):
+        if self.state is ConnectionState.UP and on is (self.deadline is None):
             self.deadline = now + self._params.caller_hold_secs if on else None
 
     def end(self, reason: str) -> None:
         """It is over; the first reason counts."""
-        if self.state is not LineState.OVER:
-            self.state = LineState.OVER
+        if self.state is not ConnectionState.OVER:
+            self.state = ConnectionState.OVER
             self.reason = reason
             self.deadline = None
 
@@ -109,16 +109,16 @@ class Line:
         if self.deadline is None or now < self.deadline:
             return
         match self.state:
-            case LineState.UP:
+            case ConnectionState.UP:
                 self.end("the caller left it on hold")
-            case LineState.HELD:
+            case ConnectionState.HELD:
                 self.end("the caller did not come back")
-            case LineState.CONNECTING if self._has_been_up and now < self._held_until:
-                self.state = LineState.HELD
+            case ConnectionState.CONNECTING if self._has_been_up and now < self._held_until:
+                self.state = ConnectionState.HELD
                 self.deadline = self._held_until
-            case LineState.CONNECTING:
+            case ConnectionState.CONNECTING:
                 self.end("the peer did not connect in time")
-            case LineState.OVER:
+            case ConnectionState.OVER:
                 pass
 
     @property
@@ -127,8 +127,8 @@ class Line:
         return self._down_since + (self._params.hold_secs if self._has_been_up else 0.0)
 
     def _connect(self, now: float) -> None:
-        """Wait for a peer to connect; offers without end do not keep the line for ever."""
-        if self.state is LineState.CONNECTING and not self._has_been_up:
-            return  # further offers do not keep a line that nobody has ever spoken on
-        self.state = LineState.CONNECTING
+        """Wait for a peer to connect; offers without end do not keep the connection for ever."""
+        if self.state is ConnectionState.CONNECTING and not self._has_been_up:
+            return  # further offers do not keep a connection that nobody has ever spoken on
+        self.state = ConnectionState.CONNECTING
         self.deadline = min(now, self._held_until) + self._params.connect_secs

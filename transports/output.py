@@ -127,7 +127,7 @@ class PlayoutOutput(OvertakingInterruptions):
         self._pulls: deque[tuple[int, int]] = deque(maxlen=LOOK_BACK_PULLS)
         """Samples pulled in all, silence included, and the engine's position then."""
         self._on_hold = False
-        self._line_is_down = False
+        self._connection_is_down = False
         self._due: deque[object] = deque()
         self._due_came = asyncio.Event()
         self._telling = asyncio.Lock()
@@ -165,19 +165,19 @@ class PlayoutOutput(OvertakingInterruptions):
         """Whether so many samples are there, so that they could be pulled ahead of their time."""
         return not self._engine.paused and not self._engine.ducked and self._engine.pending >= samples
 
-    def line_down(self, unheard_secs: float) -> None:
+    def connection_lost(self, unheard_secs: float) -> None:
         """Nothing comes through: keep back what would not be heard.
 
         Parameters:
             unheard_secs: How long that has been so; what was played since then is played again.
         """
-        self._line_is_down = True
+        self._connection_is_down = True
         self._engine.hold(self._played_in_last(unheard_secs))
 
-    def line_up(self) -> None:
+    def connection_back(self) -> None:
         """Go on, unless the call is on hold as well; does nothing while the line is up."""
-        if self._line_is_down:
-            self._line_is_down = False
+        if self._connection_is_down:
+            self._connection_is_down = False
             if not self._on_hold:
                 self._engine.end_hold()
 
@@ -405,7 +405,7 @@ class PlayoutOutput(OvertakingInterruptions):
         self._on_hold = frame.on
         if frame.on:
             self._engine.hold(self._played_in_last(frame.unheard_secs))
-        elif not self._line_is_down:
+        elif not self._connection_is_down:
             self._engine.end_hold()
 
     def _forget(self, reply: _Reply) -> None:

@@ -72,7 +72,7 @@ _WATCH_SECS: Final = 0.5
 _NEVER_SECS: Final = 10**6
 
 
-def line_quality(reports: Iterable[Any]) -> dict[str, float]:
+def connection_quality(reports: Iterable[Any]) -> dict[str, float]:
     """How good a line is, from the statistics of its two directions (RFC 3550 §6.4): loss and jitter in, loss and
     round-trip time out; what the peer has not reported yet is left out.
 
@@ -369,7 +369,7 @@ class Peer(SmallWebRTCConnection):
             if stats.type == "remote-inbound-rtp" and stats.timestamp != self._reported_at:
                 self._reported_at = stats.timestamp
                 self._voice.reported(stats.fractionLost / 256, self._now())  # RFC 3550 section 6.4.1: of 256
-        return line_quality([*received.values(), *sent.values()])
+        return connection_quality([*received.values(), *sent.values()])
 
     def _bridge_gap(self, now: float) -> None:
         if not self._heard_at or now - self._heard_at < GAP_SECS:

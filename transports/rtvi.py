@@ -23,9 +23,9 @@ from contracts.frames import (
     ClientReadyFrame,
     InterimTranscriptFrame,
     InterruptionDecisionFrame,
-    ReplyInLineFrame,
     ReplyPlayedFrame,
     ReplyPlayingFrame,
+    ReplyQueuedFrame,
     StillThinkingFrame,
     TranscriptFrame,
     TurnStateFrame,
@@ -167,8 +167,8 @@ def messages(frame: Frame) -> list[Message]:
             return [_ours("turn-state", state=frame.state, turn_id=frame.turn_id)]
         case StillThinkingFrame():
             return [_ours("still-thinking")]
-        case ReplyInLineFrame():
-            return [_ours("in-line", wait_secs=round(frame.wait_secs, 1))]
+        case ReplyQueuedFrame():
+            return [_ours("in-queue", wait_secs=round(frame.wait_secs, 1))]
         case UserStartedSpeakingFrame():
             return [_message("user-started-speaking")]
         case UserStoppedSpeakingFrame():

@@ -17,11 +17,11 @@ from pipecat.frames.frames import Frame
 
 from audio.opus import OpusEncoder
 from contracts.caller_identity import CallerIdentity
-from contracts.frames import CallerHangsUpFrame, CallHoldFrame, ClientReadyFrame, LineClosesFrame
+from contracts.frames import CallEndsSoonFrame, CallerHangsUpFrame, CallHoldFrame, ClientReadyFrame
 from transports import rtvi
 from transports.call_input import CallInput
 from transports.client_messages import ClientMessages, MessageLimits
-from transports.connection_state import Line, LineParams, LineState
+from transports.connection_state import Connection, ConnectionParams, ConnectionState
 from transports.output import PlayoutOutput
 from transports.peer import CLOSE_TIMEOUT_SECS, LATE_READY_SECS, RESTART_READY_SECS, Peer
 from transports.sdp import OfferError, accept_red, ask_for_fec, check_offer, red_types
@@ -101,8 +101,8 @@ class WebRTCCall:
         self._messages = ClientMessages(message_limits or MessageLimits())
         self._input = CallInput()
         self._output = PlayoutOutput(self.send_message)
-        params = LineParams(connect_timeout_secs, hold_secs if caller is not None else 0.0)
-        self._line = Line(params, self._now())
+        params = ConnectionParams(connect_timeout_secs, hold_secs if caller is not None else 0.0)
+        self._connection = Connection(params, self._now())
         self._peer: Peer | None = None
         self._coming: Peer | None = None
         self._last_pc_id = ""
@@ -131,7 +131,7 @@ class WebRTCCall:
 
     @property
     def quality(self) -> dict[str, float]:
-        """How good the line is: see :func:`transports.peer.line_quality`."""
+        """How good the connection is: see :func:`transports.peer.connection_quality`."""
         return self._peer.quality if self._peer is not None else {}
 
     def input(self) -> CallInput:
@@ -190,7 +190,7 @@ class WebRTCCall:
                 raise await self._refused(OfferError("bad_sdp", "the offer cannot be answered")) from error
 
     async def _answer(self, sdp: str, restart_pc: bool, moves: bool, says_ready: bool) -> Answer:
-        if self._closing is not None or not self._line.offered(self._now()):
+        if self._closing is not None or not self._connection.offered(self._now()):
             raise OfferError("call_over", "the call is over")
         self._arm_timer()
         peer = self._coming or self._peer
@@ -269,7 +269,7 @@ class WebRTCCall:
             await self._input.take(CallHoldFrame(False))
             frame = ClientReadyFrame(message_id=frame.message_id, returns=self._peers_used > 1)
         await self._input.take(frame)
-        self._line.put_on_hold(self._input.on_hold, self._now())
+        self._connection.put_on_hold(self._input.on_hold, self._now())
         self._arm_timer()
 
     def peer_heard(self, peer: Peer, pcm: bytes) -> None:
@@ -280,12 +280,12 @@ class WebRTCCall:
     def peer_unreachable(self, peer: Peer, unheard_secs: float) -> None:
         """Keep back what would not be heard."""
         if peer is self._peer:
-            self._output.line_down(unheard_secs)
+            self._output.connection_lost(unheard_secs)
 
     def peer_reachable(self, peer: Peer) -> None:
         """Go on with what was not heard."""
         if peer is self._peer:
-            self._output.line_up()
+            self._output.connection_back()
 
     def peer_gone(self, peer: Peer, reason: str) -> None:
         """Hold the call, or end it; a peer that was to come leaves a call that stands as it is."""
@@ -297,8 +297,8 @@ class WebRTCCall:
         else:
             self._coming = None
         if self._peer is None:
-            self._line.lost(reason, self._now(), another_comes=self._coming is not None)
-            self._follow_line()
+            self._connection.lost(reason, self._now(), another_comes=self._coming is not None)
+            self._follow_connection()
         self._drop(peer, goodbye=self._closing is not None)
         if not in_use or self._closing is not None:
             return
@@ -309,8 +309,8 @@ class WebRTCCall:
     def _use(self, peer: Peer) -> None:
         old, self._peer, self._coming = self._peer, peer, None
         self._peers_used += 1
-        self._output.line_up()
-        self._line.connected(self._now())
+        self._output.connection_back()
+        self._connection.connected(self._now())
         self._arm_timer()
         self.connected.set()
         if peer.moves:
@@ -331,31 +331,31 @@ class WebRTCCall:
         """Let a peer go; see :meth:`~transports.peer.Peer.close`."""
         self._spawn(peer.close(goodbye=goodbye))
 
-    # --- the line, and the end -------------------------------------------------------------------
+    # --- the connection, and the end -------------------------------------------------------------------
 
-    def _follow_line(self) -> None:
-        if self._line.state is LineState.OVER:
-            self._end(self._line.reason)
-        elif self._line.state is LineState.HELD:
+    def _follow_connection(self) -> None:
+        if self._connection.state is ConnectionState.OVER:
+            self._end(self._connection.reason)
+        elif self._connection.state is ConnectionState.HELD:
             logger.info(f"call {self.pc_id} is held for its caller")
         self._arm_timer()
 
     def _arm_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        deadline = self._line.deadline
+        deadline = self._connection.deadline
         self._timer = None if deadline is None else asyncio.get_running_loop().call_at(deadline, self._tick)
 
     def _tick(self) -> None:
-        self._line.tick(self._now())
-        self._follow_line()
+        self._connection.tick(self._now())
+        self._follow_connection()
 
     def part(self) -> None:
-        """End the call politely: the bot says that the line closes, and hangs up; at once if nobody listens."""
+        """End the call politely: the bot says that the connection closes, and hangs up; at once if nobody listens."""
         if self._peer is None:
             self._end(SERVER_STOPS)
         else:
-            self._spawn(self._input.take(LineClosesFrame()))
+            self._spawn(self._input.take(CallEndsSoonFrame()))
 
     def lose(self) -> None:
         """The call goes on in another process: end this side of it, without a goodbye."""
@@ -377,7 +377,7 @@ class WebRTCCall:
     def _end(self, reason: str) -> asyncio.Task[None]:
         if self._closing is None:
             self.close_reason = reason
-            self._line.end(reason)
+            self._connection.end(reason)
             # A task of its own: the caller may be one of the tasks that closing cancels.
             self._closing = asyncio.create_task(self._close())
         return self._closing

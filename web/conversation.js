@@ -4,7 +4,7 @@ import { AnswerClock } from "./answer-clock.js";
 import { TurnState } from "./turn-state.js";
 
 /** @param {number} waitSecs */
-function inLine(waitSecs) {
+function inQueue(waitSecs) {
   return Number.isFinite(waitSecs) ? `Many callers: the answer comes in about ${Math.max(1, Math.ceil(waitSecs))} s.` : "";
 }
 
@@ -40,8 +40,8 @@ export class Conversation {
     if (state !== null) this.#page.setState(state);
     const { transcript, decisions, showError } = this.#page;
     switch (event.type) {
-      case "in-line":
-        return this.#page.setHint(inLine(event.wait_secs));
+      case "in-queue":
+        return this.#page.setHint(inQueue(event.wait_secs));
       case "user-started-speaking":
         return this.#clock.resumed();
       case "user-stopped-speaking":

@@ -9,7 +9,7 @@ import { Meter, MeterLoop } from "./meters.js";
 import { Microphone } from "./microphone.js";
 import { Presence } from "./presence.js";
 import * as rtvi from "./rtvi.js";
-import { describe, WaitingLine } from "./waiting-line.js";
+import { describe, WaitingQueue } from "./waiting-queue.js";
 import { keepScreenOn } from "./wake-lock.js";
 
 const TROUBLE = {
@@ -28,7 +28,7 @@ const ENDS = { "peer-left": "Parley ended the call", moved: "The call goes on in
 export class Session {
   #parts;
   #meters;
-  #line = new WaitingLine();
+  #queue = new WaitingQueue();
   #mic = new Microphone(() => this.#microphoneLost());
   #call = null;
   #conversation = null;
@@ -310,8 +310,8 @@ export class Session {
       case "open":
         this.#opened();
         break;
-      case "in-line":
-        this.#showLine(detail);
+      case "in-queue":
+        this.#showQueue(detail);
         break;
       case "retrying":
         this.#showRetry(detail);
@@ -324,8 +324,8 @@ export class Session {
 
   #opened() {
     const { ui, transcript, playback } = this.#parts;
-    this.#line.leave();
-    ui.clearMessage("server", "line");
+    this.#queue.leave();
+    ui.clearMessage("server", "queue");
     ui.announce("Connected");
     if (this.#hasBeenConnected) transcript.note("Connected again");
     this.#hasBeenConnected = true;
@@ -400,17 +400,17 @@ export class Session {
     this.#conversation?.handle(event, performance.now());
   }
 
-  #showLine({ position, secondsLeft }) {
+  #showQueue({ position, secondsLeft }) {
     const { ui } = this.#parts;
     const text = describe(position);
     ui.setState("waiting");
-    ui.showMessage({ topic: "line", tone: "info", text, secondsLeft });
-    this.#line.speak(text);
+    ui.showMessage({ topic: "queue", tone: "info", text, secondsLeft });
+    this.#queue.speak(text);
   }
 
   #showRetry({ cause, secondsLeft }) {
     const { ui } = this.#parts;
-    this.#line.leave();
+    this.#queue.leave();
     ui.setState("reconnecting");
     ui.showMessage({
       topic: "server",
@@ -430,7 +430,7 @@ export class Session {
   #over({ cause, status }) {
     const { ui, transcript } = this.#parts;
     this.#stop();
-    ui.clearMessage("server", "line", "microphone");
+    ui.clearMessage("server", "queue", "microphone");
     if (cause === "hung-up" || cause === "peer-left") forgetCaller();
     if (this.#hasBeenConnected) transcript.note(ENDS[cause] ?? "Call ended");
     if (cause === "moved") {
@@ -463,7 +463,7 @@ export class Session {
     this.#conversation = null;
     this.#outbox = [];
     this.#channelOpen = this.#readySent = false;
-    this.#line.leave();
+    this.#queue.leave();
     this.#interruptions.leave();
     this.#presence.reset();
     this.#meters.stop();

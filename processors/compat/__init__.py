@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Sequence
 from typing import Final
 
-from processors.compat import caller_line, data, http, ice, inline_audio, media
+from processors.compat import caller_media, data, http, ice, inline_audio, media
 from processors.compat.contract import CompatError, PrivateFields, PrivateFunctions
 from processors.compat.data import bound_messages
 from processors.compat.ice import ask_whether_there, close_sockets, on_sign_of_life, own_interfaces
@@ -39,7 +39,7 @@ PRIVATE_NAMES: Final[PrivateFunctions] = (
     *media.FUNCTIONS,
     *ice.FUNCTIONS,
     *data.FUNCTIONS,
-    *caller_line.FUNCTIONS,
+    *caller_media.FUNCTIONS,
 )
 """Owner, name and parameters of each function that is called, or replaced, though it is private."""
 
@@ -48,7 +48,7 @@ PRIVATE_INSTANCE_NAMES: Final[PrivateFields] = (
     *media.FIELDS,
     *ice.FIELDS,
     *data.FIELDS,
-    *caller_line.FIELDS,
+    *caller_media.FIELDS,
     *http.FIELDS,
 )
 """Class and private attributes of its instances that are read or set."""

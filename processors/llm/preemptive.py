@@ -9,7 +9,7 @@ from typing import Any, Final
 from contracts.llm import (
     Delta,
     Finish,
-    InLine,
+    InQueue,
     LanguageModel,
     LanguageModelError,
     Message,
@@ -138,7 +138,7 @@ class PreparedReply:
         said, calls = "", []
         async with aclosing(as_generator(asking.model.stream(self._messages, asking.tools))) as deltas:
             async for delta in deltas:
-                if isinstance(delta, InLine) and not self._wanted:
+                if isinstance(delta, InQueue) and not self._wanted:
                     raise LanguageModelError("a prepared reply does not wait in the queue", retryable=True)
                 if isinstance(delta, ToolCallDelta):
                     calls.append(delta)

@@ -14,8 +14,8 @@ from pipecat.processors.frame_processor import FrameDirection
 from contracts.frames import (
     PlayoutStalledFrame,
     ReplyEndFrame,
-    ReplyInLineFrame,
     ReplyPlayedFrame,
+    ReplyQueuedFrame,
     ReplyRefusedFrame,
     ReplyRestsFrame,
     ReplyStartFrame,
@@ -28,7 +28,7 @@ from contracts.llm import (
     Cause,
     Delta,
     Finish,
-    InLine,
+    InQueue,
     LanguageModel,
     LanguageModelError,
     Message,
@@ -50,7 +50,7 @@ from processors.llm.preemptive import prompt_tokens
 from processors.llm.preemptive_budget import PreemptiveBudget
 from processors.llm.preparations import PreparationParams, Preparations
 from processors.llm.recap import Recap
-from processors.llm.reply import Reply, ReplyLine
+from processors.llm.reply import Reply, ReplyCallControl
 from processors.tools.runner import ToolRunner
 from processors.tts.spoken_form import spoken
 
@@ -217,7 +217,7 @@ class LLMProcessor(OvertakingInterruptions):
         await self._stop()
         if self._preparations is not None:
             await self._preparations.drop()
-        self._stay_on_the_line()
+        self._cancel_hang_up()
         if self._recap is not None:
             self._recap.stop()
         if self._tools is not None:
@@ -245,7 +245,7 @@ class LLMProcessor(OvertakingInterruptions):
     def _begin(self, frame: ReplyContextFrame) -> None:
         if self._recap is not None:
             self._recap.stop()
-        self._stay_on_the_line()
+        self._cancel_hang_up()
         parts = ReplyParts(self._params.part_chars, self._params.language)
         self._reply = Reply(frame.reply_id, frame.turn_id, parts)
         self._task = asyncio.create_task(self._run(self._reply, frame.context), name=f"reply {frame.reply_id}")
@@ -362,10 +362,10 @@ class LLMProcessor(OvertakingInterruptions):
                 delta = await _within(anext(stream, None), wait_secs)
                 wait_secs = self._params.next_token_secs
                 match delta:
-                    case InLine(line_secs):
-                        wait_secs = line_secs + self._params.first_token_secs
-                        in_line = ReplyInLineFrame(reply.reply_id, line_secs)
-                        await self.push_frame(in_line, FrameDirection.UPSTREAM)
+                    case InQueue(queue_secs):
+                        wait_secs = queue_secs + self._params.first_token_secs
+                        in_queue = ReplyQueuedFrame(reply.reply_id, queue_secs)
+                        await self.push_frame(in_queue, FrameDirection.UPSTREAM)
                     case TextDelta(text):
                         said = filter_.feed(text)
                         if filter_.took_back():
@@ -438,7 +438,7 @@ class LLMProcessor(OvertakingInterruptions):
             await self._push(reply, ReplyRestsFrame(reply.reply_id))
         await self.push_frame(ToolsRunningFrame(reply.reply_id, longest_secs), FrameDirection.UPSTREAM)
         reply.waits = True
-        await tools.run(reply.turn_id, calls, ReplyLine(reply, speak, hang_up))
+        await tools.run(reply.turn_id, calls, ReplyCallControl(reply, speak, hang_up))
         await self.push_frame(ToolsRunningFrame(reply.reply_id, 0.0), FrameDirection.UPSTREAM)
 
     async def _note_playout(self, frame: WordHeardFrame | PlayoutStalledFrame | ReplyPlayedFrame) -> None:
@@ -456,14 +456,14 @@ class LLMProcessor(OvertakingInterruptions):
                 reply.note_word(frame.text)
             case PlayoutStalledFrame() if reply is not None and frame.reply_id == reply.reply_id and frame.stalled:
                 reply.note_dry()
-                if reply.waits and not reply.line_waits and not reply.over:
+                if reply.waits and not reply.waits_to_be_heard and not reply.over:
                     with suppress(_ReplyOver):
                         await self._say(reply, f"{self._params.moment} ")
                         await self._push(reply, ReplyRestsFrame(reply.reply_id))
             case _:
                 pass
 
-    def _stay_on_the_line(self) -> None:
+    def _cancel_hang_up(self) -> None:
         """Whoever speaks again does not want to be hung up on."""
         self._hangs_up_after = None
         if self._hanging_up is not None:

@@ -6,7 +6,7 @@ from typing import Final
 
 from loguru import logger
 
-from contracts.llm import InLine, LanguageModel, LanguageModelError, TextDelta, as_generator
+from contracts.llm import InQueue, LanguageModel, LanguageModelError, TextDelta, as_generator
 from processors.context.prompt_size import Earlier
 from processors.llm.machine_text import MachineTextFilter
 from processors.llm.preemptive_budget import PreemptiveBudget
@@ -49,7 +49,7 @@ class Recap:
             async with asyncio.timeout(LIMIT_SECS):
                 async with aclosing(as_generator(self._model.stream(self._earlier.to_sum_up()))) as deltas:
                     async for delta in deltas:
-                        if isinstance(delta, InLine):
+                        if isinstance(delta, InQueue):
                             return  # others wait
                         if isinstance(delta, TextDelta):
                             text = filter_.feed(delta.text)

@@ -51,7 +51,7 @@ class Reply:
         return bool(self._heard)
 
     @property
-    def line_waits(self) -> bool:
+    def waits_to_be_heard(self) -> bool:
         """Whether a tool waits for its line to be heard."""
         return self._lines > 0
 
@@ -97,8 +97,8 @@ def _letters(text: str) -> int:
     return len("".join(text.split()))
 
 
-class ReplyLine:
-    """The :class:`~processors.tools.base.Line` of the tools that a reply calls.
+class ReplyCallControl:
+    """The :class:`~processors.tools.base.CallControl` of the tools that a reply calls.
 
     Args:
         reply: The reply.
@@ -112,7 +112,7 @@ class ReplyLine:
         self._hang_up = hang_up
 
     async def say(self, text: str) -> bool:
-        """Say a line within the reply and wait until it has been heard; see :class:`~processors.tools.base.Line`."""
+        """Say something within the reply and wait until it has been heard; see :meth:`CallControl.say`."""
         if self._reply.over:
             return False
         await self._speak(text.strip() + " ")

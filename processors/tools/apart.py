@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 
 from loguru import logger
 
-from processors.tools.base import Line
+from processors.tools.base import CallControl
 
 T = TypeVar("T")
 
@@ -148,28 +148,28 @@ async def apart(function: Callable[[], Coroutine[Any, Any, T]], name: str) -> T:
         raise
 
 
-class LineFromApart:
-    """The caller's line for a tool that runs on another thread.
+class CallControlFromThread:
+    """Control of the call for a tool that runs on another thread.
 
     Args:
-        line: The line.
+        control: What is passed on to.
         loop: The loop that it belongs to.
     """
 
-    def __init__(self, line: Line, loop: asyncio.AbstractEventLoop) -> None:
-        self._line = line
+    def __init__(self, control: CallControl, loop: asyncio.AbstractEventLoop) -> None:
+        self._control = control
         self._loop = loop
 
     async def say(self, text: str) -> bool:
-        """See :meth:`~processors.tools.base.Line.say`."""
-        return await self._there(lambda: self._line.say(text))
+        """See :meth:`~processors.tools.base.CallControl.say`."""
+        return await self._there(lambda: self._control.say(text))
 
     def hang_up(self) -> None:
-        """See :meth:`~processors.tools.base.Line.hang_up`."""
+        """See :meth:`~processors.tools.base.CallControl.hang_up`."""
         if asyncio.get_running_loop() is self._loop:
-            self._line.hang_up()
+            self._control.hang_up()
         else:
-            self._loop.call_soon_threadsafe(self._line.hang_up)
+            self._loop.call_soon_threadsafe(self._control.hang_up)
 
     async def _there(self, function: Callable[[], Awaitable[T]]) -> T:
         if asyncio.get_running_loop() is self._loop:

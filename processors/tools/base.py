@@ -19,8 +19,8 @@ class ToolError(Exception):
     """The tool did not do it; the message is for the model, which tells the caller."""
 
 
-class Line(Protocol):
-    """The caller's line, as far as a tool may use it."""
+class CallControl(Protocol):
+    """What a tool may do with the call."""
 
     async def say(self, text: str) -> bool:
         """Say a line of its own within the reply, and wait until it has been heard.
@@ -35,8 +35,8 @@ class Line(Protocol):
         ...
 
 
-class NoLine:
-    """A :class:`Line` with nobody on it."""
+class NoCallControl:
+    """A :class:`CallControl` with nobody on it."""
 
     async def say(self, text: str) -> bool:
         """Nobody hears it."""
@@ -131,14 +131,19 @@ class ToolContext:
     Attributes:
         session: The caller's own state.
         key: Names this one wish. What changes something outside hands it on, so that a repeated request is known there.
-        line: The caller's line.
+        call: What the tool may do with the call.
         now: The time in the caller's zone, with its offset.
     """
 
     session: Session = field(default_factory=Session)
     key: str = ""
-    line: Line = field(default_factory=NoLine)
+    call: CallControl = field(default_factory=NoCallControl)
     now: Callable[[], datetime] = lambda: now_in(None)
+
+    @property
+    def line(self) -> CallControl:
+        """The old name of :attr:`call`; the next version knows that one only."""
+        return self.call
 
     @property
     def identity(self) -> CallerIdentity | None:

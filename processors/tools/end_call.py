@@ -46,5 +46,5 @@ MEANT_BY = MeantBy(
 @tool(meant_by=MEANT_BY)
 async def end_call(context: ToolContext) -> str:
     """End the call. Use it when the caller says goodbye or wants nothing more."""
-    context.line.hang_up()
+    context.call.hang_up()
     return "Say goodbye in one short sentence. The line closes when the caller has heard it."

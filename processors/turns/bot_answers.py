@@ -21,7 +21,7 @@ from processors.turns.events import (
     TellClient,
     TurnEndedEarly,
     WaitsForTools,
-    WaitsInLine,
+    WaitsInQueue,
     Words,
 )
 from processors.turns.floor import BURSTS_SECS, Reply
@@ -87,7 +87,7 @@ class BotAnswers(TakesBack):
         self._cut_asks += 1
         self._reply = Reply(self._new_reply_id())
         self._fillers_said = 0
-        self._line_told = False
+        self._queue_told = False
         self._prepared_text = self._outspoken = ""
         self._probes.clear()
         doubted = self._doubted and meaning(text, self.params.verdict.language) is not Meaning.CLEAR
@@ -176,13 +176,13 @@ class BotAnswers(TakesBack):
         self._set(Timer.REPLY, self.params.phrase_secs)
 
     def _say_filler(self, _: Event | None) -> None:
-        wait_secs = self._line_secs()
-        if self._fillers_said >= 2 and self._stands_in_line():
+        wait_secs = self._queue_secs()
+        if self._fillers_said >= 2 and self._waits_in_queue():
             # One short wait follows the other: there will be more of them.
-            wait_secs = max(wait_secs, self.params.line_again_secs)
-        if wait_secs >= self.params.line_told_secs:
-            phrase = Phrase.IN_LINE if self._line_told else Phrase.BUSY
-            self._line_told = True
+            wait_secs = max(wait_secs, self.params.queue_again_secs)
+        if wait_secs >= self.params.queue_told_secs:
+            phrase = Phrase.IN_QUEUE if self._queue_told else Phrase.BUSY
+            self._queue_told = True
         else:
             wait_secs = 0.0
             phrase = Phrase.MOMENT if self._fillers_said == 0 else Phrase.STILL
@@ -191,28 +191,28 @@ class BotAnswers(TakesBack):
         self._do(Say(self._filler.reply_id, phrase, wait_secs))
         self._set(Timer.FILLER, self.params.filler_secs)
 
-    def _stands_in_line(self) -> bool:
+    def _waits_in_queue(self) -> bool:
         """Whether the reply waits for a language model, or did so a moment ago."""
-        line_until = self._reply.line_until if self._reply is not None else None
-        return line_until is not None and self._now < line_until + self.params.overdue_secs
+        queue_until = self._reply.queue_until if self._reply is not None else None
+        return queue_until is not None and self._now < queue_until + self.params.overdue_secs
 
-    def _line_secs(self) -> float:
-        """How much longer the reply waits in line; 0 if it does not."""
-        line_until = self._reply.line_until if self._reply is not None else None
-        return max(0.0, line_until - self._now) if line_until is not None else 0.0
+    def _queue_secs(self) -> float:
+        """How much longer the reply waits in the queue; 0 if it does not."""
+        queue_until = self._reply.queue_until if self._reply is not None else None
+        return max(0.0, queue_until - self._now) if queue_until is not None else 0.0
 
-    def _cover_line(self, event: Event | None) -> None:
+    def _cover_queue(self, event: Event | None) -> None:
         """The reply comes when a language model may be asked: a long wait is told, a short one is covered soon."""
-        assert isinstance(event, WaitsInLine)
+        assert isinstance(event, WaitsInQueue)
         reply = self._reply
         if reply is None or event.reply_id != reply.reply_id or reply.phrase is not None:
             return
         self._set(Timer.REPLY, event.wait_secs + self.params.reply_secs)
         if self._filler is not None:
             return
-        if event.wait_secs >= self.params.line_told_secs and not self._line_told:
+        if event.wait_secs >= self.params.queue_told_secs and not self._queue_told:
             self._say_filler(None)
-        elif self._fillers_said == 0 and not self._line_told:
+        elif self._fillers_said == 0 and not self._queue_told:
             due = self._timers.get(Timer.FILLER, math.inf)
             self._timers[Timer.FILLER] = min(due, self._now + self.params.tools_secs)
 
@@ -372,10 +372,10 @@ class BotAnswers(TakesBack):
 
     def _allow_stall(self, event: Event | None) -> None:
         """What has been said is followed by tools, or by another answer of the model: both take their time."""
-        assert isinstance(event, (WaitsForTools, WaitsInLine))
+        assert isinstance(event, (WaitsForTools, WaitsInQueue))
         if Timer.STALL in self._timers and event.reply_id == self._speaking_id:
             over = self._stall_over()
-            if isinstance(event, WaitsInLine):
+            if isinstance(event, WaitsInQueue):
                 dry_since = self._dry_since if self._dry_since is not None else self._now
                 over = min(over, dry_since + self.params.reply_secs)  # short waits may follow each other for ever
             self._timers[Timer.STALL] = over

@@ -175,7 +175,7 @@ class WaitsForTools:
 
 
 @dataclass(frozen=True, slots=True)
-class WaitsInLine:
+class WaitsInQueue:
     """The reply waits until a language model may be asked.
 
     Attributes:
@@ -245,7 +245,7 @@ class ClientReady:
 
 
 @dataclass(frozen=True, slots=True)
-class LineCloses:
+class CallEndsSoon:
     """The call must end soon: when the floor is free, the bot says so and hangs up."""
 
 
@@ -276,13 +276,13 @@ Event = (
     | ReplyPlaying
     | ReplyPlayed
     | WaitsForTools
-    | WaitsInLine
+    | WaitsInQueue
     | Refused
     | ReplyCommitted
     | WordHeard
     | PlayoutStalled
     | ClientReady
-    | LineCloses
+    | CallEndsSoon
     | HungUp
     | Tick
 )
@@ -305,7 +305,7 @@ class Phrase(Enum):
     TIME_UP = "time_up"  # "our time is up"
     PERSON = "person"  # "am I speaking with a person?"
     BUSY = "busy"  # "I'm getting many calls, about ten seconds"
-    IN_LINE = "in_line"  # "you're still in line"
+    IN_QUEUE = "in_queue"  # "you're still in line"
     FULL = "full"  # "more calls than I can answer"
     QUOTA = "quota"  # "no more answers today"
 

@@ -39,7 +39,7 @@ class Reply:
         playing: Whether it has begun to sound.
         tools_until: When the wait for its tools is over at the latest; None if it has called none.
         filler_at: When it would have been covered without tools.
-        line_until: When a language model may be asked, if the reply waits for that.
+        queue_until: When a language model may be asked, if the reply waits for that.
         apology: What is said if it fails.
         over: Whether it has ended at the ear while a sound was judged.
         error: Why it ended too soon, if it did.
@@ -53,7 +53,7 @@ class Reply:
     playing: bool = False
     tools_until: float | None = None
     filler_at: float | None = None
-    line_until: float | None = None
+    queue_until: float | None = None
     apology: Phrase = Phrase.APOLOGY
     over: bool = False
     error: str | None = None
@@ -107,7 +107,7 @@ class Floor:
         self._reply: Reply | None = None
         self._filler: Reply | None = None
         self._fillers_said = 0
-        self._line_told = False
+        self._queue_told = False
         self._asked_again = False
         self._cut_asks = 0
         self._dry_since: float | None = None

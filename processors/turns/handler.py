@@ -32,6 +32,7 @@ from contracts.frames import (
     INPUT_SAMPLE_RATE_HZ,
     WINDOW_SAMPLES,
     AudioWindowFrame,
+    CallEndsSoonFrame,
     CallErrorFrame,
     CallHoldComesFrame,
     CallHoldFrame,
@@ -39,7 +40,6 @@ from contracts.frames import (
     EarlyTranscriptFrame,
     InterimTranscriptFrame,
     InterruptionDecisionFrame,
-    LineClosesFrame,
     PlayoutDuckFrame,
     PlayoutPauseFrame,
     PlayoutResumeFrame,
@@ -47,9 +47,9 @@ from contracts.frames import (
     PreemptiveTurnFrame,
     ReplyCommittedFrame,
     ReplyCutFrame,
-    ReplyInLineFrame,
     ReplyPlayedFrame,
     ReplyPlayingFrame,
+    ReplyQueuedFrame,
     ReplyRefusedFrame,
     SayFrame,
     StillThinkingFrame,
@@ -81,7 +81,7 @@ PRE_ONSET_SECS = 0.2
 OVER_VOICE_GATE = SpeechGateParams(start_windows=1, stop_ms=128)
 """Over the bot's voice the first voiced window counts, and a sound ends sooner than speech does elsewhere."""
 
-FILLERS = frozenset({Phrase.MOMENT, Phrase.STILL, Phrase.BUSY, Phrase.IN_LINE})
+FILLERS = frozenset({Phrase.MOMENT, Phrase.STILL, Phrase.BUSY, Phrase.IN_QUEUE})
 """What is said while a reply is awaited: no part of the conversation."""
 
 APOLOGIES = {Cause.BUSY.value: Phrase.FULL, Cause.QUOTA.value: Phrase.QUOTA}
@@ -253,12 +253,12 @@ class InterruptionHandler(InlineAudio, FrameProcessor):
                 await self._feed(ev.ReplyPlayed(frame.reply_id, frame.heard, frame.error))
             case ToolsRunningFrame():
                 await self._feed(ev.WaitsForTools(frame.reply_id, frame.longest_secs))
-            case LineClosesFrame():
-                await self._feed(ev.LineCloses())
+            case CallEndsSoonFrame():
+                await self._feed(ev.CallEndsSoon())
                 return
-            case ReplyInLineFrame():
-                await self._feed(ev.WaitsInLine(frame.reply_id, frame.wait_secs))
-                await self.push_frame(ReplyInLineFrame(frame.reply_id, frame.wait_secs))
+            case ReplyQueuedFrame():
+                await self._feed(ev.WaitsInQueue(frame.reply_id, frame.wait_secs))
+                await self.push_frame(ReplyQueuedFrame(frame.reply_id, frame.wait_secs))
                 return
             case ReplyRefusedFrame():
                 await self._feed(ev.Refused(frame.reply_id, APOLOGIES.get(frame.cause, Phrase.APOLOGY)))

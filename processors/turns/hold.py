@@ -1,8 +1,8 @@
 """A call on hold: for the turn machine, time stands still. Pure.
 
 The caller has put the call on hold, or the line is lost and may come back. Nobody is heard then, and nothing is played;
-but a model goes on writing, and a recogniser on reading what was said before. What happens meanwhile waits in line, in
-its order, and happens to the machine when the call goes on. No deadline falls due in between.
+but a model goes on writing, and a recogniser on reading what was said before. What happens meanwhile is
+queued in its order, and happens to the machine when the call goes on. No deadline falls due in between.
 """
 
 from processors.turns.events import Action, Event, HungUp, Tick

@@ -21,10 +21,10 @@ from typing import Final
 from processors.turns.bot_answers import BotAnswers
 from processors.turns.events import (
     Action,
+    CallEndsSoon,
     DetectEndOfTurn,
     EarlyWords,
     Event,
-    LineCloses,
     PlayoutStalled,
     Refused,
     ReplyCommitted,
@@ -38,7 +38,7 @@ from processors.turns.events import (
     Tick,
     TurnScored,
     WaitsForTools,
-    WaitsInLine,
+    WaitsInQueue,
     WordHeard,
     Words,
 )
@@ -171,14 +171,14 @@ class TurnMachine(UserSpeaks, BotAnswers, OverVoice):
             case WaitsForTools():
                 if self._reply is not None and self._reply.phrase is None and event.reply_id == self._reply.reply_id:
                     self._reply.tools_until = self._now + event.longest_secs
-            case WaitsInLine():
+            case WaitsInQueue():
                 if self._reply is not None and self._reply.phrase is None and event.reply_id == self._reply.reply_id:
-                    self._reply.line_until = self._now + event.wait_secs
-                    self._reply.tools_until = max(self._reply.tools_until or 0.0, self._reply.line_until)
+                    self._reply.queue_until = self._now + event.wait_secs
+                    self._reply.tools_until = max(self._reply.tools_until or 0.0, self._reply.queue_until)
             case Refused():
                 if self._reply is not None and self._reply.phrase is None and event.reply_id == self._reply.reply_id:
                     self._reply.apology = event.phrase
-            case LineCloses():
+            case CallEndsSoon():
                 self._closes = True
             case PlayoutStalled() if event.reply_id == self._speaking_id:
                 self._dry_since = self._now if event.stalled else None

@@ -10,12 +10,12 @@ from enum import Enum
 from contracts.modes import InterruptionMode
 from processors.turns.endpoint import EndpointParams
 from processors.turns.events import (
+    CallEndsSoon,
     ClientReady,
     EarlyWords,
     Event,
     HungUp,
     KeyPressed,
-    LineCloses,
     PlayoutStalled,
     ReplyCommitted,
     ReplyPlayed,
@@ -30,7 +30,7 @@ from processors.turns.events import (
     TextTyped,
     TurnScored,
     WaitsForTools,
-    WaitsInLine,
+    WaitsInQueue,
     Words,
 )
 from processors.turns.verdict.policy import VerdictParams
@@ -93,8 +93,8 @@ class TurnParams:
         dry_sign_secs: The same for a reply that has run dry, which is noticed late.
         filler_secs: A reply that is not heard after this long is covered by "one moment"; again after as long.
         tools_secs: The same for a reply that waits for tools, counted from their start.
-        line_told_secs: A wait in line of this length is told; a shorter one is covered as tools are.
-        line_again_secs: What is told of a wait that was short again and again.
+        queue_told_secs: A wait in the queue of this length is told; a shorter one is covered as tools are.
+        queue_again_secs: What is told of a wait that was short again and again.
         overdue_secs: Grace for a reply whose deadline passed while something else was heard.
         reply_secs: A reply that is not heard after this long is given up, with an apology.
         phrase_secs: A fixed sentence that is not heard after this long cannot be spoken at all.
@@ -148,8 +148,8 @@ class TurnParams:
     dry_sign_secs: float = 0.5
     filler_secs: float = 2.6
     tools_secs: float = 0.7
-    line_told_secs: float = 4.0
-    line_again_secs: float = 10.0
+    queue_told_secs: float = 4.0
+    queue_again_secs: float = 10.0
     overdue_secs: float = 1.0
     reply_secs: float = 12.0
     phrase_secs: float = 2.8
@@ -201,7 +201,7 @@ _L, _U, _T, _S, _P = State.LISTENING, State.USER_SPEAKING, State.THINKING, State
 RULES: dict[tuple[State, type[Event] | Timer], Rule] = {
     (_L, ClientReady): _rule("_greet", _T, _U),
     (_L, KeyPressed): _rule("_press_key", _T, _U),
-    (_L, LineCloses): _rule("_say_closing", _T),
+    (_L, CallEndsSoon): _rule("_say_closing", _T),
     (_L, Timer.IDLE): _rule("_mind_silence", _T),
     (_L, Timer.HANG_UP): _rule("_hang_up", _L),
     (_L, SpeechStarted): _rule("_user_takes_floor", _U),
@@ -231,7 +231,7 @@ RULES: dict[tuple[State, type[Event] | Timer], Rule] = {
     (_T, TextTyped): _rule("_interrupt_by_text", _T, _U),
     (_T, KeyPressed): _rule("_interrupt_by_key", _T, _U),
     (_T, WaitsForTools): _rule("_cover_tools", _T),
-    (_T, WaitsInLine): _rule("_cover_line", _T),
+    (_T, WaitsInQueue): _rule("_cover_queue", _T),
     (_T, ReplyPlaying): _rule("_speak", _S),
     (_T, ReplyPlayed): _rule("_reply_over", _L, _U),
     (_T, Timer.SIGN): _rule("_show_waiting", _T),
@@ -248,7 +248,7 @@ RULES: dict[tuple[State, type[Event] | Timer], Rule] = {
     (_S, PlayoutStalled): _rule("_note_stall", _S),
     (_S, WaitsForTools): _rule("_allow_stall", _S),
     (_S, Timer.SIGN): _rule("_show_waiting", _S),
-    (_S, WaitsInLine): _rule("_allow_stall", _S),
+    (_S, WaitsInQueue): _rule("_allow_stall", _S),
     (_S, Timer.STALL): _rule("_give_up_stalled", _T),
     (_P, SoundWindow): _rule("_judge_window", _P, _S, _T, _L, _U),
     (_P, SoundEnded): _rule("_judge", _P, _S, _T, _L, _U),

@@ -18,7 +18,7 @@ def test_thirty_callers_under_one_accounts_limits_all_get_answers():
     assert "| 30 callers x 3 | 90 | 100 | 0 | 0 |" in table([row])
 
 
-def test_who_is_overtaken_is_found_however_the_line_grows():
+def test_who_is_overtaken_is_found_however_the_queue_grows():
     in_turn = [(at, 2.0 * at) for at in map(float, range(10))]
     assert overtaken_secs(in_turn) == 0
     served_last = [(0.0, 20.0), *((at, 1.0) for at in map(float, range(1, 10)))]

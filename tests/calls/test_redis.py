@@ -9,7 +9,7 @@ import pytest
 import redis.asyncio
 
 from admission.shared_places import RedisPlaces
-from contracts.llm import Finish, InLine, Quota, TextDelta
+from contracts.llm import Finish, InQueue, Quota, TextDelta
 from gateway.model import Endpoint, Gateway
 from gateway.policy import Charge, Choice
 from gateway.shared_budget import RedisBudget
@@ -142,7 +142,7 @@ async def test_two_gateways_share_one_vendors_budget():
                 assert [delta async for delta in gate.stream([])] == [TextDelta("Yes."), Finish("stop")]
         stream = gates[0].stream([])
         first = await anext(stream)
-        assert isinstance(first, InLine), "two of its own are left, but the other has had them"
+        assert isinstance(first, InQueue), "two of its own are left, but the other has had them"
         assert first.wait_secs == pytest.approx(15, abs=1.5)
         assert sum(model.asked for model in models) == 4
         await stream.aclose()

@@ -180,9 +180,9 @@ async def test_what_is_said_while_the_line_is_down_for_a_moment_is_said_afterwar
         caller = await person.call()
         await until_state(caller, "speaking")
         await asyncio.sleep(2.0)
-        caller.cut_line()
+        caller.cut_connection()
         await asyncio.sleep(down_secs)
-        caller.mend_line()
+        caller.mend_connection()
         mended_at = time.monotonic()
         await caller.bot_speaks(timeout_secs=SECS)
         back_secs = time.monotonic() - mended_at

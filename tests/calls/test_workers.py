@@ -150,7 +150,7 @@ async def position_of(person: Person) -> int:
     return 0
 
 
-async def test_a_full_bot_has_one_line_and_the_first_in_it_gets_the_next_place(deployment: Deployment) -> None:
+async def test_a_full_bot_has_one_queue_and_the_first_in_it_gets_the_next_place(deployment: Deployment) -> None:
     async with AsyncExitStack() as stack:
         inside = [await stack.enter_async_context(Caller(deployment.bot.url)) for _ in range(4)]
         waiting = [Person(deployment.bot), Person(deployment.bot)]

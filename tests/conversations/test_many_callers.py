@@ -88,12 +88,12 @@ def quiet(call):
 
 
 def check_quiet(call):
-    """A first sound soon; then, while the page shows that the caller is in line, another now and then."""
+    """A first sound soon; then, while the page shows that the caller is in the queue, another now and then."""
     first, between = quiet(call)
     assert first <= QUIET_SECS
     assert between <= AGAIN_SECS
     if between > QUIET_SECS:
-        assert call.told("in-line")
+        assert call.told("in-queue")
 
 
 def words(turns):

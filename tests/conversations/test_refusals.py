@@ -17,7 +17,7 @@ from tests.conversations.conftest import Calling, clip
 from tests.emulators.serving import serving
 
 FULL, QUOTA = (phrase_text(phrase, "en", "") for phrase in (Phrase.FULL, Phrase.QUOTA))
-BUSY, IN_LINE = (phrase_text(phrase, "en", "", 10.0) for phrase in (Phrase.BUSY, Phrase.IN_LINE))
+BUSY, IN_QUEUE = (phrase_text(phrase, "en", "", 10.0) for phrase in (Phrase.BUSY, Phrase.IN_QUEUE))
 MOMENT, STILL = "One moment, please.", "I'm still looking into it."
 STORM_SECS = 20.0
 
@@ -50,7 +50,7 @@ async def test_a_storm_of_429s_is_waited_for_with_a_word_now_and_then(virtual, c
         began = c.now
         heard, debt = await ask(c)
         assert c.now > began + STORM_SECS
-        covers = "|".join(map(re.escape, (MOMENT, STILL, BUSY, IN_LINE)))
+        covers = "|".join(map(re.escape, (MOMENT, STILL, BUSY, IN_QUEUE)))
         assert re.fullmatch(rf"({covers}| )+Gladly.*", heard)
         assert heard.count(STILL) <= 1, "who waits again and again is told that there is a line"
         assert BUSY in heard

@@ -141,7 +141,7 @@ class Speaker:
         async def speak(context: ToolContext) -> str:
             """Say something."""
             await asyncio.sleep(secs)
-            heard = await context.line.say("The line is open now for you.")
+            heard = await context.call.say("The line is open now for you.")
             self.heard.append((asyncio.get_running_loop().time(), heard))
             return f"heard: {heard}"
 

@@ -36,7 +36,7 @@ async def test_one_that_fails_leaves_the_word_to_the_other(virtual):
     assert (len(one.asked), len(two.asked)) == (1, 1)
 
 
-async def test_when_both_fail_the_request_stands_in_line_like_any_other(virtual):
+async def test_when_both_fail_the_request_waits_in_queue_like_any_other(virtual):
     broken = [0.1, LanguageModelError("broken", retryable=True)]
     one, two = Scripted("one", broken, ANSWER), Scripted("two", broken, OTHER)
     asked = gateway(one, two, limits=AMPLE, policy=HEDGES)

@@ -10,7 +10,7 @@ from contracts.llm import (
     Allowance,
     Cause,
     Finish,
-    InLine,
+    InQueue,
     LanguageModelError,
     LimitsTold,
     Quota,
@@ -143,7 +143,7 @@ async def test_a_wait_is_told_and_kept(virtual):
     for _ in range(6):
         await ask(gate, "before")
     deltas = await ask(gate)
-    assert isinstance(deltas[0], InLine)
+    assert isinstance(deltas[0], InQueue)
     assert deltas[0].wait_secs == pytest.approx(10, abs=0.2)
     assert deltas[1:] == ANSWER
     assert loop.time() - began == pytest.approx(10, abs=0.2)
@@ -276,7 +276,7 @@ async def test_the_vendors_limits_are_learned_and_kept():
             await ask(gate)
         stream = gate.for_call("ben").stream(PROMPT)
         line = await anext(stream)
-        assert isinstance(line, InLine)
+        assert isinstance(line, InQueue)
         assert line.wait_secs == pytest.approx(20, abs=2)
         budgets = gate.snapshot()["models"]["openai/gpt-oss-120b"]["budgets"]
         assert budgets["requests_per_minute"]["limit"] == 3
@@ -384,7 +384,7 @@ async def test_when_the_budgets_are_short_the_local_model_answers_and_says_how_l
     assert text(await ask(gate)) == "We open at nine."
     answers = await asyncio.gather(*(ask(gate, f"caller {number}") for number in range(3)))
     assert [text(each) for each in answers] == ["Nine to five."] * 3
-    told = [[delta.wait_secs for delta in each if isinstance(delta, InLine)] for each in answers]
+    told = [[delta.wait_secs for delta in each if isinstance(delta, InQueue)] for each in answers]
     assert [len(each) for each in told] == [0, 1, 1]
     assert told[1][0] < told[2][0], "who stands further back is told a longer wait"
     assert (len(vendor.asked), len(local.asked)) == (1, 3)
@@ -402,7 +402,7 @@ async def test_its_queue_is_short_and_the_others_wait_for_the_vendor():
     await asyncio.sleep(0.05)
     late = gate.for_call("late").stream(PROMPT)
     wait = await anext(late)
-    assert isinstance(wait, InLine)
+    assert isinstance(wait, InQueue)
     assert wait.wait_secs > 50, "that is the vendor's"
     assert gate.snapshot()["overflow"]["full"] == 1
     await late.aclose()
@@ -416,7 +416,7 @@ async def test_a_setting_turns_it_off():
     await gate.warm("You are a help line.")
     await ask(gate)
     stream = gate.for_call("ben").stream(PROMPT)
-    assert isinstance(await anext(stream), InLine)
+    assert isinstance(await anext(stream), InQueue)
     await stream.aclose()
     assert (local.warmed, len(local.asked)) == (0, 0)
     await gate.close()
@@ -432,7 +432,7 @@ async def test_a_local_model_that_cannot_be_loaded_takes_nobody():
     await asyncio.sleep(0)
     await ask(gate)
     stream = gate.for_call("ben").stream(PROMPT)
-    assert isinstance(await anext(stream), InLine)
+    assert isinstance(await anext(stream), InQueue)
     await stream.aclose()
     await gate.close()
 

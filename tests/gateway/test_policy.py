@@ -155,11 +155,11 @@ def test_nobody_waits_twice_as_long_as_the_median():
     for number in range(60):
         town.wants(0.0, f"call {number}")
     town.run(900)
-    in_line = sorted(wait for wait in town.waits() if wait > 1)
-    assert max(in_line) <= 2 * statistics.median(in_line) + 2
+    in_queue = sorted(wait for wait in town.waits() if wait > 1)
+    assert max(in_queue) <= 2 * statistics.median(in_queue) + 2
 
 
-def test_the_rest_of_a_reply_does_not_stand_in_line_again():
+def test_the_rest_of_a_reply_does_not_wait_in_queue_again():
     limits = {"rpm": 30, "rpd": 100_000, "tpm": 1_000_000, "tpd": 100_000_000}
     town = Town({"a": limits}, known={"a": {Quota.REQUESTS_PER_MINUTE: 30.0}})
     for number in range(45):  # 30 at once, and then one each 2 s

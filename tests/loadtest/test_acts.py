@@ -1,4 +1,4 @@
-"""What a caller does at a full bot: wait in line as the page does, and come in later."""
+"""What a caller does at a full bot: wait in the queue as the page does, and come in later."""
 
 import asyncio
 

@@ -13,14 +13,14 @@ from contracts.frames import (
     PreparedDroppedFrame,
     PreparedTextFrame,
     ReplyEndFrame,
-    ReplyInLineFrame,
     ReplyPlayedFrame,
+    ReplyQueuedFrame,
     ReplyRefusedFrame,
     ReplyStartFrame,
     SayFrame,
     WordHeardFrame,
 )
-from contracts.llm import Cause, Finish, InLine, LanguageModelError, ToolCallDelta
+from contracts.llm import Cause, Finish, InQueue, LanguageModelError, ToolCallDelta
 from processors.context.aggregators import CANCELLED, Conversation, PreemptiveContextFrame, ReplyContextFrame
 from processors.llm.parts import ReplyParts
 from processors.llm.preemptive import gist
@@ -297,13 +297,13 @@ async def test_a_booking_is_made_once_whenever_the_user_interrupts(virtual, cut_
     assert set(outputs.values()) == {late}
 
 
-async def test_a_wait_in_line_is_told_and_takes_no_time_from_the_model(virtual):
-    model = ScriptModel([InLine(20.0), 21.0, "Good.", STOP])
+async def test_a_wait_in_queue_is_told_and_takes_no_time_from_the_model(virtual):
+    model = ScriptModel([InQueue(20.0), 21.0, "Good.", STOP])
     async with running(LLMProcessor(model)) as chain:
         await chain.push(prompt(3))
         await chain.until(ReplyEndFrame, timeout_secs=30)
         assert shape(chain) == ["start 3", "Good.", "end 3"]
-        (line,) = chain.up(ReplyInLineFrame)
+        (line,) = chain.up(ReplyQueuedFrame)
         assert (line.reply_id, line.wait_secs) == (3, 20.0)
 
 
@@ -369,7 +369,9 @@ async def test_one_at_most_is_prepared_and_none_when_the_words_go_on(virtual):
 
 
 @pytest.mark.parametrize(
-    "first", [[LanguageModelError("broken", retryable=True)], [InLine(3.0), 3.0, "Late.", STOP]], ids=["fails", "waits"]
+    "first",
+    [[LanguageModelError("broken", retryable=True)], [InQueue(3.0), 3.0, "Late.", STOP]],
+    ids=["fails", "waits"],
 )
 async def test_a_prepared_reply_that_fails_or_must_wait_is_asked_anew(virtual, first):
     model = ScriptModel(first, ["Yes.", STOP])
@@ -657,7 +659,7 @@ def test_no_part_is_longer_than_its_limit(text, data):
 
 def hang_up_tool():
     async def run(arguments, context):
-        context.line.hang_up()
+        context.call.hang_up()
         return "Say goodbye."
 
     return Tool("hang_up", "End the call.", {"type": "object", "properties": {}}, run)

@@ -127,7 +127,7 @@ def test_a_worker_that_refuses_leads_to_the_next_and_rests():
     assert isinstance(it.offered(ANNA, None, 1.3 + REFUSED_SECS), Ticket)
 
 
-def test_there_is_one_line_for_all_workers():
+def test_there_is_one_queue_for_all_workers():
     it = dispatcher_of(workers=2, max_calls=1)
     held = [begin(it, 0.0), begin(it, 0.0)]
     assert it.offered(ANNA, None, 0.1) == Wait(1, 2)

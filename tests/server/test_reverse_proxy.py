@@ -161,7 +161,7 @@ async def test_many_pages_of_one_caller_at_once_are_one_call():
         assert sorted(it.calls()) == [0, 1]
 
 
-async def test_a_full_bot_has_one_line():
+async def test_a_full_bot_has_one_queue():
     async with deployment(max_calls=1) as it:
         bodies = [(await offer())[1] for _ in range(4)]  # before the first, which is not connected, is given up
         for _ in range(2):

@@ -143,7 +143,7 @@ async def test_a_full_bot_says_so_and_when_to_come_back():
         await pc.close()
 
 
-async def test_the_line_is_kept_in_order():
+async def test_the_queue_is_kept_in_order():
     async with server(Limits(max_calls=1)) as client:
         pc, body = await offer()
         _, first = await post(client, body)

@@ -156,7 +156,7 @@ async def test_audio_faster_than_life_is_not_listened_to():
         payload = caller.room[0]
         while loop.time() - began < 3.0:
             for _ in range(20):
-                caller.line.send(payload)
+                caller.media.send(payload)
             await asyncio.sleep(0.02)
         real_secs = loop.time() - began
         assert real_secs * 0.9 <= heard.frames * 0.02 <= real_secs * 1.1 + 1.0
@@ -165,7 +165,7 @@ async def test_audio_faster_than_life_is_not_listened_to():
 async def test_hundreds_of_sources_neither_end_the_reports_nor_hang_the_close():
     heard = Heard()
     async with calling(heard) as (caller, client):
-        line = caller.line
+        line = caller.media
         first = line._ssrc
         for n in range(400):
             line._ssrc = n + 1

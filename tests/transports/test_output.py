@@ -423,7 +423,7 @@ async def test_chunks_of_any_size_that_come_with_jitter_are_played_sample_for_sa
 # --- a line that is down for a while ---------------------------------------------------------
 
 
-async def cut_line(words: int, down_at: int, found_after: int, down_for: int, *, holds: bool = False):
+async def cut_connection(words: int, down_at: int, found_after: int, down_for: int, *, holds: bool = False):
     """Pull a reply over a line that is down from packet ``down_at`` on, which is found out later, and comes back.
 
     Returns:
@@ -436,15 +436,15 @@ async def cut_line(words: int, down_at: int, found_after: int, down_for: int, *,
         await settle()
         before = await ear.hear(down_at)
         await ear.hear(found_after)
-        output.line_down(found_after * PACKET / RATE)
+        output.connection_lost(found_after * PACKET / RATE)
         if holds:
             await chain.push(CallHoldFrame(True, found_after * PACKET / RATE))
         silence = await ear.hear(down_for)
         if holds:
-            output.line_up()
+            output.connection_back()
             assert not np.any(np.frombuffer(await ear.hear(5), np.int16)), "the call is on hold"
             await chain.push(CallHoldFrame(False))
-        output.line_up()
+        output.connection_back()
         after = await ear.hear(words * 10 + 5)
         await settle()
         return pcm, before, silence, after, chain.down(ReplyPlayedFrame)
@@ -458,7 +458,7 @@ async def cut_line(words: int, down_at: int, found_after: int, down_for: int, *,
 )
 @settings(max_examples=25)
 def test_what_was_sent_into_a_dead_line_is_played_again_to_the_sample(down_at, found_after, down_for, holds):
-    pcm, before, silence, after, played = asyncio.run(cut_line(3, down_at, found_after, down_for, holds=holds))
+    pcm, before, silence, after, played = asyncio.run(cut_connection(3, down_at, found_after, down_for, holds=holds))
     first = before[: len(pcm)]
     fade = 2 * round(0.005 * RATE)
     rest = pcm[len(first) :]
@@ -480,7 +480,7 @@ async def test_what_was_cut_is_not_played_again():
         await chain.push(InterruptionFrame())
         await settle()
         await ear.hear(2)
-        output.line_down(0.2)
+        output.connection_lost(0.2)
         await ear.hear(5)
-        output.line_up()
+        output.connection_back()
         assert not np.any(np.frombuffer(await ear.hear(20), np.int16))

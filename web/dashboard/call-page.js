@@ -73,7 +73,7 @@ function drawFacts(call) {
     [record.isOver ? "Lasted" : "Lasts", duration(call.secs)],
     ["Answers", failed ? `${count(call.answers)}, ${count(failed)} failed` : count(call.answers)],
     ["Last answer", millis(call.answer_ms)],
-    ["Line", grade === "unknown" ? NONE : `${capital(grade)}: ${facts}`],
+    ["Connection", grade === "unknown" ? NONE : `${capital(grade)}: ${facts}`],
     ...Object.entries(call.vendors).map(([role, name]) => [role.toUpperCase(), name]),
     ...(record.isOver ? [["Ended", capital(call.end_reason)]] : []),
   ];

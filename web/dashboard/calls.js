@@ -4,8 +4,8 @@ import { cell, fill, make, row, set, text } from "./dom.js";
 import { capital, count, duration, millis, NONE } from "./format.js";
 import { lineQuality, shownState, stageName, stateName } from "./names.js";
 
-const COLUMNS = ["call", "state", "lasts", "answer", "answers", "sounds", "line"];
-const LABELS = ["", "State", "Lasts", "Last answer", "Answers", "Sounds", "Line"];
+const COLUMNS = ["call", "state", "lasts", "answer", "answers", "sounds", "connection"];
+const LABELS = ["", "State", "Lasts", "Last answer", "Answers", "Sounds", "Connection"];
 
 export class CallTable {
   #live;
@@ -50,7 +50,7 @@ function createRow(call) {
   made.dataset.testid = `call-${call.id}`;
   cell(made, "call").append(make("a", { href: `dashboard/calls/${encodeURIComponent(call.id)}` }, `Call ${call.id}`));
   cell(made, "state").append(make("span", { class: "state-pill" }), " ", make("span", { class: "since" }));
-  cell(made, "line").append(make("span", { class: "grade" }), " ", make("span", { class: "fine" }));
+  cell(made, "connection").append(make("span", { class: "grade" }), " ", make("span", { class: "fine" }));
   return made;
 }
 
@@ -67,10 +67,10 @@ function updateRow(made, call) {
   text(cell(made, "answers"), answersOf(call));
   text(cell(made, "sounds"), soundsOf(call));
   const { grade, facts } = lineQuality(call.quality);
-  const line = cell(made, "line");
-  set(line.firstChild, "data-grade", grade);
-  text(line.firstChild, grade === "unknown" ? NONE : capital(grade));
-  text(line.lastChild, facts);
+  const connection = cell(made, "connection");
+  set(connection.firstChild, "data-grade", grade);
+  text(connection.firstChild, grade === "unknown" ? NONE : capital(grade));
+  text(connection.lastChild, facts);
 }
 
 function answersOf({ answers, failures }) {

@@ -71,7 +71,7 @@ export const stageNames = Object.keys(STAGES);
 export const usageNames = Object.keys(USAGE);
 
 /**
- * How good a line is, by its worst figure: speech suffers from 3 % loss, and talk from 300 ms of delay (ITU-T G.114).
+ * How good a connection is, by its worst figure: speech suffers from 3 % loss, and talk from 300 ms of delay (ITU-T G.114).
  * @param {Record<string, number>} quality As the bot tells it.
  * @returns {{grade: "good" | "fair" | "poor" | "unknown", facts: string}}
  */

@@ -364,8 +364,8 @@ async def test_a_tool_on_its_own_thread_speaks_hangs_up_keeps_and_is_cut():
     async def speak(context: ToolContext, text: str) -> str:
         """Speak."""
         context.own(Notes).append(text)
-        heard = await context.line.say(text)
-        context.line.hang_up()
+        heard = await context.call.say(text)
+        context.call.hang_up()
         return f"{heard}, {threading.current_thread().name}, {len(context.own(Notes))}"
 
     @tool()
@@ -635,25 +635,25 @@ async def test_only_look_ups_run_ahead(virtual, calls):
     assert effect.began == lookup.began == 0
 
 
-async def test_a_tool_that_uses_the_line_does_not_run_ahead(virtual):
+async def test_a_tool_that_controls_the_call_does_not_run_ahead(virtual):
     @tool()
     async def end_call(context: ToolContext) -> str:
         """End the call."""
-        context.line.hang_up()
+        context.call.hang_up()
         return "over"
 
     hung_up = []
     runner, conversation = setup(end_call)
     assert await runner.look_up([call("end_call")]) is None
 
-    class Line:
+    class Control:
         async def say(self, text):
             return True
 
         def hang_up(self):
             hung_up.append(True)
 
-    await runner.run(1, [call("end_call")], Line())
+    await runner.run(1, [call("end_call")], Control())
     assert (outputs(conversation), hung_up) == (["over"], [True])
 
 

@@ -71,7 +71,7 @@ def test_every_field_of_an_event_is_explored_with_more_than_one_value() -> None:
     # Numbers of what the machine itself has begun: only the current one means anything.
     assert only_one == {
         ("WaitsForTools", "reply_id"),
-        ("WaitsInLine", "reply_id"),
+        ("WaitsInQueue", "reply_id"),
         ("ReplyCommitted", "reply_id"),
         ("PlayoutStalled", "reply_id"),
     }

@@ -249,28 +249,28 @@ def test_the_greeting_can_be_interrupted() -> None:
     assert world.completed == [2]
 
 
-# --- the reply waits in line ------------------------------------------------------------------
+# --- the reply waits in the queue ------------------------------------------------------------------
 
 
 def said(world: World) -> list[tuple[int, Phrase, float]]:
     return [(at, say.phrase, round(say.wait_secs, 1)) for at, say in world.actions(ev.Say)]
 
 
-def test_a_long_wait_in_line_is_told_at_once_and_again() -> None:
+def test_a_long_wait_in_queue_is_told_at_once_and_again() -> None:
     asked_at = World().run(QUESTION, 1500).actions(ev.AskReply)[0][0]
-    scene = [*QUESTION, (asked_at + 10, ev.WaitsInLine(1, 12.0))]
+    scene = [*QUESTION, (asked_at + 10, ev.WaitsInQueue(1, 12.0))]
     world = World(Params(llm_ms=12_500, reply_ms=3000)).run(scene, 30_000)
     first, second, *_ = said(world)
     assert first == (asked_at + 10, Phrase.BUSY, 12.0)
-    assert second[1] is Phrase.IN_LINE
+    assert second[1] is Phrase.IN_QUEUE
     assert second[2] < 9
     assert world.completed[-1] == 1, "the reply is heard in the end, without an apology"
     assert Phrase.APOLOGY not in [phrase for _, phrase, _ in said(world)]
 
 
-def test_a_short_wait_in_line_is_covered_as_tools_are() -> None:
+def test_a_short_wait_in_queue_is_covered_as_tools_are() -> None:
     asked_at = World().run(QUESTION, 1500).actions(ev.AskReply)[0][0]
-    scene = [*QUESTION, (asked_at + 10, ev.WaitsInLine(1, 2.0))]
+    scene = [*QUESTION, (asked_at + 10, ev.WaitsInQueue(1, 2.0))]
     world = World(Params(llm_ms=2500, reply_ms=3000)).run(scene, 20_000)
     assert said(world) == [(asked_at + 710, Phrase.MOMENT, 0.0)]
 
@@ -289,20 +289,20 @@ def test_a_refusal_of_an_older_reply_changes_nothing() -> None:
     assert [phrase for _, phrase, _ in said(world)] == [Phrase.APOLOGY]
 
 
-def test_short_waits_in_line_that_follow_each_other_are_told_as_a_long_one() -> None:
+def test_short_waits_in_queue_that_follow_each_other_are_told_as_a_long_one() -> None:
     asked_at = World().run(QUESTION, 1500).actions(ev.AskReply)[0][0]
-    scene = [*QUESTION, *((asked_at + 10 + 1000 * second, ev.WaitsInLine(1, 1.0)) for second in range(25))]
+    scene = [*QUESTION, *((asked_at + 10 + 1000 * second, ev.WaitsInQueue(1, 1.0)) for second in range(25))]
     world = World(Params(llm_ms=26_000), TurnParams()).run(scene, 40_000)
     phrases = [phrase for _, phrase, _ in said(world)]
     assert phrases[:3] == [Phrase.MOMENT, Phrase.STILL, Phrase.BUSY]
-    assert set(phrases[3:]) <= {Phrase.IN_LINE}
-    assert [secs for _, phrase, secs in said(world) if phrase in (Phrase.BUSY, Phrase.IN_LINE)][0] == 10.0
+    assert set(phrases[3:]) <= {Phrase.IN_QUEUE}
+    assert [secs for _, phrase, secs in said(world) if phrase in (Phrase.BUSY, Phrase.IN_QUEUE)][0] == 10.0
 
 
-def test_a_reply_that_breaks_off_and_stands_in_line_for_ever_is_given_up_with_a_word() -> None:
+def test_a_reply_that_breaks_off_and_waits_in_queue_for_ever_is_given_up_with_a_word() -> None:
     dry = 3000
     scene = [*QUESTION, (dry, ev.PlayoutStalled(1, True))]
-    scene += [(dry + 100 + 1000 * second, ev.WaitsInLine(1, 1.0)) for second in range(30)]
+    scene += [(dry + 100 + 1000 * second, ev.WaitsInQueue(1, 1.0)) for second in range(30)]
     world = World(Params(reply_ms=60_000), TurnParams()).run(scene, 40_000)
     ((sorry_at, phrase, _),) = said(world)
     assert phrase is Phrase.APOLOGY

@@ -10,7 +10,7 @@ export function describe(position) {
 }
 
 /** The browser's own voice: there is no connection yet that the bot's voice could come through. */
-export class WaitingLine {
+export class WaitingQueue {
   #spoken = "";
 
   /** Say it unless it has just been said. @param {string} text */

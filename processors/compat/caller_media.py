@@ -34,7 +34,7 @@ FIELDS: Final[PrivateFields] = (
 )
 
 
-class Line:
+class CallerMedia:
     """The voice path of a connected aiortc call, around aiortc's own.
 
     Parameters:
@@ -67,7 +67,7 @@ class Line:
         self._timestamp = random.randrange(1 << 31)
 
     def send(self, payload: bytes) -> None:
-        """Send the next 20 ms; over a line that is cut they are lost."""
+        """Send the next 20 ms; over a connection that is cut they are lost."""
         self._sequence = (self._sequence + 1) & 0xFFFF
         self._timestamp = (self._timestamp + PACKET_SAMPLES) & 0xFFFF_FFFF
         header = RTP_HEADER.pack(0x80, self._payload_type, self._sequence, self._timestamp, self._ssrc)
@@ -94,15 +94,15 @@ class Line:
 
 
 async def _send_no_data(data: bytes, addr: tuple[str, int]) -> None:
-    """What a dead line does with data."""
+    """What a dead connection does with data."""
 
 
 def _send_no_stun(message: stun.Message, addr: tuple[str, int]) -> None:
-    """What a dead line does with keep-alives."""
+    """What a dead connection does with keep-alives."""
 
 
 def _receive_nothing(data: bytes | str, addr: tuple[Any, ...]) -> None:
-    """What a dead line hears."""
+    """What a dead connection hears."""
 
 
 def stay_on_loopback(transceiver: RTCRtpTransceiver) -> None:
