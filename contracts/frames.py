@@ -452,7 +452,7 @@ class ReplyPlayingFrame(BotStartedSpeakingFrame):
 
 @dataclass
 class ReplyPlayedFrame(BotStoppedSpeakingFrame):
-    """A reply has come to its end at the ear: played out, cut, or nothing to play.
+    """A reply is over: played to its end, cut, or without anything to play.
 
     Parameters:
         reply_id: The reply.

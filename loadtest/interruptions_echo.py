@@ -161,7 +161,7 @@ def run(setup: EchoSetup, clip: tuple[Path, str] | None, guard: bool) -> EchoRow
     Args:
         setup: The path.
         clip: What is said over the bot, and its name; None: nothing.
-        guard: Whether the ear looks for echoes.
+        guard: Whether the filter looks for echoes.
     """
     settings, loaded = _worker_services(guard)
 

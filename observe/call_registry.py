@@ -134,7 +134,7 @@ class CallRegistry(Listener):
             listener.answered(record, turn)
 
     def turn_over(self, record: CallRecord, turn: Turn) -> None:
-        """An answer is over at the ear."""
+        """An answer has been played to its end, or was cut."""
         for listener in self._listeners:
             listener.turn_over(record, turn)
 

@@ -35,7 +35,7 @@ class Listener:
         """The first sample of an answer was played."""
 
     def turn_over(self, record: "CallRecord", turn: "Turn") -> None:
-        """An answer is over at the ear."""
+        """An answer has been played to its end, or was cut."""
 
     def decided(self, record: "CallRecord", decision: Mapping[str, Any]) -> None:
         """A sound over the bot's voice got its verdict."""

@@ -203,7 +203,7 @@ class CallRecord:
             self._touch(moment)
 
     def played(self, now: float, unheard: str, *, cut: bool, error: str | None) -> None:
-        """A reply is over at the ear."""
+        """A reply has been played to its end, or was cut."""
         self._end(now, "said", unheard=self.redactor.bot(unheard)[:TEXT_CHARS], cut=cut, error=error)
         if unheard:
             self._listener.used(self, Usage("tts", "unheard_characters", len(unheard)))
@@ -215,7 +215,7 @@ class CallRecord:
         self._listener.answered(self, turn)
 
     def turn_over(self, now: float, turn: Turn, *, cut: bool, error: str | None, heard: str) -> None:
-        """An answer is over at the ear.
+        """An answer has been played to its end, or was cut.
 
         Args:
             now: The loop's seconds.

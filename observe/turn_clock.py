@@ -85,7 +85,7 @@ class TurnClock:
 
     Args:
         on_answer: Called with a turn's times when the first sample of its reply has been played.
-        on_reply_over: Called with the times and the final frame when the reply is over at the ear.
+        on_reply_over: Called with the times and the final frame when the reply has been played to its end, or was cut.
     """
 
     def __init__(

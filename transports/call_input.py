@@ -1,4 +1,4 @@
-"""The pipeline's ear towards the caller: what comes over the line, while the call runs and is not on hold."""
+"""The pipeline's input from the caller: what comes over the line, while the call runs and is not on hold."""
 
 import asyncio
 from typing import Final, Protocol, runtime_checkable

@@ -33,7 +33,7 @@ from contracts.frames import (
     WordTimesFrame,
 )
 from contracts.overtaking import OvertakingInterruptions
-from processors.ear.played import PlayedAudio
+from processors.audio_filter.played import PlayedAudio
 from transports import rtvi
 from transports.far_end import FarEnd
 from transports.heard_words import Pace, word_starts
@@ -139,7 +139,7 @@ class PlayoutOutput(OvertakingInterruptions):
         self.on_audio: Callable[[bytes], None] | None = None
         """Given all that is played: 24 kHz mono 16-bit PCM."""
         self.played = PlayedAudio()
-        """What was played lately, for the ear."""
+        """What was played lately, for the audio filter."""
 
     # --- the track's side ------------------------------------------------------------------
 
@@ -228,7 +228,7 @@ class PlayoutOutput(OvertakingInterruptions):
         assert reply is not None
         if self._engine.paused or not reply.playing:
             return
-        # A voice that drips may send a pause of its speech; to the ear that is no end of the silence.
+        # A voice that drips may send a pause of its speech; the caller hears no end of the silence.
         if self._engine.last_content[1] and (not self._dry_samples or mean_square(pcm) >= AUDIBLE_RMS**2):
             self._dry_samples = 0
             if self._stalled:

@@ -101,7 +101,7 @@ export class Transcript {
   }
 
   /**
-   * A reply has come to its end at the ear.
+   * A reply has been played to its end, or was cut.
    *
    * @param {{reply_id: number, heard: string, unheard: string, cut: boolean}} reply
    */

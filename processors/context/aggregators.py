@@ -479,7 +479,7 @@ class ContextPair:
         return self._turn_of_reply.get(reply_id)
 
     def note_played(self, frame: ReplyPlayedFrame) -> None:
-        """A reply is over at the ear."""
+        """A reply has been played to its end, or was cut."""
         if frame.remember:
             self.conversation.reply(self.turn_of(frame.reply_id), frame.reply_id, frame.heard, frame.cut)
         self._unheard = frame.unheard.strip() if frame.cut and frame.heard else ""

@@ -167,7 +167,7 @@ class PreparedReply:
             self.next = PreparedReply(self._asking, with_calls(self._messages, said, calls, outputs))
 
     def _as_said(self, message: Message) -> dict[str, Any]:
-        """A message with the user's words as the ear has them, and without what is new each time."""
+        """A message with the user's words as they sound, and without what is new each time."""
         kept = {key: value for key, value in message.items() if key not in ("tool_calls", "tool_call_id")}
         if message.get("role") == "user":
             kept["content"] = gist(str(message.get("content") or ""), self._asking.language)

@@ -26,8 +26,8 @@ from contracts.frames import (
 )
 from contracts.provider_failures import report_failure
 from contracts.stt import Recogniser, RecogniserError, Transcript
+from processors.audio_filter.caller_filter import CallerFilter
 from processors.compat import InlineAudio
-from processors.ear.ear import Ear
 
 
 class STTProcessor(InlineAudio, FrameProcessor):
@@ -39,14 +39,16 @@ class STTProcessor(InlineAudio, FrameProcessor):
     Args:
         recogniser: This call's recogniser; started with the pipeline, closed with it.
         language: The call's language, which follows the caller; None: it stays as it is.
-        ear: Knows the bot's own words; None: all words count.
+        caller_filter: Knows the bot's own words; None: all words count.
     """
 
-    def __init__(self, recogniser: Recogniser, language: CallLanguage | None = None, ear: Ear | None = None) -> None:
+    def __init__(
+        self, recogniser: Recogniser, language: CallLanguage | None = None, caller_filter: CallerFilter | None = None
+    ) -> None:
         super().__init__(name="stt")
         self._recogniser = recogniser
         self._language = language
-        self._ear = ear or Ear(None)
+        self._caller_filter = caller_filter or CallerFilter(None)
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Feed the recogniser and pass the frame on."""
@@ -56,12 +58,12 @@ class STTProcessor(InlineAudio, FrameProcessor):
                 await self.process_audio(frame, direction)
                 return
             case VADUserStartedSpeakingFrame():
-                self._ear.speech_started(self._now())
+                self._caller_filter.speech_started(self._now())
                 self._recogniser.speech_started()
             case VADUserStoppedSpeakingFrame():
                 self._recogniser.speech_stopped()
             case WordHeardFrame():
-                self._ear.bot_said(frame.text, self._now())
+                self._caller_filter.bot_said(frame.text, self._now())
             case StartFrame():
                 await self.push_frame(frame, direction)
                 await self._start()
@@ -90,7 +92,7 @@ class STTProcessor(InlineAudio, FrameProcessor):
             await self._report(error)
 
     async def _take(self, transcript: Transcript) -> None:
-        if transcript.text and self._ear.is_own(transcript.text, self._now()):
+        if transcript.text and self._caller_filter.is_own(transcript.text, self._now()):
             if not transcript.final:
                 return
             transcript = replace(transcript, text="", words=())
@@ -104,7 +106,7 @@ class STTProcessor(InlineAudio, FrameProcessor):
         ):
             logger.info("the call goes on in {}", self._language.code)
         if transcript.final:
-            self._ear.heard(transcript.text, self._language.code if self._language is not None else "en")
+            self._caller_filter.heard(transcript.text, self._language.code if self._language is not None else "en")
         kind = TranscriptFrame if transcript.final else InterimTranscriptFrame
         frame = kind(
             transcript.text,

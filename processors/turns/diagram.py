@@ -14,8 +14,8 @@ HEAD = """# The turn machine
 
 Printed from the transition table in `processors/turns/states.py` by `python -m processors.turns.diagram`; do not edit.
 
-Events are facts from the ear, the mouth and the client; names in small letters behind a clock are timers. A pair of
-state and event that is not here is an echo and changes nothing. Each rule may also leave the state as it is.
+Events tell of the caller's audio, the playout and the client; names in small letters behind a clock are timers. A pair
+of state and event that is not here changes nothing. Each rule may also leave the state as it is.
 """
 
 

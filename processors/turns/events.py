@@ -8,7 +8,7 @@ Times are never inside an event: the machine is told ``now`` beside it.
 from dataclasses import dataclass
 from enum import Enum
 
-# --- events: from the ear --------------------------------------------------------------
+# --- events: from the caller's audio --------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +148,7 @@ class ReplyPlaying:
 
 @dataclass(frozen=True, slots=True)
 class ReplyPlayed:
-    """A reply is over at the ear.
+    """A reply has been played to its end, or was cut.
 
     Attributes:
         reply_id: The reply.

@@ -41,7 +41,7 @@ class Reply:
         filler_at: When it would have been covered without tools.
         queue_until: When a language model may be asked, if the reply waits for that.
         apology: What is said if it fails.
-        over: Whether it has ended at the ear while a sound was judged.
+        over: Whether it has ended while a sound was judged.
         error: Why it ended too soon, if it did.
         sounded_secs: How long it has sounded, up to ``sounding_since``.
         sounding_since: Since when it sounds; None: it does not.
@@ -330,7 +330,7 @@ class Floor:
         raise NotImplementedError
 
     def _reply_over(self, event: Event | None) -> None:
-        """A reply is over at the ear; defined by :class:`BotAnswers`."""
+        """A reply has been played to its end, or was cut; defined by :class:`BotAnswers`."""
         raise NotImplementedError
 
     def _cancel(self) -> None:

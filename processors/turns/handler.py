@@ -433,7 +433,7 @@ class InterruptionHandler(InlineAudio, FrameProcessor):
         filler = say.phrase in FILLERS
         return SayFrame(say.reply_id, text, remember=not filler, only_if_idle=filler)
 
-    # --- what the ear remembers ----------------------------------------------------------
+    # --- what was heard lately ----------------------------------------------------------
 
     def _pcm(self, windows: int) -> np.ndarray:
         recent = list(self._heard)[-windows:]

@@ -21,8 +21,8 @@ from pipecat.frames.frames import (
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
 from contracts.frames import INPUT_SAMPLE_RATE_HZ, AudioWindowFrame
+from processors.audio_filter.caller_filter import CallerFilter
 from processors.compat import InlineAudio
-from processors.ear.ear import Ear
 from processors.vad.silero import WINDOW_BYTES, WINDOW_MS, SileroStream
 
 NO_AUDIO_SECS: Final = 0.5
@@ -92,13 +92,13 @@ class VADProcessor(InlineAudio, FrameProcessor):
 
     Args:
         params: When speech starts and stops.
-        ear: Takes out what is not the caller's; None: everything counts.
+        caller_filter: Takes out what is not the caller's; None: everything counts.
     """
 
-    def __init__(self, params: SpeechGateParams | None = None, ear: Ear | None = None) -> None:
+    def __init__(self, params: SpeechGateParams | None = None, caller_filter: CallerFilter | None = None) -> None:
         super().__init__(name="vad")
         self._gate = SpeechGate(params)
-        self._ear = ear or Ear(None)
+        self._caller_filter = caller_filter or CallerFilter(None)
         self._silero = SileroStream()
         self._pcm = bytearray()
         self._heard_at = 0.0
@@ -147,7 +147,7 @@ class VADProcessor(InlineAudio, FrameProcessor):
         while len(self._pcm) >= WINDOW_BYTES:
             window = bytes(self._pcm[:WINDOW_BYTES])
             del self._pcm[:WINDOW_BYTES]
-            self._ear.arrive()
+            self._caller_filter.arrive()
             self._silero.judge(window, self._keep)
 
     def _keep(self, window: bytes, prob: float) -> None:
@@ -166,7 +166,7 @@ class VADProcessor(InlineAudio, FrameProcessor):
             return
         async with self._pushing:
             while self._judged:
-                for window, prob in self._ear.hear(*self._judged.popleft()):
+                for window, prob in self._caller_filter.hear(*self._judged.popleft()):
                     await self._tell(self._gate.push(prob))
                     await self.push_frame(AudioWindowFrame(window, INPUT_SAMPLE_RATE_HZ, 1, speech_prob=prob))
 

@@ -42,7 +42,7 @@ async def play(
 ) -> tuple[str, int]:
     """Play the text as it is made and cut it; returns what was heard, and how many words had begun."""
     pcm, truth = pcm_of(TEXT, pace)
-    output, ear, _ = make()
+    output, listener, _ = make()
     sent = 0
     async with running(output) as chain:
         await chain.push(ReplyStartFrame(reply_id=1), UtteranceStartFrame(1, 1, TEXT))
@@ -58,7 +58,7 @@ async def play(
                 waiting = waiting[len(due) :]
                 await chain.push(WordTimesFrame(1, due))
             await settle()
-            await ear.hear(1)
+            await listener.hear(1)
         await chain.push(cut or InterruptionFrame())
         played = await chain.until(ReplyPlayedFrame)
     heard_secs = round(stop_secs * RATE / PACKET) * PACKET / RATE
@@ -79,17 +79,17 @@ async def test_a_cut_reply_holds_the_words_that_had_begun(virtual, stop_secs, ti
 async def test_the_pace_of_the_voice_is_learned_for_the_next_sentence(virtual):
     slow = 0.24
     pcm, truth = pcm_of(TEXT, slow)
-    output, ear, _ = make()
+    output, listener, _ = make()
     async with running(output) as chain:
         await chain.push(ReplyStartFrame(reply_id=1), UtteranceStartFrame(1, 1, TEXT), audio(1, pcm))
         await chain.push(UtteranceEndFrame(1), ReplyEndFrame(reply_id=1))
         await settle()
-        await ear.hear(len(pcm) // 2 // PACKET + 1)
+        await listener.hear(len(pcm) // 2 // PACKET + 1)
         await chain.push(ReplyStartFrame(reply_id=2), UtteranceStartFrame(2, 2, TEXT))
         for at in range(0, 4 * RATE, PACKET):
             await chain.push(audio(2, pcm[2 * at : 2 * (at + PACKET)]))
             await settle()
-            await ear.hear(1)
+            await listener.hear(1)
         await chain.push(InterruptionFrame())
         await settle()
         played = chain.down(ReplyPlayedFrame)[-1]
@@ -98,13 +98,13 @@ async def test_the_pace_of_the_voice_is_learned_for_the_next_sentence(virtual):
 
 
 async def test_what_sounded_before_a_voice_failed_was_heard(virtual):
-    output, ear, _ = make()
+    output, listener, _ = make()
     async with running(output) as chain:
         pcm, truth = pcm_of(TEXT)
         await chain.push(ReplyStartFrame(reply_id=1), UtteranceStartFrame(1, 1, TEXT), audio(1, pcm[: 2 * 2 * RATE]))
         await chain.push(UtteranceEndFrame(1, error="closed"), ReplyEndFrame(reply_id=1))
         await settle()
-        await ear.hear(2 * RATE // PACKET + 1)
+        await listener.hear(2 * RATE // PACKET + 1)
         await settle()
         (played,) = chain.down(ReplyPlayedFrame)
     assert abs(len(played.heard.split()) - sum(word.start_secs < 2.0 for word in truth)) <= 1
@@ -112,13 +112,13 @@ async def test_what_sounded_before_a_voice_failed_was_heard(virtual):
 
 
 async def test_words_whose_times_never_come_are_heard_with_the_rest(virtual):
-    output, ear, _ = make()
+    output, listener, _ = make()
     async with running(output) as chain:
         pcm, truth = pcm_of(TEXT)
         await chain.push(ReplyStartFrame(reply_id=1), UtteranceStartFrame(1, 1, TEXT), audio(1, pcm))
         await chain.push(WordTimesFrame(1, truth[:4]), UtteranceEndFrame(1), ReplyEndFrame(reply_id=1))
         await settle()
-        await ear.hear(len(pcm) // 2 // PACKET + 2)
+        await listener.hear(len(pcm) // 2 // PACKET + 2)
         await settle()
         (played,) = chain.down(ReplyPlayedFrame)
     assert (played.heard, played.unheard) == (TEXT, "")
@@ -154,45 +154,45 @@ def test_a_pace_is_only_learned_from_what_tells_something() -> None:
 
 @pytest.mark.parametrize("gap", [0, 5])
 async def test_a_reply_does_not_begin_while_the_voice_is_lowered(virtual, gap):
-    output, ear, _ = make()
+    output, listener, _ = make()
     async with running(output) as chain:
         filler, filler_pcm = spoken(1, 1, ["One ", "moment."])
         reply, pcm = spoken(2, 2, ["Your ", "balance."])
         await chain.push(*filler, *([] if gap else reply))
         await settle()
-        await ear.hear(4)
+        await listener.hear(4)
         await chain.push(PlayoutDuckFrame())
-        await ear.hear(20 + gap)
+        await listener.hear(20 + gap)
         if gap:
             await chain.push(*reply)
             await settle()
-        silent = await ear.hear(30)
+        silent = await listener.hear(30)
         assert silent == bytes(len(silent))
         await chain.push(PlayoutPauseFrame(), PlayoutResumeFrame())
         await settle()
-        await ear.hear(30)
+        await listener.hear(30)
         await settle()
         assert [played.heard for played in chain.down(ReplyPlayedFrame)] == ["One moment.", "Your balance."]
-        assert pcm[-200:] in ear.pcm
-        assert filler_pcm[:200] in ear.pcm
+        assert pcm[-200:] in listener.pcm
+        assert filler_pcm[:200] in listener.pcm
 
 
 async def test_a_reply_that_waits_for_more_does_not_go_on_while_it_is_lowered(virtual):
-    output, ear, _ = make()
+    output, listener, _ = make()
     async with running(output) as chain:
         frames, _ = spoken(1, 1, ["Let ", "me ", "see."], end=False)
         await chain.push(*frames)
         await settle()
-        await ear.hear(25)
+        await listener.hear(25)
         await chain.push(PlayoutDuckFrame())
-        await ear.hear(10)
+        await listener.hear(10)
         more, _ = spoken(1, 2, ["Four."])
         await chain.push(*more[1:])
         await settle()
-        heard = await ear.hear(10)
+        heard = await listener.hear(10)
         assert heard == bytes(len(heard))
         await chain.push(PlayoutResumeFrame())
-        await ear.hear(12)
+        await listener.hear(12)
         await asyncio.sleep(0.01)
         assert [played.heard for played in chain.down(ReplyPlayedFrame)] == ["Let me see.Four."]
 

@@ -56,7 +56,7 @@ def spoken(reply_id, utterance_id, words, *, secs=0.2, end=True, remember=True):
     return [*frames, ReplyEndFrame(reply_id=reply_id)] if end else frames, pcm
 
 
-class Ear:
+class Listener:
     """The track: pulls packets, and keeps them."""
 
     def __init__(self, output):
@@ -75,7 +75,7 @@ class Ear:
 def make():
     sent = []
     output = PlayoutOutput(sent.append)
-    return output, Ear(output), sent
+    return output, Listener(output), sent
 
 
 async def settle():
@@ -84,24 +84,24 @@ async def settle():
 
 
 async def test_plays_the_very_bytes_and_tells_words_when_they_sound():
-    output, ear, _ = make()
+    output, listener, _ = make()
     async with running(output) as chain:
         frames, pcm = spoken(1, 1, ["One ", "two ", "three."])
         await chain.push(*frames)
         await settle()
         assert chain.up(ReplyPlayingFrame) == []
-        await ear.hear(1)
+        await listener.hear(1)
         await settle()
         assert [f.reply_id for f in chain.up(ReplyPlayingFrame)] == [1]
         assert [f.text for f in chain.up(WordHeardFrame)] == ["One "]
-        await ear.hear(9)
+        await listener.hear(9)
         assert [f.text for f in chain.up(WordHeardFrame)] == ["One "]
-        await ear.hear(1)
+        await listener.hear(1)
         await settle()
         assert [f.text for f in chain.up(WordHeardFrame)] == ["One ", "two "]
-        await ear.hear(19)
+        await listener.hear(19)
         await settle()
-        assert ear.pcm == pcm
+        assert listener.pcm == pcm
         (played,) = chain.down(ReplyPlayedFrame)
         assert (played.reply_id, played.heard, played.unheard, played.cut, played.error) == (
             1,
@@ -111,35 +111,35 @@ async def test_plays_the_very_bytes_and_tells_words_when_they_sound():
             None,
         )
         assert [f.reply_id for f in chain.up(ReplyPlayedFrame)] == [1]
-        assert await ear.hear(2) == bytes(2 * 2 * PACKET)
+        assert await listener.hear(2) == bytes(2 * 2 * PACKET)
 
 
 async def test_questions_and_words_left_are_told():
-    output, ear, _ = make()
+    output, listener, _ = make()
     async with running(output) as chain:
         frames, _ = spoken(1, 1, ["Which ", "account?"])
         await chain.push(*frames)
         await settle()
-        await ear.hear(20)
+        await listener.hear(20)
         await settle()
         assert [(f.question, f.words_left) for f in chain.up(WordHeardFrame)] == [(True, 1), (True, 0)]
 
 
 async def test_pause_is_silent_at_the_next_packet_and_resume_loses_nothing():
-    output, ear, _ = make()
+    output, listener, _ = make()
     async with running(output) as chain:
         frames, pcm = spoken(1, 1, ["One ", "two "], secs=0.4)
         await chain.push(*frames)
         await settle()
-        await ear.hear(7)
+        await listener.hear(7)
         await chain.push(PlayoutPauseFrame())
         await settle()
-        paused = await ear.hear(20)
+        paused = await listener.hear(20)
         fade_bytes = 2 * RATE * 5 // 1000
         assert paused[fade_bytes:] == bytes(len(paused) - fade_bytes)
         await chain.push(PlayoutResumeFrame())
         await settle()
-        resumed = await ear.hear(34)
+        resumed = await listener.hear(34)
         rest = pcm[7 * 2 * PACKET :]
         assert rest in resumed
         await settle()
@@ -147,91 +147,91 @@ async def test_pause_is_silent_at_the_next_packet_and_resume_loses_nothing():
 
 
 async def test_step_back_repeats_the_cut_word_and_no_word_is_told_twice():
-    output, ear, _ = make()
+    output, listener, _ = make()
     async with running(output) as chain:
         frames, pcm = spoken(1, 1, ["One ", "two "], secs=0.4)
         await chain.push(*frames)
         await settle()
-        await ear.hear(25)
+        await listener.hear(25)
         await chain.push(PlayoutPauseFrame())
         await settle()
-        await ear.hear(2)
+        await listener.hear(2)
         await chain.push(PlayoutResumeFrame(step_back=True))
         await settle()
-        assert pcm[2 * round(0.4 * RATE) :] in await ear.hear(25)
+        assert pcm[2 * round(0.4 * RATE) :] in await listener.hear(25)
         assert [f.text for f in chain.up(WordHeardFrame)] == ["One ", "two "]
 
 
 async def test_duck_lowers_and_resume_restores():
-    output, ear, _ = make()
+    output, listener, _ = make()
     async with running(output) as chain:
         frames, _ = spoken(1, 1, ["One "], secs=2)
         await chain.push(*frames)
         await settle()
-        loud = np.frombuffer(await ear.hear(5), np.int16).astype(float)
+        loud = np.frombuffer(await listener.hear(5), np.int16).astype(float)
         await chain.push(PlayoutDuckFrame())
         await settle()
-        await ear.hear(2)
-        low = np.frombuffer(await ear.hear(5), np.int16).astype(float)
+        await listener.hear(2)
+        low = np.frombuffer(await listener.hear(5), np.int16).astype(float)
         await chain.push(PlayoutResumeFrame())
         await settle()
-        await ear.hear(2)
-        again = np.frombuffer(await ear.hear(5), np.int16).astype(float)
+        await listener.hear(2)
+        again = np.frombuffer(await listener.hear(5), np.int16).astype(float)
         level = [np.sqrt(np.mean(part**2)) for part in (loud, low, again)]
         assert 20 * np.log10(level[1] / level[0]) == pytest.approx(-15, abs=0.5)
         assert level[2] == pytest.approx(level[0], rel=0.05)
 
 
 async def test_an_interruption_commits_the_heard_words_before_it_goes_on():
-    output, ear, _ = make()
+    output, listener, _ = make()
     async with running(output) as chain:
         frames, _ = spoken(1, 1, ["One ", "two ", "three."], end=False)
         await chain.push(*frames)
         await settle()
-        await ear.hear(12)
+        await listener.hear(12)
         await chain.interrupt()
         await settle()
         order = [type(f).__name__ for f in chain.down(ReplyPlayedFrame, InterruptionFrame)]
         assert order == ["ReplyPlayedFrame", "InterruptionFrame"]
         (played,) = chain.down(ReplyPlayedFrame)
         assert (played.heard, played.unheard, played.cut) == ("One two ", "three.", True)
-        after = await ear.hear(3)
+        after = await listener.hear(3)
         assert after[2 * RATE * 5 // 1000 :] == bytes(len(after) - 2 * RATE * 5 // 1000)
 
 
 async def test_frames_of_a_cut_reply_are_not_played():
-    output, ear, _ = make()
+    output, listener, _ = make()
     async with running(output) as chain:
         frames, _ = spoken(1, 1, ["One "], end=False)
         await chain.push(*frames)
         await settle()
-        await ear.hear(2)
+        await listener.hear(2)
         await chain.interrupt()
         await settle()
-        await ear.hear(1)
+        await listener.hear(1)
         await chain.push(audio(1, tone(4800)), UtteranceStartFrame(1, 2, "More. "), audio(2, tone(4800)))
         await chain.push(UtteranceEndFrame(2), ReplyEndFrame(reply_id=1))
         await settle()
-        assert await ear.hear(5) == bytes(5 * 2 * PACKET)
+        assert await listener.hear(5) == bytes(5 * 2 * PACKET)
         assert len(chain.down(ReplyPlayedFrame)) == 1
         frames, pcm = spoken(2, 3, ["New."])
         await chain.push(*frames)
         await settle()
-        assert await ear.hear(10) == pcm
+        assert await listener.hear(10) == pcm
 
 
 async def test_held_before_its_first_sample():
-    output, ear, _ = make()
+    output, listener, _ = make()
     async with running(output) as chain:
         await chain.push(PlayoutPauseFrame())
         frames, pcm = spoken(1, 1, ["One "])
         await chain.push(*frames)
         await settle()
-        assert await ear.hear(5) == bytes(5 * 2 * PACKET)
+        assert await listener.hear(5) == bytes(5 * 2 * PACKET)
         assert chain.up(ReplyPlayingFrame) == []
         await chain.push(PlayoutResumeFrame())
         await settle()
-        assert pcm in await ear.hear(12)
+        assert pcm in await listener.hear(12)
 
 
 async def test_a_reply_without_audio_is_over_at_once_with_its_error():
@@ -244,23 +244,23 @@ async def test_a_reply_without_audio_is_over_at_once_with_its_error():
 
 @pytest.mark.parametrize("sounds", [False, True])
 async def test_a_text_without_sound_counts_as_heard_with_words_that_sound_and_not_alone(sounds):
-    output, ear, _ = make()
+    output, listener, _ = make()
     async with running(output) as chain:
         silent = [UtteranceStartFrame(1, 7, "🙂 "), UtteranceEndFrame(7)]
         (start, *said, end), _ = spoken(1, 1, ["One ", "two."])
         await chain.push(start, *silent, *(said if sounds else []), end)
-        await ear.hear(24)
+        await listener.hear(24)
         await settle()
         (played,) = chain.down(ReplyPlayedFrame)
     assert (played.heard, played.unheard) == (("🙂 One two.", "") if sounds else ("", "🙂 "))
 
 
 async def test_a_reply_whose_rest_comes_with_its_end_has_not_stalled_any_more():
-    output, ear, _ = make()
+    output, listener, _ = make()
     async with running(output) as chain:
         frames, _ = spoken(1, 1, ["One "], end=False)
         await chain.push(*frames)
-        await ear.hear(10 + 26)
+        await listener.hear(10 + 26)
         await settle()
         assert [frame.stalled for frame in chain.up(PlayoutStalledFrame)] == [True]
         (_, *more, end), _ = spoken(1, 2, ["two ", "three."])
@@ -270,7 +270,7 @@ async def test_a_reply_whose_rest_comes_with_its_end_has_not_stalled_any_more():
 
 
 async def test_words_of_a_failed_utterance_stay_unheard():
-    output, ear, _ = make()
+    output, listener, _ = make()
     async with running(output) as chain:
         await chain.push(ReplyStartFrame(reply_id=1))
         await chain.push(UtteranceStartFrame(1, 1, "First. "), audio(1, tone(4800)), UtteranceEndFrame(1))
@@ -279,19 +279,19 @@ async def test_words_of_a_failed_utterance_stay_unheard():
         await chain.push(UtteranceStartFrame(1, 3, "Third."), audio(3, tone(4800)), UtteranceEndFrame(3))
         await chain.push(ReplyEndFrame(reply_id=1))
         await settle()
-        await ear.hear(21)
+        await listener.hear(21)
         await settle()
         (played,) = chain.down(ReplyPlayedFrame)
         assert (played.heard, played.unheard, played.error) == ("First. Third.", "Lost. ", "stalled")
 
 
 async def test_without_word_times_they_are_estimated():
-    output, ear, _ = make()
+    output, listener, _ = make()
     async with running(output) as chain:
         await chain.push(ReplyStartFrame(reply_id=1), UtteranceStartFrame(1, 1, "one two three four"))
         await chain.push(audio(1, tone(RATE)), UtteranceEndFrame(1), ReplyEndFrame(reply_id=1))
         await settle()
-        await ear.hear(26)
+        await listener.hear(26)
         await chain.interrupt()
         await settle()
         heard = chain.down(ReplyPlayedFrame)[0].heard.split()
@@ -300,75 +300,75 @@ async def test_without_word_times_they_are_estimated():
 
 
 async def test_word_times_beyond_the_audio_still_count():
-    output, ear, _ = make()
+    output, listener, _ = make()
     async with running(output) as chain:
         await chain.push(ReplyStartFrame(reply_id=1), UtteranceStartFrame(1, 1, "one two"))
         await chain.push(WordTimesFrame(1, [Word("one ", 0.0), Word("two", 9.0)]), audio(1, tone(4800)))
         await chain.push(UtteranceEndFrame(1), ReplyEndFrame(reply_id=1))
         await settle()
-        await ear.hear(12)
+        await listener.hear(12)
         await settle()
         assert chain.down(ReplyPlayedFrame)[0].heard == "one two"
 
 
 async def test_stall_is_told_after_half_a_second_and_taken_back():
-    output, ear, _ = make()
+    output, listener, _ = make()
     async with running(output) as chain:
         await chain.push(ReplyStartFrame(reply_id=1), UtteranceStartFrame(1, 1, "one two"), audio(1, tone(4800)))
         await settle()
-        await ear.hear(10 + 24)
+        await listener.hear(10 + 24)
         assert chain.up(PlayoutStalledFrame) == []
-        await ear.hear(1)
+        await listener.hear(1)
         await settle()
         assert [(f.reply_id, f.stalled) for f in chain.up(PlayoutStalledFrame)] == [(1, True)]
         await chain.push(audio(1, tone(4800)))
         await settle()
-        await ear.hear(1)
+        await listener.hear(1)
         await settle()
         assert [f.stalled for f in chain.up(PlayoutStalledFrame)] == [True, False]
 
 
 async def test_a_pause_of_speech_that_comes_after_a_hole_is_a_part_of_the_stall():
-    output, ear, _ = make()
+    output, listener, _ = make()
     async with running(output) as chain:
         await chain.push(ReplyStartFrame(reply_id=1), UtteranceStartFrame(1, 1, "one two"), audio(1, tone(4800)))
         await settle()
-        await ear.hear(10 + 20)
+        await listener.hear(10 + 20)
         await chain.push(audio(1, bytes(2 * 4800)))
         await settle()
-        await ear.hear(5)
+        await listener.hear(5)
         await settle()
         assert [f.stalled for f in chain.up(PlayoutStalledFrame)] == [True]
-        await ear.hear(20)
+        await listener.hear(20)
         await settle()
         assert [f.stalled for f in chain.up(PlayoutStalledFrame)] == [True]
         await chain.push(audio(1, tone(4800)))
         await settle()
-        await ear.hear(1)
+        await listener.hear(1)
         await settle()
         assert [f.stalled for f in chain.up(PlayoutStalledFrame)] == [True, False]
 
 
 async def test_a_pause_is_no_stall():
-    output, ear, _ = make()
+    output, listener, _ = make()
     async with running(output) as chain:
         await chain.push(ReplyStartFrame(reply_id=1), UtteranceStartFrame(1, 1, "one two"), audio(1, tone(4800)))
         await settle()
-        await ear.hear(2)
+        await listener.hear(2)
         await chain.push(PlayoutPauseFrame())
         await settle()
-        await ear.hear(60)
+        await listener.hear(60)
         assert chain.up(PlayoutStalledFrame) == []
 
 
 async def test_replies_follow_each_other_and_are_told_apart():
-    output, ear, sent = make()
+    output, listener, sent = make()
     async with running(output) as chain:
         first, pcm1 = spoken(1, 1, ["One. "], remember=False)
         second, pcm2 = spoken(2, 2, ["Two. "])
         await chain.push(*first, *second)
         await settle()
-        assert await ear.hear(20) == pcm1 + pcm2
+        assert await listener.hear(20) == pcm1 + pcm2
         await settle()
         assert [(f.reply_id, f.heard, f.remember) for f in chain.down(ReplyPlayedFrame)] == [
             (1, "One. ", False),
@@ -380,13 +380,13 @@ async def test_replies_follow_each_other_and_are_told_apart():
 
 
 async def test_the_end_of_a_call_waits_until_the_reply_is_heard():
-    output, ear, _ = make()
+    output, listener, _ = make()
     async with running(output) as chain:
         frames, _ = spoken(1, 1, ["Goodbye."])
         await chain.push(*frames, EndFrame())
         await settle()
         assert chain.down(EndFrame) == []
-        await ear.hear(10)
+        await listener.hear(10)
         await chain.until(EndFrame)
         assert chain.down(ReplyPlayedFrame)[0].heard == "Goodbye."
 
@@ -401,7 +401,7 @@ async def test_frames_from_below_pass():
 
 
 async def test_chunks_of_any_size_that_come_with_jitter_are_played_sample_for_sample():
-    output, ear, _ = make()
+    output, listener, _ = make()
     rng = np.random.default_rng(3)
     at = np.arange(10 * RATE)
     pcm = (12_000 * np.sin(2 * np.pi * 300 * at / RATE)).astype(np.int16)
@@ -415,8 +415,8 @@ async def test_chunks_of_any_size_that_come_with_jitter_are_played_sample_for_sa
                 await chain.push(audio(1, pcm[sent : sent + size].tobytes()))
                 sent += size
             await settle()
-            await ear.hear(int(rng.integers(0, 12)))
-    heard = np.frombuffer(ear.pcm, np.int16)
+            await listener.hear(int(rng.integers(0, 12)))
+    heard = np.frombuffer(listener.pcm, np.int16)
     assert np.array_equal(heard[heard != 0], pcm)
 
 
@@ -429,23 +429,23 @@ async def cut_connection(words: int, down_at: int, found_after: int, down_for: i
     Returns:
         The reply, what came through, what was pulled while the line was known to be down, and the told frames.
     """
-    output, ear, _ = make()
+    output, listener, _ = make()
     async with running(output) as chain:
         frames, pcm = spoken(1, 1, [f"word{number} " for number in range(words)])
         await chain.push(*frames)
         await settle()
-        before = await ear.hear(down_at)
-        await ear.hear(found_after)
+        before = await listener.hear(down_at)
+        await listener.hear(found_after)
         output.connection_lost(found_after * PACKET / RATE)
         if holds:
             await chain.push(CallHoldFrame(True, found_after * PACKET / RATE))
-        silence = await ear.hear(down_for)
+        silence = await listener.hear(down_for)
         if holds:
             output.connection_back()
-            assert not np.any(np.frombuffer(await ear.hear(5), np.int16)), "the call is on hold"
+            assert not np.any(np.frombuffer(await listener.hear(5), np.int16)), "the call is on hold"
             await chain.push(CallHoldFrame(False))
         output.connection_back()
-        after = await ear.hear(words * 10 + 5)
+        after = await listener.hear(words * 10 + 5)
         await settle()
         return pcm, before, silence, after, chain.down(ReplyPlayedFrame)
 
@@ -471,16 +471,16 @@ def test_what_was_sent_into_a_dead_line_is_played_again_to_the_sample(down_at, f
 
 
 async def test_what_was_cut_is_not_played_again():
-    output, ear, _ = make()
+    output, listener, _ = make()
     async with running(output) as chain:
         frames, _ = spoken(1, 1, ["One ", "two ", "three."])
         await chain.push(*frames)
         await settle()
-        await ear.hear(10)
+        await listener.hear(10)
         await chain.push(InterruptionFrame())
         await settle()
-        await ear.hear(2)
+        await listener.hear(2)
         output.connection_lost(0.2)
-        await ear.hear(5)
+        await listener.hear(5)
         output.connection_back()
-        assert not np.any(np.frombuffer(await ear.hear(20), np.int16))
+        assert not np.any(np.frombuffer(await listener.hear(20), np.int16))

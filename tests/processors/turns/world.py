@@ -17,7 +17,7 @@ MAX_STEPS = 50_000
 
 @dataclass
 class Voice:
-    """One reply on its way to the ear. Times are milliseconds."""
+    """One reply on its way to the caller. Times are milliseconds."""
 
     reply_id: int
     length_ms: int

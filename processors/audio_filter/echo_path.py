@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from processors.ear.spectra import HOP_SECS
+from processors.audio_filter.spectra import HOP_SECS
 
 ROOM_DECAY: Final = 0.55
 """What is left of an echo's power after 16 ms: a room whose sound takes 0.37 s to fall by 60 dB."""

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.ear.own_words import OwnWords
+from processors.audio_filter.own_words import OwnWords
 
 SAID = "our branches are open from monday to friday from nine until five in the afternoon".split()  # noqa: SIM905
 PACE_SECS = 0.3

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from contracts.frames import WINDOW_SAMPLES
 from loadtest.clips import read_wav
-from processors.ear.caller import CallerParams, CallerVoice
-from processors.ear.handover import hands_over
+from processors.audio_filter.caller import CallerParams, CallerVoice
+from processors.audio_filter.handover import hands_over
 from processors.vad.silero import SileroStream
 
 DATA = Path(__file__).parents[2] / "data"

@@ -8,9 +8,9 @@ import soxr
 
 from loadtest.clips import read_wav
 from loadtest.echo_room import EchoRoom, EchoSetup
-from processors.ear.delay import HEARD_SAMPLES, SPAN_SAMPLES, find_delay
-from processors.ear.echo import EchoGuard, Source
-from processors.ear.played import PlayedAudio
+from processors.audio_filter.delay import HEARD_SAMPLES, SPAN_SAMPLES, find_delay
+from processors.audio_filter.echo import EchoGuard, Source
+from processors.audio_filter.played import PlayedAudio
 from processors.vad.silero import WINDOW_BYTES, SileroStream
 
 DATA = Path(__file__).parents[2] / "data"

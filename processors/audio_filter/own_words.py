@@ -1,8 +1,8 @@
 """Are those the bot's own words? The second line: what the recogniser wrote, against what was being said. Pure.
 
-An echo that got past the ear (a telephone that stretches sound, a loudspeaker that distorts it) is read as the words
-that the bot is just saying, in their order and a moment after them. A caller who repeats the bot's words does so later:
-he must have heard them first. So time decides, not only the words.
+An echo that got past the echo guard (a telephone that stretches sound, a loudspeaker that distorts it) is read as the
+words that the bot is just saying, in their order and a moment after them. A caller who repeats the bot's words does so
+later: he must have heard them first. So time decides, not only the words.
 """
 
 from collections import deque

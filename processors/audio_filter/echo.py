@@ -3,7 +3,8 @@
 Nothing is computed while the bot is silent or the VAD hears nothing. What it does hear while the bot's voice may be in
 the air is *echo* (explained by what was played), *near* (somebody else speaks, whether the bot does or not), or at the
 very beginning *unsure* for some windows. Before the path is known it is found by its delay
-(:mod:`processors.ear.delay`); from then on the powers in bands are compared (:mod:`processors.ear.echo_path`).
+(:mod:`processors.audio_filter.delay`); from then on the powers in bands are compared
+(:mod:`processors.audio_filter.echo_path`).
 """
 
 from collections import deque
@@ -14,10 +15,10 @@ from typing import Final
 import numpy as np
 
 from contracts.frames import INPUT_SAMPLE_RATE_HZ, OUTPUT_SAMPLE_RATE_HZ, WINDOW_SAMPLES
-from processors.ear.delay import HEARD_SAMPLES, LONGEST_SECS, SPAN_SAMPLES, find_delay
-from processors.ear.echo_path import TAIL_FRAMES, EchoPath, Excitation
-from processors.ear.played import PlayedAudio
-from processors.ear.spectra import HEARD, PLAYED
+from processors.audio_filter.delay import HEARD_SAMPLES, LONGEST_SECS, SPAN_SAMPLES, find_delay
+from processors.audio_filter.echo_path import TAIL_FRAMES, EchoPath, Excitation
+from processors.audio_filter.played import PlayedAudio
+from processors.audio_filter.spectra import HEARD, PLAYED
 
 WINDOW_PLAYED: Final = WINDOW_SAMPLES * OUTPUT_SAMPLE_RATE_HZ // INPUT_SAMPLE_RATE_HZ
 """Samples of the playout in one window of the microphone."""

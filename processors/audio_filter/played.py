@@ -1,4 +1,4 @@
-"""What was played lately: the reference by which the ear tells the bot's own voice from the caller's. Pure."""
+"""What was played lately: the reference by which the filter tells the bot's own voice from the caller's. Pure."""
 
 from collections import deque
 from typing import Final
@@ -8,7 +8,7 @@ import numpy as np
 from contracts.frames import OUTPUT_SAMPLE_RATE_HZ
 
 KEPT_SECS: Final = 4.0
-"""How much is kept: the longest echo path, and what the ear looks back."""
+"""How much is kept: the longest echo path, and how far the filter looks back."""
 
 
 class PlayedAudio:

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.ear.played import KEPT_SECS, PlayedAudio
+from processors.audio_filter.played import KEPT_SECS, PlayedAudio
 
 
 def block(*values):

@@ -1,4 +1,4 @@
-"""One call's ear: what stands between the VAD and everybody who listens. Pure: arrays, probabilities and times go in.
+"""What takes out of a call's audio all that is not the caller's voice. Pure: arrays, probabilities and times go in.
 
 It takes what is not the caller's voice out of the call, so that nobody after it need know: a window that is the bot's
 own echo goes on as silence, without speech.
@@ -7,11 +7,11 @@ own echo goes on as silence, without speech.
 from typing import Final
 
 from contracts.frames import WINDOW_SAMPLES
-from processors.ear.caller import CallerVoice
-from processors.ear.echo import EchoGuard, Source
-from processors.ear.handover import hands_over
-from processors.ear.own_words import OwnWords
-from processors.ear.played import PlayedAudio
+from processors.audio_filter.caller import CallerVoice
+from processors.audio_filter.echo import EchoGuard, Source
+from processors.audio_filter.handover import hands_over
+from processors.audio_filter.own_words import OwnWords
+from processors.audio_filter.played import PlayedAudio
 
 SILENCE: Final = bytes(2 * WINDOW_SAMPLES)
 
@@ -22,7 +22,7 @@ Window = tuple[bytes, float]
 """512 samples of 16 kHz mono 16-bit PCM, and the probability that they hold speech."""
 
 
-class Ear:
+class CallerFilter:
     """What is heard, but for what is not the caller's.
 
     Args:
