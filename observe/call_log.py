@@ -5,19 +5,20 @@ unless transcripts are kept in full.
 """
 
 import asyncio
+from functools import partial
 
 from loguru import logger
-from pipecat.frames.frames import Frame
 from pipecat.processors.frame_processor import FrameProcessor
 
-from contracts.frames import InterruptionDecisionFrame, ReplyPlayedFrame
 from contracts.llm import Usage as TokenUsage
 from contracts.modes import Transcripts
+from observe import call_events as ev
 from observe.entries import Turn
+from observe.fill_record import fill
 from observe.listener import Usage
+from observe.pipeline_observer import PipelineObserver
 from observe.record import CallRecord
 from observe.turn_clock import TurnClock, TurnTimes
-from observe.watch import CallWatch
 from processors.turns.handler import InterruptionHandler
 from transports import rtvi
 from transports.call import Call
@@ -51,9 +52,12 @@ class CallLog:
         self, interruptions: InterruptionHandler, llm: FrameProcessor, tts: FrameProcessor, output: PlayoutOutput
     ) -> None:
         """Begin to watch the nodes that know."""
-        self._clock.watch(interruptions, llm, tts, output)
-        CallWatch(self._record).watch(interruptions, llm, tts, output)
-        interruptions.add_event_handler("on_before_push_frame", self._on_frame)
+        observer = PipelineObserver()
+        for listener in (self._clock.take, partial(fill, self._record), self._take):
+            observer.subscribe(listener)
+        observer.watch(interruptions, llm, tts, output)
+        interruptions.on_audio = self._record.caller_level.push
+        output.on_audio = self._record.bot_level.push
 
     def fault(self, fault: str) -> None:
         """Count a fault that a deadline had to repair."""
@@ -92,7 +96,7 @@ class CallLog:
         if answer_ms is not None:
             self._call.send_message(rtvi.time_to_answer(times.turn_id, answer_ms, times.stages_ms(), times.reply_id))
 
-    def _on_reply_over(self, times: TurnTimes, played: ReplyPlayedFrame) -> None:
+    def _on_reply_over(self, times: TurnTimes, played: ev.ReplyPlayed) -> None:
         turn = self._open_turns.pop(times.reply_id, None) or self._turn(times)
         self._record.turn_over(_now(), turn, cut=played.cut, error=played.error, heard=played.heard)
         stages = " ".join(f"{name}={ms}" for name, ms in times.stages_ms().items())
@@ -112,10 +116,10 @@ class CallLog:
             answer_ms=times.answer_ms(),
         )
 
-    def _on_frame(self, _: FrameProcessor, frame: Frame) -> None:
-        if not isinstance(frame, InterruptionDecisionFrame):
+    def _take(self, event: ev.CallEvent) -> None:
+        if not isinstance(event, ev.Decided):
             return
-        decision = frame.decision
+        decision = event.decision
         if decision["wrong"] is None:
             verdict = str(decision["verdict"])
             self._verdicts[verdict] = self._verdicts.get(verdict, 0) + 1

@@ -1,29 +1,18 @@
 """Where the time of each answer went: from the end of the user's speech to the bot's first sample.
 
-The clock watches what four nodes push (by Pipecat's own ``on_before_push_frame`` event) and so costs nothing where
-audio goes in. Stages are differences between instants, so they add up to the whole by construction.
+Stages are differences between instants, so they add up to the whole by construction.
 """
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
-from pipecat.frames.frames import Frame, LLMTextFrame, VADUserStoppedSpeakingFrame
-from pipecat.processors.frame_processor import FrameProcessor
-
-from contracts.frames import (
-    ReplyEndFrame,
-    ReplyPlayedFrame,
-    ReplyPlayingFrame,
-    ReplyStartFrame,
-    TranscriptFrame,
-    UserTurnFrame,
-    UtteranceAudioFrame,
-    UtteranceStartFrame,
-)
+from observe import call_events as ev
 
 OPEN_REPLIES = 4
 """Replies whose times are kept while they are not heard yet."""
+
+_Stage = Literal["first_token", "first_clause", "first_audio", "first_sample"]
 
 
 @dataclass
@@ -85,88 +74,55 @@ class TurnClock:
 
     Args:
         on_answer: Called with a turn's times when the first sample of its reply has been played.
-        on_reply_over: Called with the times and the final frame when the reply has been played to its end, or was cut.
+        on_reply_over: Called with the times and the final event when the reply has been played to its end, or was cut.
     """
 
     def __init__(
         self,
         on_answer: Callable[[TurnTimes], None],
-        on_reply_over: Callable[[TurnTimes, ReplyPlayedFrame], None] | None = None,
+        on_reply_over: Callable[[TurnTimes, ev.ReplyPlayed], None] | None = None,
     ) -> None:
         self._on_answer = on_answer
         self._on_reply_over = on_reply_over
         self._replies: dict[int, TurnTimes] = {}
         self._speech_ended: float | None = None
         self._transcript: float | None = None
-        self._llm_reply_id = 0
-        self._tts_reply_id = 0
 
-    def watch(
-        self, interruptions: FrameProcessor, llm: FrameProcessor, tts: FrameProcessor, output: FrameProcessor
-    ) -> None:
-        """Begin to watch what these nodes push."""
-        interruptions.add_event_handler("on_before_push_frame", self._from_interruptions)
-        llm.add_event_handler("on_before_push_frame", self._from_llm)
-        tts.add_event_handler("on_before_push_frame", self._from_tts)
-        output.add_event_handler("on_before_push_frame", self._from_output)
-
-    def _from_interruptions(self, _: FrameProcessor, frame: Frame) -> None:
-        match frame:
-            case VADUserStoppedSpeakingFrame():
-                self._speech_ended = _now() - frame.stop_secs
-            case TranscriptFrame():
-                self._transcript = _now()
-            case UserTurnFrame():
-                times = TurnTimes(frame.turn_id, frame.reply_id, frame.text, self._speech_ended, self._transcript)
-                times.turn_ended = _now()
-                self._speech_ended = self._transcript = None
-                self._replies[frame.reply_id] = times
-                while len(self._replies) > OPEN_REPLIES:
-                    del self._replies[next(iter(self._replies))]
-            case _:
-                pass
-
-    def _from_llm(self, _: FrameProcessor, frame: Frame) -> None:
-        match frame:
-            case ReplyStartFrame():
-                self._llm_reply_id = frame.reply_id
-            case LLMTextFrame() if frame.text.strip():
-                times = self._replies.get(self._llm_reply_id)
-                if times is not None and times.first_token is None:
-                    times.first_token = _now()
-            case ReplyEndFrame():
-                self._llm_reply_id = 0
-            case _:
-                pass
-
-    def _from_tts(self, _: FrameProcessor, frame: Frame) -> None:
-        match frame:
-            case UtteranceStartFrame():
-                self._tts_reply_id = frame.reply_id
-                times = self._replies.get(frame.reply_id)
-                if times is not None and times.first_clause is None:
-                    times.first_clause = _now()
-            case UtteranceAudioFrame():
-                times = self._replies.get(self._tts_reply_id)
-                if times is not None and times.first_audio is None:
-                    times.first_audio = _now()
-            case _:
-                pass
-
-    def _from_output(self, _: FrameProcessor, frame: Frame) -> None:
-        match frame:
-            case ReplyPlayingFrame():
-                times = self._replies.get(frame.reply_id)
-                if times is not None and times.first_sample is None:
-                    times.first_sample = _now()
-                    self._on_answer(times)
-            case ReplyPlayedFrame():
-                times = self._replies.pop(frame.reply_id, None)
+    def take(self, event: ev.CallEvent) -> None:
+        """Note what an event of the call says of its turns."""
+        match event:
+            case ev.SpeechEnded(at):
+                self._speech_ended = at
+            case ev.FinalWords(at, _, _):
+                self._transcript = at
+            case ev.TurnEnded(at, turn_id, reply_id, text):
+                self._open(TurnTimes(turn_id, reply_id, text, self._speech_ended, self._transcript, at))
+            case ev.FirstToken(at, reply_id):
+                self._note_first(reply_id, "first_token", at)
+            case ev.PieceBegan(at, reply_id, _, _):
+                self._note_first(reply_id, "first_clause", at)
+            case ev.FirstAudio(at, reply_id):
+                self._note_first(reply_id, "first_audio", at)
+            case ev.ReplyPlaying(at, reply_id):
+                if self._note_first(reply_id, "first_sample", at):
+                    self._on_answer(self._replies[reply_id])
+            case ev.ReplyPlayed(_, reply_id):
+                times = self._replies.pop(reply_id, None)
                 if times is not None and self._on_reply_over is not None:
-                    self._on_reply_over(times, frame)
+                    self._on_reply_over(times, event)
             case _:
                 pass
 
+    def _open(self, times: TurnTimes) -> None:
+        self._speech_ended = self._transcript = None
+        self._replies[times.reply_id] = times
+        while len(self._replies) > OPEN_REPLIES:
+            del self._replies[next(iter(self._replies))]
 
-def _now() -> float:
-    return asyncio.get_running_loop().time()
+    def _note_first(self, reply_id: int, stage: _Stage, at: float) -> bool:
+        """Whether it is the first of its kind for a reply that is known; its time is noted then."""
+        times = self._replies.get(reply_id)
+        if times is None or getattr(times, stage) is not None:
+            return False
+        setattr(times, stage, at)
+        return True

@@ -13,33 +13,20 @@ from contracts.frames import (
     UtteranceAudioFrame,
     UtteranceStartFrame,
 )
-from observe import turn_clock
+from observe.pipeline_observer import PipelineObserver
 from observe.turn_clock import TurnClock, TurnTimes
+from tests.observe.nodes import Node
 
 
-class Node:
-    """Notes who listens, and pushes."""
-
-    def __init__(self):
-        self.listeners = []
-
-    def add_event_handler(self, event, listener):
-        assert event == "on_before_push_frame"
-        self.listeners.append(listener)
-
-    def push(self, frame):
-        for listener in self.listeners:
-            listener(self, frame)
-
-
-def test_stages_add_up_to_the_answer(monkeypatch):
+def test_stages_add_up_to_the_answer():
     now = [100.0]
-    monkeypatch.setattr(turn_clock, "_now", lambda: now[0])
     answers, over = [], []
-    clock = TurnClock(answers.append, lambda times, frame: over.append((times.reply_id, frame.heard)))
+    clock = TurnClock(answers.append, lambda times, played: over.append((times.reply_id, played.heard)))
     nodes: list[Any] = [Node() for _ in range(4)]
     interruptions, llm, tts, output = nodes
-    clock.watch(*nodes)
+    observer = PipelineObserver(lambda: now[0])
+    observer.subscribe(clock.take)
+    observer.watch(*nodes)
     script = [
         (0.2, interruptions, VADUserStoppedSpeakingFrame(stop_secs=0.2)),
         (0.05, interruptions, TranscriptFrame("Hi.", "", "t")),
