@@ -121,7 +121,7 @@ def heard_early(text: str, *, vendor_ms: int) -> Scene:
 
 @pytest.mark.parametrize("vendor_ms", [5000, 5400, 6000])
 def test_early_words_that_mean_something_end_the_reply(vendor_ms: int) -> None:
-    params = TurnParams(guess=True, early_end=True)
+    params = TurnParams(preemptive=True, early_end=True)
     world = World(LONG, params).run(heard_early("stop", vendor_ms=vendor_ms), 20_000)
     assert outcome(world)[0] == "interrupted"
     assert world.heard_ms[1] < 4700 - 2000, "not a sample of it after the cut"
@@ -130,7 +130,7 @@ def test_early_words_that_mean_something_end_the_reply(vendor_ms: int) -> None:
 
 @pytest.mark.parametrize("vendor_ms", [5000, 5400, 6000])
 def test_early_words_that_mean_nothing_give_the_floor_back_at_once(vendor_ms: int) -> None:
-    params = TurnParams(guess=True, early_end=True)
+    params = TurnParams(preemptive=True, early_end=True)
     world = World(LONG, params).run(heard_early("oh dear", vendor_ms=vendor_ms), 20_000)
     assert went_on(world)
     assert world.actions(ev.Resume)[0][0] <= 4910 + 300
