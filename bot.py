@@ -39,8 +39,8 @@ from observe.prices import PriceError, load_prices
 from observe.process import CpuMeter
 from observe.tracing import Tracer, TracingError
 from processors import compat
+from processors.audio_filter.caller_filter import CallerFilter
 from processors.context.aggregators import ContextPair, Conversation
-from processors.ear.ear import Ear
 from processors.llm.processor import LLMProcessor
 from processors.stt.processor import STTProcessor
 from processors.tts.processor import TTSProcessor
@@ -85,7 +85,7 @@ def build_pipeline(call: Call, services: Services, log: CallLog, node: ClusterNo
     context = ContextPair(conversation)
     output = call.output()
     others = services.settings.other_voices
-    ear = Ear(
+    caller_filter = CallerFilter(
         output.played,
         echo=services.settings.echo_guard,
         caller=others is not OtherVoices.HEARD,
@@ -93,7 +93,7 @@ def build_pipeline(call: Call, services: Services, log: CallLog, node: ClusterNo
     )
     tools = services.tool_runner(call.pc_id, conversation, call.identity, call.request_data, clock)
     if tools is not None:
-        tools.session.hears_caller = ear.is_callers
+        tools.session.hears_caller = caller_filter.is_callers
     machine = TurnMachine(services.turn_params, services.verdict_policy)
     params = services.handler_params
     if goes_on is not None:
@@ -127,8 +127,8 @@ def build_pipeline(call: Call, services: Services, log: CallLog, node: ClusterNo
     return Pipeline(
         [
             call.input(),  # WebRTC audio and the client's messages -> InputAudioRawFrame, UserTextFrame
-            VADProcessor(services.vad_params, ear),  # Silero -> AudioWindowFrame, VADUserStarted/StoppedSpeakingFrame
-            STTProcessor(services.recogniser(language.code), language, ear),  # -> (Interim)TranscriptFrame
+            VADProcessor(services.vad_params, caller_filter),  # -> AudioWindowFrame, VADUserStartedSpeakingFrame, ...
+            STTProcessor(services.recogniser(language.code), language, caller_filter),  # -> (Interim)TranscriptFrame
             *services.keypad(tools),  # takes the keys of a PIN, where one is asked for
             interruptions,  # who has the floor -> pause, resume, InterruptionFrame, UserTurnFrame
             context.user(),  # the last turns -> ReplyContextFrame

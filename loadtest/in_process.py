@@ -1,4 +1,4 @@
-"""A call without a network: the pipeline's two ends held together by a 20 ms beat of the event loop's clock.
+"""A call without a network: the pipeline's two ends held together by a 20 ms tick of the event loop's clock.
 
 Everything between the microphone's samples and the loudspeaker's is the product; only WebRTC is left out. In virtual
 time (:mod:`loadtest.virtual_time`) a call takes as long as its computing.
@@ -24,7 +24,7 @@ from transports.output import PlayoutOutput
 from transports.playout import PlayoutEngine
 from transports.takeover import CallerId
 
-BEAT_SECS: Final = 0.02
+TICK_SECS: Final = 0.02
 IN_SAMPLES: Final = INPUT_SAMPLE_RATE_HZ // 50
 OUT_SAMPLES: Final = OUTPUT_SAMPLE_RATE_HZ // 50
 
@@ -35,8 +35,8 @@ LOUD_RMS: Final = 300.0
 """The level that counts as sound: -41 dBFS."""
 
 
-class Beat(NamedTuple):
-    """What the playout did in one beat of 20 ms.
+class PlayoutTick(NamedTuple):
+    """What the playout did in one tick of 20 ms.
 
     Attributes:
         content: Samples of the reply that were played; the rest was silence, or a fade.
@@ -65,9 +65,9 @@ class InProcessCall:
             is nothing for the bot to judge, which takes most of a call's computing.
 
     Attributes:
-        began_secs: Monotonic time of the first beat.
-        beats: What the playout did in each beat.
-        heard: What the bot played: 24 kHz int16, one entry for each beat.
+        began_secs: Monotonic time of the first tick.
+        ticks: What the playout did in each tick.
+        heard: What the bot played: 24 kHz int16, one entry for each tick.
         states: When the turn machine changed its state: (seconds since the call began, name).
         messages: What the client was told: (seconds, type, data); a ``server-message`` has the type that it carries.
     """
@@ -82,7 +82,7 @@ class InProcessCall:
         self.request_data: dict[str, Any] = {}
         self.began_secs = 0.0
         self.heard: list[bytes] = []
-        self.beats: list[Beat] = []
+        self.ticks: list[PlayoutTick] = []
         self.states: list[tuple[float, str]] = [(0.0, "listening")]
         self.messages: list[tuple[float, str, dict[str, Any]]] = []
         self.caller: CallerId | None = None
@@ -97,7 +97,7 @@ class InProcessCall:
     @property
     def now(self) -> float:
         """Seconds of audio that have passed since the call began."""
-        return len(self.heard) * BEAT_SECS
+        return len(self.heard) * TICK_SECS
 
     def input(self) -> FrameProcessor:
         """The pipeline's first node."""
@@ -136,7 +136,7 @@ class InProcessCall:
     # --- the caller ------------------------------------------------------------------------
 
     def say(self, samples: Samples) -> tuple[float, float]:
-        """Say 16 kHz samples from the next beat on.
+        """Say 16 kHz samples from the next tick on.
 
         Returns:
             When they begin and end, in seconds of the call.
@@ -155,8 +155,8 @@ class InProcessCall:
     async def listen(self, secs: float) -> None:
         """Let time pass."""
         until = self.now + secs
-        while self.now < until - BEAT_SECS / 2:  # noqa: ASYNC110 - the beat is time itself
-            await asyncio.sleep(BEAT_SECS)
+        while self.now < until - TICK_SECS / 2:  # noqa: ASYNC110 - the tick is time itself
+            await asyncio.sleep(TICK_SECS)
 
     async def until_state(self, *states: str, timeout_secs: float = 15.0) -> None:
         """Wait for the turn machine to be in one of some states.
@@ -171,13 +171,13 @@ class InProcessCall:
 
     def levels(self, from_secs: float = 0.0) -> np.ndarray:
         """Root mean square of each 20 ms that the bot played from a time on."""
-        blocks = self.heard[round(from_secs / BEAT_SECS) :]
+        blocks = self.heard[round(from_secs / TICK_SECS) :]
         samples = np.frombuffer(b"".join(blocks), np.int16).astype(np.float32).reshape(-1, OUT_SAMPLES)
         return np.sqrt(np.mean(samples**2, axis=1))
 
-    # --- the beat --------------------------------------------------------------------------
+    # --- the tick --------------------------------------------------------------------------
 
-    async def beat_on(self) -> None:
+    async def run(self) -> None:
         """Play and record until cancelled, without drift."""
         loop = asyncio.get_running_loop()
         began = self.began_secs = loop.time()
@@ -185,7 +185,7 @@ class InProcessCall:
             await self._input.hear(self._next_packet())
             self.heard.append(self._output.pull(OUT_SAMPLES))
             engine = self._engine
-            self.beats.append(Beat(engine.last_content[1], engine.played, engine.pending, engine.ducked))
+            self.ticks.append(PlayoutTick(engine.last_content[1], engine.played, engine.pending, engine.ducked))
             await asyncio.sleep(began + self.now - loop.time())
 
     def _next_packet(self) -> bytes:
@@ -209,7 +209,7 @@ async def calling(
     """
     call = call or InProcessCall()
     pipeline = asyncio.create_task(bot.run_call(call, services, node=node))
-    beat = asyncio.create_task(call.beat_on())
+    tick = asyncio.create_task(call.run())
     try:
         await call.listen(0.1)
         await call.take(ClientReadyFrame(returns=returns))
@@ -218,4 +218,4 @@ async def calling(
         call.closed.set()
         async with asyncio.timeout(10):
             await pipeline
-        beat.cancel()
+        tick.cancel()

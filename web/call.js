@@ -1,5 +1,5 @@
 /**
- * One call: as many connections as it takes. It waits in line while the bot is full, comes back
+ * One call: as many connections as it takes. It waits in the queue while the bot is full, comes back
  * by itself when the network or the server went away, and ends when somebody hangs up.
  */
 
@@ -25,7 +25,7 @@ export class Call {
   #lastId = null;
   /** How much of the bot's last reply was heard here: a server that takes the call up goes on behind that. */
   #heard = null;
-  // By this the server knows who stands in line from one try to the next.
+  // By this the server knows who waits in the queue from one try to the next.
   #clientId = [...crypto.getRandomValues(new Uint8Array(16))].map((b) => b.toString(16).padStart(2, "0")).join("");
 
   /**
@@ -33,7 +33,7 @@ export class Call {
    * @param {MediaStreamTrack} options.track What to send.
    * @param {() => Promise<RTCIceServer[]>} options.iceServers May be none; asked for each connection.
    * @param {(phase: string, detail?: object) => void} options.onPhase `"connecting"`,
-   *   `"reconnecting"`, `"open"`, `"in-line"` `{position, secondsLeft}`, `"retrying"`
+   *   `"reconnecting"`, `"open"`, `"in-queue"` `{position, secondsLeft}`, `"retrying"`
    *   `{cause, secondsLeft}`, and once at the end `"over"` `{cause, status?}`; causes are
    *   `"hung-up"`, `"left"`, `"moved"`, `"peer-left"` and `"refused"`.
    * @param {(stream: MediaStream) => void} options.onTrack The bot's voice.
@@ -164,7 +164,7 @@ export class Call {
       secs,
       (secondsLeft) =>
         end.cause === "full"
-          ? onPhase("in-line", { position: end.position, secondsLeft })
+          ? onPhase("in-queue", { position: end.position, secondsLeft })
           : onPhase("retrying", { cause: end.cause, secondsLeft }),
       this.#skip.signal,
     );

@@ -16,8 +16,17 @@ from loguru import logger
 
 from contracts.llm import ToolCallDelta, ToolSpec
 from processors.context.aggregators import CANCELLED, Conversation
-from processors.tools.apart import LineFromApart, Watched, apart
-from processors.tools.base import Arguments, Line, NoLine, Session, Tool, ToolContext, ToolError, ToolFunction
+from processors.tools.apart import CallControlFromThread, Watched, apart
+from processors.tools.base import (
+    Arguments,
+    CallControl,
+    NoCallControl,
+    Session,
+    Tool,
+    ToolContext,
+    ToolError,
+    ToolFunction,
+)
 from processors.tools.consent import DONE_ALREADY, MUST_ASK, NOT_THE_CALLER, agrees
 from processors.tools.effects import Effects
 from processors.tools.quota import USED_UP, EffectQuota
@@ -179,7 +188,7 @@ class ToolRunner:
 
     def _restore_effect(self, tool: Tool, arguments: Arguments, effect: StoredEffect) -> None:
         if effect.runs:
-            context = ToolContext(self.session, effect.key, NoLine(), self.session.clock.now)
+            context = ToolContext(self.session, effect.key, NoCallControl(), self.session.clock.now)
             task = asyncio.ensure_future(_called(tool, arguments, context, tool.outcome or no_outcome))
         else:
             task = _ended(effect)
@@ -202,7 +211,7 @@ class ToolRunner:
         """How long a reply waits for these calls at most."""
         return max((self._tools[call.name].timeout_secs for call in calls if call.name in self._tools), default=0.0)
 
-    async def run(self, turn_id: int, calls: Sequence[ToolCallDelta], line: Line | None = None) -> None:
+    async def run(self, turn_id: int, calls: Sequence[ToolCallDelta], control: CallControl | None = None) -> None:
         """Run calls at once and wait until each has a result in the conversation, or has waited long enough.
 
         If the wait is cancelled, look-ups are stopped and recorded as cancelled; effects go on.
@@ -210,10 +219,10 @@ class ToolRunner:
         Args:
             turn_id: The turn that they serve.
             calls: What the model asks for.
-            line: The caller's line.
+            control: What tools may do with the call.
         """
         calls = calls[:MAX_CALLS_AT_ONCE]
-        started = [self._start(turn_id, call, line or NoLine()) for call in calls]
+        started = [self._start(turn_id, call, control or NoCallControl()) for call in calls]
         recorders = {recorder for recorder in started if recorder is not None}
         if not recorders:
             return
@@ -309,7 +318,7 @@ class ToolRunner:
             logger.info("{}: goes on after the call", recorder.get_name())
             self._outliving.keep(recorder)
 
-    def _start(self, turn_id: int, call: ToolCallDelta, line: Line) -> asyncio.Task[None] | None:
+    def _start(self, turn_id: int, call: ToolCallDelta, control: CallControl) -> asyncio.Task[None] | None:
         """Write the call down and run it; the task that will write its result, or None if that is there already."""
         self._calls += 1
         # An id of our own: the models' ids are empty, or repeat ("call_0") from one reply to the next.
@@ -332,7 +341,7 @@ class ToolRunner:
             if tool.effect and not self._may_be_done(now):
                 self.conversation.tool_result(call_id, USED_UP)
                 return None
-            run = self._begin(tool, arguments, turn_id, line, call)
+            run = self._begin(tool, arguments, turn_id, control, call)
         run.call_ids.append(call_id)
         return self._record_result(call_id, run)
 
@@ -404,9 +413,9 @@ class ToolRunner:
 
     # --- running ---------------------------------------------------------------------------
 
-    def _begin(self, tool: Tool, arguments: Arguments, turn_id: int, line: Line, call: ToolCallDelta) -> _Run:
+    def _begin(self, tool: Tool, arguments: Arguments, turn_id: int, control: CallControl, call: ToolCallDelta) -> _Run:
         task = None if tool.effect else self._found_ahead(tool, arguments)
-        context = self._context(LineFromApart(line, asyncio.get_running_loop()))
+        context = self._context(CallControlFromThread(control, asyncio.get_running_loop()))
         if task is None:
             work = self._changed(tool, arguments, context) if tool.effect else _called(tool, arguments, context)
             task = asyncio.create_task(work, name=f"tool {tool.name}")
@@ -424,8 +433,8 @@ class ToolRunner:
             await self.before_effect()
         return await _called(tool, arguments, context)
 
-    def _context(self, line: Line) -> ToolContext:
-        return ToolContext(self.session, uuid.uuid4().hex, line, self.session.clock.now)
+    def _context(self, control: CallControl) -> ToolContext:
+        return ToolContext(self.session, uuid.uuid4().hex, control, self.session.clock.now)
 
     async def _record(self, call_id: str, run: _Run) -> None:
         """Write the result down when it comes."""

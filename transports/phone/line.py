@@ -8,7 +8,7 @@ from loguru import logger
 
 from admission.token_bucket import TokenBucket
 from contracts.caller_identity import CallerIdentity
-from contracts.frames import ClientReadyFrame, LineClosesFrame, UserTextFrame
+from contracts.frames import CallEndsSoonFrame, ClientReadyFrame, UserTextFrame
 from transports.call_input import CallInput
 from transports.client_messages import MessageLimits
 from transports.output import PlayoutOutput
@@ -29,7 +29,7 @@ class Voice(Protocol):
     """The bot's voice on the line."""
 
     def begin(self) -> None:
-        """Speak from the next beat on."""
+        """Speak from the next tick on."""
         ...
 
     def end(self) -> None:
@@ -100,7 +100,7 @@ class TelephoneCall:
     def part(self) -> None:
         """End the call politely: the bot says that the line closes, and hangs up; at once if nobody listens."""
         if self.connected.is_set():
-            self._spawn(self._input.take(LineClosesFrame()))
+            self._spawn(self._input.take(CallEndsSoonFrame()))
         else:
             self._end("the server stops")
 

@@ -50,7 +50,7 @@ class SipLine:
 
 
 class SipVoice:
-    """Sends the voice at the beat that all calls share.
+    """Sends the voice at the 20 ms tick that all calls share.
 
     Args:
         stream: Makes packets.
@@ -72,17 +72,17 @@ class SipVoice:
         self._on_end = on_end
 
     def begin(self) -> None:
-        """Speak from the next beat on."""
-        shared_pacer().join(self.on_beat)
+        """Speak from the next tick on."""
+        shared_pacer().join(self.on_tick)
 
     def end(self) -> None:
         """Speak no more; does nothing the second time."""
-        shared_pacer().leave(self.on_beat)
+        shared_pacer().leave(self.on_tick)
 
-    def on_beat(self, beats: int) -> None:
+    def on_tick(self, ticks: int) -> None:
         """20 ms have passed, or more."""
         try:
-            packet = self._stream.packet(self._output.pull(PACKET_SAMPLES), beats)
+            packet = self._stream.packet(self._output.pull(PACKET_SAMPLES), ticks)
             if self._stream.media.hears:
                 self._send(packet)
         except Exception:

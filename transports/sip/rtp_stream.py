@@ -179,14 +179,14 @@ class RtpStream:
         number = packet.payload[0]
         return _KEYS[number] if number < len(_KEYS) else ""
 
-    def packet(self, pcm: bytes, beats: int = 1) -> bytes:
+    def packet(self, pcm: bytes, ticks: int = 1) -> bytes:
         """The packet for 20 ms of 24 kHz mono 16-bit PCM.
 
         Args:
             pcm: The sound.
-            beats: How many times 20 ms have passed since the last one.
+            ticks: How many times 20 ms have passed since the last one.
         """
-        self._time = (self._time + beats * self._ticks) & 0xFFFFFFFF
+        self._time = (self._time + ticks * self._ticks) & 0xFFFFFFFF
         self._sequence = (self._sequence + 1) & 0xFFFF
         flags, self._begins = (_MARKER if self._begins else 0), False
         header = RTP_HEADER.pack(_VERSION, flags | self.media.payload_type, self._sequence, self._time, self._ssrc)
