@@ -141,7 +141,7 @@ class EmulatedVoice:
     async def load(self) -> None:
         pass
 
-    async def rehearse(self, texts: Iterable[str]) -> None:
+    async def warm_up(self, texts: Iterable[str]) -> None:
         pass
 
     async def speak(self, text: str) -> AsyncIterator[VoiceChunk]:

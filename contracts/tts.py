@@ -55,7 +55,7 @@ class Voice(Protocol):
         """
         ...
 
-    async def rehearse(self, texts: Iterable[str]) -> None:
+    async def warm_up(self, texts: Iterable[str]) -> None:
         """Have these sentences at hand, if that is how the voice works; they are spoken often, and must not be late."""
         ...
 

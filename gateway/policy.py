@@ -24,7 +24,7 @@ from typing import Any, Final
 from admission.capacity import Limit, Supply, supply
 from contracts.llm import Allowance, Cause, Quota, Usage
 from gateway.budget import DAILY, REQUESTS, Budget
-from gateway.circuit import Circuit, CircuitParams, Health
+from gateway.circuit_breaker import CircuitBreaker, CircuitBreakerParams, CircuitState
 
 HORIZON_SECS: Final = 3600.0
 """Waits are not predicted beyond this."""
@@ -115,7 +115,7 @@ class PolicyParams:
     estimate_margin: float = 0.12
     hedge_requests: float = 0.0
     ample_share: float = 0.9
-    circuit: CircuitParams = CircuitParams()
+    circuit: CircuitBreakerParams = CircuitBreakerParams()
 
 
 # --- decisions ---------------------------------------------------------------------------
@@ -196,7 +196,7 @@ class _Model:
     choice: Choice
     rank: int
     budget: Budget
-    circuit: Circuit
+    circuit: CircuitBreaker
     first_token_secs: float | None = None
     tokens_per_char: float = 1 / CHARS_PER_TOKEN
     completion_tokens: float = 80.0
@@ -277,7 +277,7 @@ class Policy:
                 choice,
                 rank,
                 Budget(choice.limits),
-                Circuit(self.params.circuit, chance),
+                CircuitBreaker(self.params.circuit, chance),
                 completion_tokens=self.params.completion_tokens,
                 assumed=set(choice.limits),
             )
@@ -496,7 +496,7 @@ class Policy:
 
     def _is_ample(self, model: _Model, ticket: _Ticket, now: float) -> bool:
         """Whether a request like this one more or less makes no difference to a model."""
-        if model.circuit.health(now) is not Health.CLOSED or model.budget.in_flight >= model.choice.in_flight:
+        if model.circuit.state(now) is not CircuitState.CLOSED or model.budget.in_flight >= model.choice.in_flight:
             return False
         return model.budget.servable(self._counted(model, ticket), 0.0, now) >= self.params.hedge_requests
 
@@ -628,7 +628,7 @@ class Policy:
     def _cause(self, models: Sequence[_Model], ticket: _Ticket, now: float) -> Cause:
         """What the model that comes free first is busy with."""
         first = min(models, key=lambda model: self._wait_secs(model, ticket, 0, now))
-        if first.circuit.health(now) is not Health.CLOSED and first.circuit.cause is not None:
+        if first.circuit.state(now) is not CircuitState.CLOSED and first.circuit.cause is not None:
             return first.circuit.cause
         if first.budget.binding(sum(self._tokens(first, ticket)), now) in DAILY:
             return Cause.QUOTA
@@ -746,7 +746,7 @@ def _counted_tokens(model: _Model) -> float | None:
 
 def _told(model: _Model, now: float) -> dict[str, Any]:
     return {
-        "circuit": model.circuit.health(now).value,
+        "circuit": model.circuit.state(now).value,
         "circuit_secs": round(model.circuit.wait_secs(now), 1),
         "in_flight": model.budget.in_flight,
         "sent": model.sent,

@@ -29,7 +29,7 @@ from loadtest.faults_voices import voices_at_once_ms
 from loadtest.in_process import TICK_SECS, InProcessCall, calling
 from observe.listener import Listener
 from processors.tts.chain import PROBE
-from processors.tts.spoken_form import spoken
+from processors.tts.text_normaliser import spoken
 from services.services import Services
 
 ASKED: Final = {"book_a_room": "room", "go_forward_ten_meters": "forward", "stop": "stop"}

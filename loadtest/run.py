@@ -129,7 +129,7 @@ async def call(run: Run, bot: Watched) -> tuple[list[RequestScore], list[CallSco
         providers = (await bot.info()).get("providers", {})
         round_trip_ms = await bot.round_trip_ms()
     with run.phase("one caller alone"):
-        references = await rehearse(run, lambda: Caller(bot.url))
+        references = await record_references(run, lambda: Caller(bot.url))
     before, prepared = await bot.vendors(), await bot.preemptive()
     watching = asyncio.create_task(bot.watch())
     crowd = Crowd(_jobs(run, bot.url, references))
@@ -160,7 +160,7 @@ async def call(run: Run, bot: Watched) -> tuple[list[RequestScore], list[CallSco
     return requests, calls, about
 
 
-async def rehearse(run: Run, new_phone: Callable[[], Phone]) -> Mapping[str, Samples]:
+async def record_references(run: Run, new_phone: Callable[[], Phone]) -> Mapping[str, Samples]:
     """One caller alone: proves that the bot answers, and hears each long answer undisturbed.
 
     Raises:

@@ -15,7 +15,7 @@ from loadtest import virtual_time, whole_calls
 from loadtest.acts import Request
 from loadtest.crowd import Progress
 from loadtest.emulated_bot import emulated_bot
-from loadtest.run import STAGGER_SECS, Run, live, put_together, rehearse
+from loadtest.run import STAGGER_SECS, Run, live, put_together, record_references
 
 PREEMPTIVE: Final = ("preemptive", "early_stt", "early_turns", "hedged", "calls_remembered")
 """What of the gateway's figures tells of prepared replies, of turns that end early, and of calls that are over."""
@@ -37,7 +37,7 @@ async def _run(run: Run) -> dict[str, Any]:
     clips = Library(material.known_clips()) if run.knows_clips else None
     async with emulated_bot(load_profile(run.profile), {"max_calls": options.max_calls}, clips) as emulated:
         with run.phase("one caller alone"):
-            references = await rehearse(run, whole_calls.Door(emulated.services, lambda: 1).phone)
+            references = await record_references(run, whole_calls.Door(emulated.services, lambda: 1).phone)
         emulated.world.log.reset()
         providers = emulated.services.providers()
         with run.phase("load"), run.bar() as bar:

@@ -80,9 +80,9 @@ class SpokenOnce:
         """Load the voice."""
         await self._voice.load()
 
-    async def rehearse(self, texts: Iterable[str]) -> None:
+    async def warm_up(self, texts: Iterable[str]) -> None:
         """As the voice does."""
-        await self._voice.rehearse(texts)
+        await self._voice.warm_up(texts)
 
     async def speak(self, text: str) -> AsyncIterator[VoiceChunk]:
         """Speak, or repeat."""

@@ -44,7 +44,7 @@ from processors.tts.chain import VoiceChain
 from processors.tts.processor import TTSParams
 from processors.tts.remembered import RememberingVoice
 from processors.tts.sentences import PieceCutter, sentences
-from processors.tts.spoken_form import spoken
+from processors.tts.text_normaliser import spoken
 from processors.turns import smart_turn
 from processors.turns.endpoint import EndpointParams
 from processors.turns.events import EARLY_OUTCOMES
@@ -170,7 +170,7 @@ class Services:
             model.on_kept = services._keep_sound
         if not local_recogniser:
             services.judge = None
-        await services._rehearse()
+        await services._warm_up_voice()
         if (error := await (warming or _warm(model, prompt, tools))) is not None:
             if settings.llm is not LlmProvider.LOCAL:
                 # A server that is down now may be up when the first caller asks.
@@ -184,13 +184,13 @@ class Services:
                 services.language_model = ScriptedModel()
         return services
 
-    async def _rehearse(self) -> None:
+    async def _warm_up_voice(self) -> None:
         """Speak the sentences that nobody should wait for once, so that the voice remembers them."""
         settings = self.settings
         code = settings.language
         texts = all_texts(code, settings.greeting)
         pieces = [piece for text in texts for piece in sentences(text, code)]  # as they will be asked for
-        await self.voice.rehearse([said for piece in pieces if (said := spoken(piece, code).text)])
+        await self.voice.warm_up([said for piece in pieces if (said := spoken(piece, code).text)])
 
     def _keep_sound(self, reply: str) -> None:
         """A reply is remembered: so is its sound, if a vendor makes it."""

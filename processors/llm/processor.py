@@ -52,7 +52,7 @@ from processors.llm.preparations import PreparationParams, Preparations
 from processors.llm.recap import Recap
 from processors.llm.reply import Reply, ReplyCallControl
 from processors.tools.runner import ToolRunner
-from processors.tts.spoken_form import spoken
+from processors.tts.text_normaliser import spoken
 
 T = TypeVar("T")
 

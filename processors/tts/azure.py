@@ -81,7 +81,7 @@ class AzureVoice:
             async for _ in chunks:
                 pass
 
-    async def rehearse(self, texts: Iterable[str]) -> None:
+    async def warm_up(self, texts: Iterable[str]) -> None:
         """Nothing: every text costs."""
 
     async def speak(self, text: str) -> AsyncGenerator[VoiceChunk]:

@@ -69,11 +69,11 @@ class VoiceChain:
                     raise
                 self._let_rest(index, error)
 
-    async def rehearse(self, texts: Iterable[str]) -> None:
-        """Have all rehearse."""
+    async def warm_up(self, texts: Iterable[str]) -> None:
+        """Have all warm up."""
         sentences = list(texts)
         for voice in self._voices:
-            await voice.rehearse(sentences)
+            await voice.warm_up(sentences)
 
     def keep(self, texts: Iterable[str]) -> None:
         """Have those that can keep the sound of these sentences."""

@@ -104,7 +104,7 @@ class ElevenLabsVoice:
         finally:
             socket.leave(context_id)
 
-    async def rehearse(self, texts: Iterable[str]) -> None:
+    async def warm_up(self, texts: Iterable[str]) -> None:
         """Nothing: every text costs."""
 
     async def speak(self, text: str) -> AsyncIterator[VoiceChunk]:

@@ -84,7 +84,7 @@ class GttsVoice:
             said = f"gTTS does not speak {self._language!r}; it may be: another voice, or another LANGUAGE"
             raise VoiceError(said, retryable=False)
 
-    async def rehearse(self, texts: Iterable[str]) -> None:
+    async def warm_up(self, texts: Iterable[str]) -> None:
         """Nothing: a voice that may be blocked is not asked for nothing."""
 
     async def speak(self, text: str) -> AsyncIterator[VoiceChunk]:

@@ -49,7 +49,7 @@ class HibariVoice:
         """
         await run_heavy(synthesise, "Hello.", self._speed, urgency=Urgency.FINAL)
 
-    async def rehearse(self, texts: Iterable[str]) -> None:
+    async def warm_up(self, texts: Iterable[str]) -> None:
         """Synthesise these now."""
         for text in texts:
             async for _ in self.speak(text):

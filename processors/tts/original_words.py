@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from contracts.frames import Word
-from processors.tts.spoken_form import SpokenText
+from processors.tts.text_normaliser import SpokenText
 from processors.tts.word_times import estimate, split_words
 
 

@@ -31,7 +31,7 @@ from contracts.tts import Voice, VoiceChunk, VoiceError
 from processors.tts.deadlines import in_time
 from processors.tts.original_words import OriginalWords
 from processors.tts.sentences import PieceCutter, sentences
-from processors.tts.spoken_form import SpokenText, spoken
+from processors.tts.text_normaliser import SpokenText, spoken
 
 MAX_FAILURES = 2
 """So many pieces in a row that could not be spoken end the reply."""

@@ -83,9 +83,9 @@ class RememberingVoice:
         """Load the vendor's voice."""
         await self._voice.load()
 
-    async def rehearse(self, texts: Iterable[str]) -> None:
-        """Have the vendor's voice rehearse."""
-        await self._voice.rehearse(texts)
+    async def warm_up(self, texts: Iterable[str]) -> None:
+        """Have the vendor's voice warm up."""
+        await self._voice.warm_up(texts)
 
     async def speak(self, text: str) -> AsyncIterator[VoiceChunk]:
         """Speak from memory, or by the vendor; what came to its end is remembered for a while."""

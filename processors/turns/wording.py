@@ -8,7 +8,7 @@ for word, and not what is written.
 from functools import lru_cache
 from typing import Final
 
-from processors.tts.spoken_form import spoken
+from processors.tts.text_normaliser import spoken
 
 REMEMBERED: Final = 512
 """Texts whose words are kept: one utterance is compared again and again as it grows."""

@@ -153,8 +153,8 @@ async def test_a_long_greeting_comes_from_memory_at_once(virtual, call: Calling,
     synthesise = local.synthesise
     monkeypatch.setattr(local, "synthesise", lambda text, speed: spoken_for.append(text) or synthesise(text, speed))
     async with call(greeting=LONG) as c:
-        rehearsed = len(spoken_for)
+        warmed_up = len(spoken_for)
         await c.until_state("speaking")
         await c.until_state("listening", timeout_secs=60)
         assert heard(c) == [LONG]
-        assert len(spoken_for) == rehearsed, f"said for the first time: {spoken_for[rehearsed:]}"
+        assert len(spoken_for) == warmed_up, f"said for the first time: {spoken_for[warmed_up:]}"

@@ -35,7 +35,7 @@ class ToneVoice:
     async def load(self):
         pass
 
-    async def rehearse(self, texts):
+    async def warm_up(self, texts):
         pass
 
     async def speak(self, text):

@@ -76,7 +76,7 @@ class Voiceless:
     async def load(self):
         pass
 
-    async def rehearse(self, texts):
+    async def warm_up(self, texts):
         pass
 
     async def speak(self, text):

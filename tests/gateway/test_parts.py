@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from contracts.llm import Allowance, Cause, Quota, ToolSpec
 from gateway.budget import Budget
-from gateway.circuit import Circuit, CircuitParams, Health
+from gateway.circuit_breaker import CircuitBreaker, CircuitBreakerParams, CircuitState
 from gateway.continuation import Continuation, continued
 from gateway.general_questions import normalised
 from gateway.reply_cache import ReplyCache
@@ -87,9 +87,9 @@ def test_whatever_is_sent_when_it_fits_never_overdraws(requests):
 
 
 def test_a_circuit_opens_waits_lets_one_find_out_and_closes():
-    circuit = Circuit(CircuitParams(), random.Random(1))
+    circuit = CircuitBreaker(CircuitBreakerParams(), random.Random(1))
     circuit.failed(Cause.FAULT, None, 0.0)
-    assert circuit.health(0.0) is Health.CLOSED, "one failure is an accident"
+    assert circuit.state(0.0) is CircuitState.CLOSED, "one failure is an accident"
     circuit.failed(Cause.FAULT, None, 0.0)
     until = circuit.wait_secs(0.0)
     assert 2.0 <= until <= 2.5
@@ -98,18 +98,18 @@ def test_a_circuit_opens_waits_lets_one_find_out_and_closes():
     circuit.sent(until + 0.01)
     assert not circuit.allows(until + 0.02), "one at a time finds out"
     circuit.succeeded(until + 1, sent_at=until + 0.01)
-    assert circuit.health(until + 1) is Health.CLOSED
+    assert circuit.state(until + 1) is CircuitState.CLOSED
 
 
 def test_what_was_sent_before_a_refusal_does_not_close_the_circuit():
-    circuit = Circuit(CircuitParams(), random.Random(1))
+    circuit = CircuitBreaker(CircuitBreakerParams(), random.Random(1))
     circuit.failed(Cause.BUSY, 10.0, 5.0)
     circuit.succeeded(6.0, sent_at=4.0)
     assert circuit.wait_secs(6.0) == pytest.approx(9.0)
 
 
 def test_the_time_that_the_vendor_tells_is_kept_and_the_longest_holds():
-    circuit = Circuit(CircuitParams(), random.Random(1))
+    circuit = CircuitBreaker(CircuitBreakerParams(), random.Random(1))
     circuit.failed(Cause.BUSY, 0.5, 0.0)
     assert circuit.wait_secs(0.0) == 0.5
     circuit.failed(Cause.BUSY, 107.0, 0.0)
@@ -119,7 +119,7 @@ def test_the_time_that_the_vendor_tells_is_kept_and_the_longest_holds():
 
 @given(st.integers(0, 1000), st.integers(1, 12))
 def test_backoff_has_a_floor_and_a_cap(seed, rounds):
-    circuit, now = Circuit(CircuitParams(), random.Random(seed)), 0.0
+    circuit, now = CircuitBreaker(CircuitBreakerParams(), random.Random(seed)), 0.0
     for _ in range(rounds):
         circuit.failed(Cause.BUSY, None, now)
         assert 2.0 <= circuit.wait_secs(now) <= 4.0

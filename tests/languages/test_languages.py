@@ -7,7 +7,7 @@ import pytest
 from languages.base import Language, words
 from languages.catalogue import UnknownLanguage, find_languages, language
 from processors.tools.consent import agrees
-from processors.tts.spoken_form import spoken
+from processors.tts.text_normaliser import spoken
 from processors.turns.completeness import Completeness, completeness
 from processors.turns.events import Phrase
 from processors.turns.phrases import phrase_text

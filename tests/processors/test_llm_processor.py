@@ -28,7 +28,7 @@ from processors.llm.preemptive_budget import PreemptiveBudget
 from processors.llm.processor import LLMParams, LLMProcessor
 from processors.tools.base import Tool
 from processors.tools.runner import NOT_TOLD, ToolRunner
-from processors.tts.spoken_form import spoken
+from processors.tts.text_normaliser import spoken
 from tests.processors.chain import running
 from tests.processors.models import STOP, ScriptModel
 

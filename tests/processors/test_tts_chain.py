@@ -15,13 +15,13 @@ class Named(FakeVoice):
     def __init__(self, name, **options):
         super().__init__(**options)
         self.name = name
-        self.loaded = self.rehearsed = self.gone = False
+        self.loaded = self.warmed_up = self.gone = False
 
     async def load(self):
         self.loaded = True
 
-    async def rehearse(self, texts):
-        self.rehearsed = list(texts)
+    async def warm_up(self, texts):
+        self.warmed_up = list(texts)
 
     async def close(self):
         self.gone = True
@@ -238,10 +238,10 @@ async def test_closing_stops_the_voice_that_speaks(virtual):
     assert first.closed == ["hello there"]
 
 
-async def test_all_are_loaded_rehearsed_and_closed(virtual):
+async def test_all_are_loaded_warmed_up_and_closed(virtual):
     voices = [Named("first"), Named("second")]
     chain = VoiceChain(voices)
     await chain.load()
-    await chain.rehearse(text for text in ("One moment.",))
+    await chain.warm_up(text for text in ("One moment.",))
     await chain.close()
-    assert all(voice.loaded and voice.gone and voice.rehearsed == ["One moment."] for voice in voices)
+    assert all(voice.loaded and voice.gone and voice.warmed_up == ["One moment."] for voice in voices)

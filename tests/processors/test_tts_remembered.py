@@ -25,7 +25,7 @@ class Vendor:
     async def load(self):
         pass
 
-    async def rehearse(self, texts):
+    async def warm_up(self, texts):
         pass
 
     async def speak(self, text):

@@ -55,7 +55,7 @@ class SpokenText:
     words: tuple[tuple[str, int], ...]
 
 
-class SpokenForm:
+class TextNormaliser:
     """Says texts in one language.
 
     Args:
@@ -105,14 +105,14 @@ class SpokenForm:
 
 
 @cache
-def spoken_form(code: str) -> SpokenForm:
+def normaliser(code: str) -> TextNormaliser:
     """The spoken form of a language."""
-    return SpokenForm(language(code).speech)
+    return TextNormaliser(language(code).speech)
 
 
 def spoken(text: str, code: str = "en") -> SpokenText:
     """How a text is said in a language."""
-    return spoken_form(code).of(text)
+    return normaliser(code).of(text)
 
 
 def _aligned(original: str, text: AlignedText) -> tuple[tuple[str, int], ...]:

@@ -1,7 +1,8 @@
-"""Whether a model may be asked at all, after it refused or failed. Pure: time and chance are arguments.
+"""The circuit breaker of a model that refused or failed. Pure: time and chance are arguments.
 
-Closed: ask. Open: do not, until a time that the vendor told or that backoff with full jitter sets ("Exponential
-Backoff And Jitter", AWS Architecture Blog, 2015). Then one request at a time finds out; its success closes the circuit.
+Closed: the model gets requests. Open: it gets none until a time that the vendor told or that backoff with full jitter
+sets ("Exponential Backoff And Jitter", AWS Architecture Blog, 2015). Half-open: one request at a time tests the model;
+its success closes the circuit.
 """
 
 import random
@@ -11,23 +12,23 @@ from enum import Enum
 from contracts.llm import Cause
 
 
-class Health(Enum):
+class CircuitState(Enum):
     """The state of a circuit; the value is the name on the dashboard."""
 
     CLOSED = "closed"
     OPEN = "open"
-    PROBING = "probing"
+    HALF_OPEN = "half_open"
 
 
 @dataclass(frozen=True)
-class CircuitParams:
-    """How long a model is left alone.
+class CircuitBreakerParams:
+    """How long a circuit stays open.
 
     Attributes:
         failures: So many failures in a row open the circuit; a refusal always does.
         floor_secs: Never less than this, unless the vendor says so.
         base_secs: The jitter is drawn up to this after a first failure, and up to twice as much after each further one.
-        cap_secs: The jitter's upper bound: a vendor that is well again is found out no later than floor and cap.
+        cap_secs: The jitter's upper bound: a model that works again is tested no later than floor and cap.
         key_secs: A refused key is tried again after this long: somebody may have changed it at the vendor.
     """
 
@@ -38,15 +39,15 @@ class CircuitParams:
     key_secs: float = 10.0
 
 
-class Circuit:
-    """One model's.
+class CircuitBreaker:
+    """The circuit breaker of one model.
 
     Args:
-        params: How long it is left alone.
+        params: How long the circuit stays open.
         chance: Draws the jitter.
     """
 
-    def __init__(self, params: CircuitParams, chance: random.Random) -> None:
+    def __init__(self, params: CircuitBreakerParams, chance: random.Random) -> None:
         self._params = params
         self._chance = chance
         self._failures = 0
@@ -57,19 +58,19 @@ class Circuit:
         self.cause: Cause | None = None
         """Why it is open, or was last."""
 
-    def health(self, now: float) -> Health:
+    def state(self, now: float) -> CircuitState:
         """Its state."""
         if self._until is None:
-            return Health.CLOSED
-        return Health.OPEN if now < self._until else Health.PROBING
+            return CircuitState.CLOSED
+        return CircuitState.OPEN if now < self._until else CircuitState.HALF_OPEN
 
     def allows(self, now: float) -> bool:
         """Whether a request may be sent now."""
-        health = self.health(now)
-        return health is Health.CLOSED or (health is Health.PROBING and not self._probing)
+        state = self.state(now)
+        return state is CircuitState.CLOSED or (state is CircuitState.HALF_OPEN and not self._probing)
 
     def wait_secs(self, now: float) -> float:
-        """Seconds until the circuit lets somebody find out; 0 if it is closed or somebody may."""
+        """Seconds until the circuit is half-open; 0 if it is closed or half-open."""
         return 0.0 if self._until is None else max(0.0, self._until - now)
 
     @property
@@ -79,7 +80,7 @@ class Circuit:
 
     def sent(self, now: float) -> None:
         """A request is sent; if the circuit is not closed, it is the one that finds out."""
-        if self.health(now) is not Health.CLOSED:
+        if self.state(now) is not CircuitState.CLOSED:
             self._probing = True
 
     def left(self) -> None:

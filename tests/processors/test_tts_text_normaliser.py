@@ -13,7 +13,7 @@ from contracts.frames import Word
 from languages.catalogue import find_languages, language
 from processors.tts.original_words import OriginalWords
 from processors.tts.sentences import PieceCutter
-from processors.tts.spoken_form import spoken
+from processors.tts.text_normaliser import spoken
 from processors.tts.word_times import split_words
 
 DATA = Path(__file__).parents[1] / "data" / "spoken.jsonl"
