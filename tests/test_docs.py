@@ -14,6 +14,9 @@ from processors.tools.catalogue import find_tools
 
 DOCS = Path(__file__).parents[1] / "docs"
 
+EXAMPLES = ("prompts/bakery.md", "processors/tools/order_cake.py", "languages/it.py")
+"""Files that the reader is asked to write."""
+
 
 async def test_the_tool_of_ten_minutes_works(tmp_path, monkeypatch):
     text = (DOCS / "make-it-your-own.md").read_text(encoding="utf-8")
@@ -38,3 +41,16 @@ def test_every_part_of_a_language_is_explained():
     assert set(re.findall(r"`(\w+)`", table)) >= {part.name for part in fields(Language)}
     readme = (DOCS.parent / "README.md").read_text(encoding="utf-8")
     assert all(f"`{code}`" in readme for code in find_languages())
+
+
+def test_files_that_the_documentation_names_are_there():
+    """A path in code marks that begins with one of our folders; a star stands for any name."""
+    root = DOCS.parent
+    folders = {path.name for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")}
+    missing = [
+        f"{page.name}: {path}"
+        for page in (root / "README.md", root / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md")))
+        for path in re.findall(r"`([\w-]+/[\w./*-]*)`", page.read_text(encoding="utf-8"))
+        if path.split("/")[0] in folders and not any(root.glob(path.rstrip("/")))
+    ]
+    assert [path for path in missing if not path.endswith(EXAMPLES)] == []
