@@ -7,7 +7,6 @@ events, and within three seconds the bot must have spoken, listen, or have said 
 """
 
 import argparse
-import copy
 import dataclasses
 import random
 import sys
@@ -22,6 +21,7 @@ from contracts.modes import InterruptionMode
 from processors.turns import events as ev
 from processors.turns.machine import TurnMachine
 from processors.turns.states import State, TurnParams
+from processors.turns.turn_state import TurnState
 
 LIMIT_SECS: Final = 3.0
 """From every reachable state the bot speaks, listens or has said why not within this time."""
@@ -31,7 +31,7 @@ LONGEST_SECS: Final = 60.0
 
 
 def _stop(machine: TurnMachine) -> ev.Event:
-    return ev.Words("please stop and tell me my balance", machine._last_sound_id, True, 0.9)
+    return ev.Words("please stop and tell me my balance", machine.known.judging.last_sound_id, True, 0.9)
 
 
 EVENTS: Final[dict[str, Callable[[TurnMachine], ev.Event]]] = {
@@ -43,42 +43,42 @@ EVENTS: Final[dict[str, Callable[[TurnMachine], ev.Event]]] = {
     "speech-": lambda m: ev.SpeechEnded(),
     "speech pauses": lambda m: ev.SpeechPaused(),
     "speech resumes": lambda m: ev.SpeechResumed(),
-    "sounds like speech": lambda m: ev.Scored(6.0, 320, m._last_sound_id),
-    "sounds like nothing": lambda m: ev.Scored(-6.0, 160, m._last_sound_id, 20.0),
-    "sounds like either": lambda m: ev.Scored(0.0, 160, m._last_sound_id),
-    "another sound's score": lambda m: ev.Scored(6.0, 320, m._last_sound_id - 1),
-    "ack": lambda m: ev.Words("mhm", m._last_sound_id, True, 0.9),
+    "sounds like speech": lambda m: ev.Scored(6.0, 320, m.known.judging.last_sound_id),
+    "sounds like nothing": lambda m: ev.Scored(-6.0, 160, m.known.judging.last_sound_id, 20.0),
+    "sounds like either": lambda m: ev.Scored(0.0, 160, m.known.judging.last_sound_id),
+    "another sound's score": lambda m: ev.Scored(6.0, 320, m.known.judging.last_sound_id - 1),
+    "ack": lambda m: ev.Words("mhm", m.known.judging.last_sound_id, True, 0.9),
     "words": _stop,
-    "more words": lambda m: ev.Words("a table for two", m._last_sound_id + 1, True, 0.9),
-    "some words": lambda m: ev.Words("please", m._last_sound_id, False, 0.6),
-    "eager words": lambda m: ev.Words("please stop", m._last_sound_id, False, 0.6, eager=True),
-    "digits": lambda m: ev.Words("six six one", m._last_sound_id + 2, True, 0.9),
-    "no words": lambda m: ev.Words("", m._last_sound_id, True, 0.9),
-    "early words": lambda m: ev.EarlyWords("what is my balance", m._last_sound_id, False),
-    "all early words": lambda m: ev.EarlyWords("what is my balance", m._last_sound_id, True),
+    "more words": lambda m: ev.Words("a table for two", m.known.judging.last_sound_id + 1, True, 0.9),
+    "some words": lambda m: ev.Words("please", m.known.judging.last_sound_id, False, 0.6),
+    "eager words": lambda m: ev.Words("please stop", m.known.judging.last_sound_id, False, 0.6, eager=True),
+    "digits": lambda m: ev.Words("six six one", m.known.judging.last_sound_id + 2, True, 0.9),
+    "no words": lambda m: ev.Words("", m.known.judging.last_sound_id, True, 0.9),
+    "early words": lambda m: ev.EarlyWords("what is my balance", m.known.judging.last_sound_id, False),
+    "all early words": lambda m: ev.EarlyWords("what is my balance", m.known.judging.last_sound_id, True),
     "sounds complete": lambda m: ev.TurnScored(0.95),
     "sounds open": lambda m: ev.TurnScored(0.05),
-    "sounds complete so far": lambda m: ev.TurnScored(0.95, m._last_probe),
-    "early words of another sound": lambda m: ev.EarlyWords("and my limit", m._last_sound_id + 1, True),
+    "sounds complete so far": lambda m: ev.TurnScored(0.95, m.known.preemptive.last_probe),
+    "early words of another sound": lambda m: ev.EarlyWords("and my limit", m.known.judging.last_sound_id + 1, True),
     "typed": lambda m: ev.TextTyped("hello"),
     "typed again": lambda m: ev.TextTyped("and the date"),
     "key": lambda m: ev.KeyPressed("7"),
     "last key": lambda m: ev.KeyPressed("#"),
-    "playing": lambda m: ev.ReplyPlaying(m._last_reply_id),
-    "stale playing": lambda m: ev.ReplyPlaying(m._last_reply_id - 1),
-    "played": lambda m: ev.ReplyPlayed(m._last_reply_id, heard="words"),
-    "stale": lambda m: ev.ReplyPlayed(m._last_reply_id - 1, heard="", error="late"),
-    "failed": lambda m: ev.ReplyPlayed(m._last_reply_id, error="no audio"),
-    "broke off": lambda m: ev.ReplyPlayed(m._last_reply_id, heard="words", error="closed"),
-    "committed": lambda m: ev.ReplyCommitted(m._committing_id or 0),
-    "stalled": lambda m: ev.PlayoutStalled(m._speaking_id or 0, True),
-    "flows again": lambda m: ev.PlayoutStalled(m._speaking_id or 0, False),
-    "tools": lambda m: ev.WaitsForTools(m._last_reply_id, 5.0),
-    "tools over": lambda m: ev.WaitsForTools(m._last_reply_id, 0.0),
-    "in line": lambda m: ev.WaitsInQueue(m._last_reply_id, 10.0),
-    "soon": lambda m: ev.WaitsInQueue(m._last_reply_id, 1.0),
-    "refused": lambda m: ev.Refused(m._last_reply_id, ev.Phrase.QUOTA),
-    "too many": lambda m: ev.Refused(m._last_reply_id - 1, ev.Phrase.FULL),
+    "playing": lambda m: ev.ReplyPlaying(m.known.bot.last_reply_id),
+    "stale playing": lambda m: ev.ReplyPlaying(m.known.bot.last_reply_id - 1),
+    "played": lambda m: ev.ReplyPlayed(m.known.bot.last_reply_id, heard="words"),
+    "stale": lambda m: ev.ReplyPlayed(m.known.bot.last_reply_id - 1, heard="", error="late"),
+    "failed": lambda m: ev.ReplyPlayed(m.known.bot.last_reply_id, error="no audio"),
+    "broke off": lambda m: ev.ReplyPlayed(m.known.bot.last_reply_id, heard="words", error="closed"),
+    "committed": lambda m: ev.ReplyCommitted(m.known.bot.committing_id or 0),
+    "stalled": lambda m: ev.PlayoutStalled(m.known.bot.speaking_id or 0, True),
+    "flows again": lambda m: ev.PlayoutStalled(m.known.bot.speaking_id or 0, False),
+    "tools": lambda m: ev.WaitsForTools(m.known.bot.last_reply_id, 5.0),
+    "tools over": lambda m: ev.WaitsForTools(m.known.bot.last_reply_id, 0.0),
+    "in line": lambda m: ev.WaitsInQueue(m.known.bot.last_reply_id, 10.0),
+    "soon": lambda m: ev.WaitsInQueue(m.known.bot.last_reply_id, 1.0),
+    "refused": lambda m: ev.Refused(m.known.bot.last_reply_id, ev.Phrase.QUOTA),
+    "too many": lambda m: ev.Refused(m.known.bot.last_reply_id - 1, ev.Phrase.FULL),
     "asks": lambda m: ev.WordHeard("Which number? ", True, 0),
     "tells": lambda m: ev.WordHeard("Yes, ", False, 3),
     "closes": lambda m: ev.CallEndsSoon(),
@@ -101,77 +101,68 @@ EVERYTHING: Final[dict[str, Any]] = {
 GAPS_SECS = (0.0, 0.4)
 SPEAKS = (ev.AskReply, ev.Say, ev.Resume, ev.TellClient)
 
-CONSTANT: Final = frozenset({"params", "_policy"})
-"""What a machine is made with, and does not change."""
-
 MOMENTS: Final = ("_at", "_since", "_until")
 """Ends of the names of fields that hold a moment of the machine's clock."""
 
-CLOCK: Final = frozenset({"_now", "_idle_from", "onset_secs"})
+CLOCK: Final = frozenset({"now", "onset_secs"})
 """The others; the clock itself is nothing but now."""
 
-NUMBERS: Final = {"reply_id": "_last_reply_id", "_speaking_id": "_last_reply_id", "_committing_id": "_last_reply_id"}
-NUMBERS_OF_SOUNDS: Final = {"sound_id": "_last_sound_id"}
+NUMBERS_OF_REPLIES: Final = frozenset({"reply_id", "speaking_id", "committing_id"})
+NUMBERS_OF_SOUNDS: Final = frozenset({"sound_id"})
 SEGMENTS: Final = frozenset({"segment", "_early_from", "_relied_on"})
 """Numbers of segments of speech, which here are those of sounds."""
 
-COUNTERS: Final = frozenset({"_last_reply_id", "_last_sound_id", "_last_probe", "turn_id"})
+COUNTERS: Final = frozenset({"last_reply_id", "last_sound_id", "last_probe", "turn_id"})
 """Numbers that only grow: what matters is how far behind them another number is."""
 
 
-def fingerprint(machine: TurnMachine) -> object:
+def fingerprint(state: TurnState) -> object:
     """The machine's whole state; times relative to now, and numbers of replies and sounds relative to the newest."""
-    state = {name: value for name, value in vars(machine).items() if name not in CONSTANT}
-    return tuple((name, _plain(name, state[name], machine)) for name in sorted(state))
+    return _plain("", state, state)
 
 
-def _plain(name: str, value: Any, machine: TurnMachine) -> object:
+def _plain(name: str, value: Any, state: TurnState) -> object:
     """A value that can be compared and hashed."""
     match value:
         case None | bool() | str() | Enum():
-            return value if name not in COUNTERS else None
+            return value
         case int() if name in COUNTERS:
             return value > 0
-        case int() if name in NUMBERS:
-            return value - machine._last_reply_id
-        case int() if name in NUMBERS_OF_SOUNDS:
-            return value - machine._last_sound_id
-        case int() if name in SEGMENTS:
-            return value - machine._last_sound_id
-        case int() if name == "_probes":
-            return value - machine._last_probe
+        case int() if name in NUMBERS_OF_REPLIES:
+            return value - state.bot.last_reply_id
+        case int() if name in NUMBERS_OF_SOUNDS or name in SEGMENTS:
+            return value - state.judging.last_sound_id
+        case int() if name == "probes":
+            return value - state.preemptive.last_probe
         case float() if name.endswith(MOMENTS) or name in CLOCK:
-            return max(-LONGEST_SECS, min(LONGEST_SECS, round(value - machine._now, 3)))
+            return max(-LONGEST_SECS, min(LONGEST_SECS, round(value - state.now, 3)))
         case int() | float():
             return round(value, 3)
         case list() | tuple() | deque():
             inner = "_at" if name == "_told" else name
-            return tuple(_plain(inner, item, machine) for item in value)
+            return tuple(_plain(inner, item, state) for item in value)
         case set() | frozenset():
-            return frozenset(_plain(name, item, machine) for item in value)
+            return frozenset(_plain(name, item, state) for item in value)
         case dict() | OrderedDict():
-            return _plain_mapping(name, value, machine)
+            return _plain_mapping(name, value, state)
         case _ if dataclasses.is_dataclass(value):
             fields = ((field.name, getattr(value, field.name)) for field in dataclasses.fields(value))
-            return (type(value).__name__, *((key, _plain(key, inner, machine)) for key, inner in fields))
+            return (type(value).__name__, *((key, _plain(key, inner, state)) for key, inner in fields))
         case _:
-            return (
-                type(value).__name__,
-                *((key, _plain(key, vars(value)[key], machine)) for key in sorted(vars(value))),
-            )
+            return (type(value).__name__, *((key, _plain(key, vars(value)[key], state)) for key in sorted(vars(value))))
 
 
-def _plain_mapping(name: str, value: Mapping[Any, Any], machine: TurnMachine) -> object:
-    if name == "_timers":
-        return tuple(sorted((timer.value, round(at - machine._now, 3)) for timer, at in value.items()))
-    number = name if name == "_probes" else "segment"
-    return tuple((_plain(number, key, machine), _plain(name, inner, machine)) for key, inner in value.items())
+def _plain_mapping(name: str, value: Mapping[Any, Any], state: TurnState) -> object:
+    if name == "timers":
+        return tuple(sorted((timer.value, round(at - state.now, 3)) for timer, at in value.items()))
+    number = name if name == "probes" else "segment"
+    return tuple((_plain(number, key, state), _plain(name, inner, state)) for key, inner in value.items())
 
 
 def stuck(machine: TurnMachine) -> str | None:
     """Let time pass without events; None if within the limit the bot spoke, listens or said why not."""
-    machine = copy.deepcopy(machine)
-    start = machine._now
+    machine = machine.fork()
+    start = machine.known.now
     end = start + LIMIT_SECS
     told = False
     while (deadline := machine.next_deadline()) is not None and deadline <= end:
@@ -179,24 +170,18 @@ def stuck(machine: TurnMachine) -> str | None:
     told |= any(isinstance(action, SPEAKS) for action in machine.handle(ev.Tick(), end))
     if told or machine.state in (State.LISTENING, State.CLOSING):
         return None
-    if machine.state is State.USER_SPEAKING and machine._speech_on:
+    if machine.state is State.USER_SPEAKING and machine.known.speech.on:
         return None
-    if machine.state is State.SPEAKING and machine._speaking_id is not None:
+    if machine.state is State.SPEAKING and machine.known.bot.speaking_id is not None:
         return None
-    return f"{machine.state.name} with {machine._timers}"
+    return f"{machine.state.name} with {machine.known.timers}"
 
 
 def step(machine: TurnMachine, name: str, gap_secs: float) -> TurnMachine:
     """The machine after one more event."""
-    successor = copied(machine)
-    successor.handle(EVENTS[name](successor), successor._now + gap_secs)
+    successor = machine.fork()
+    successor.handle(EVENTS[name](successor), successor.known.now + gap_secs)
     return successor
-
-
-def copied(machine: TurnMachine) -> TurnMachine:
-    """A machine in the same state, that goes its own way; they share what never changes."""
-    known = {id(value): value for name, value in vars(machine).items() if name in CONSTANT}
-    return copy.deepcopy(machine, known)
 
 
 def explore(depth: int, params: TurnParams) -> Iterator[tuple[tuple[str, ...], TurnMachine]]:
@@ -209,7 +194,7 @@ def explore(depth: int, params: TurnParams) -> Iterator[tuple[tuple[str, ...], T
             for name in EVENTS:
                 for gap in GAPS_SECS:
                     successor = step(machine, name, gap)
-                    key = hash(fingerprint(successor))
+                    key = hash(fingerprint(successor.known))
                     if key in seen:
                         continue
                     seen.add(key)
@@ -224,7 +209,7 @@ def random_walk(rng: random.Random, params: TurnParams, length: int) -> str | No
     names = [name for name in EVENTS if name != "hung up"]
     for _ in range(length):
         gap = rng.choice((0.0, 0.02, 0.1, 0.5, 2.0))
-        machine.handle(EVENTS[rng.choice(names)](machine), machine._now + gap)
+        machine.handle(EVENTS[rng.choice(names)](machine), machine.known.now + gap)
     return stuck(machine)
 
 

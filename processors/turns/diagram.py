@@ -5,14 +5,14 @@
 
 from pathlib import Path
 
-from processors.turns.machine import TurnMachine
-from processors.turns.states import RULES, State, Timer
+from processors.turns.states import State, Timer
+from processors.turns.table import RULES
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "turn-machine.md"
 
 HEAD = """# The turn machine
 
-Printed from the transition table in `processors/turns/states.py` by `python -m processors.turns.diagram`; do not edit.
+Printed from the transition table in `processors/turns/table.py` by `python -m processors.turns.diagram`; do not edit.
 
 Events tell of the caller's audio, the playout and the client; names in small letters behind a clock are timers. A pair
 of state and event that is not here changes nothing. Each rule may also leave the state as it is.
@@ -41,7 +41,7 @@ def document() -> str:
             continue
         lines += [f"## {state.value}", "", "| event | what happens | may lead to |", "|---|---|---|"]
         for key, rule in rows:
-            summary = (getattr(TurnMachine, rule.act).__doc__ or rule.act.strip("_").replace("_", " ")).splitlines()[0]
+            summary = (rule.act.__doc__ or "").splitlines()[0]
             targets = ", ".join(target.value for target in State if target in rule.leads_to)
             lines.append(f"| {_name(key)} | {summary} | {targets} |")
         lines.append("")

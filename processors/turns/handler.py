@@ -187,16 +187,10 @@ class InterruptionHandler(InlineAudio, FrameProcessor):
 
     def speak(self, language: str) -> None:
         """The caller speaks another language: its words are judged, and the bot's own sentences said, in that."""
-        machine = self.machine
         before, after = (known_language(code).sentences.greeting for code in (self._params.language, language))
         greeting = after if self._params.greeting == before else self._params.greeting
         self._params = replace(self._params, language=language, greeting=greeting)
-        machine.params = replace(
-            machine.params,
-            endpoint=replace(machine.params.endpoint, language=language),
-            verdict=replace(machine.params.verdict, language=language),
-        )
-        machine.judge_words_in(language)
+        self.machine.speak(language)
 
     # --- frames in ---------------------------------------------------------------------
 

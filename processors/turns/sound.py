@@ -17,7 +17,6 @@ class Sound:
     started_at: float
     ended_at: float | None = None
     silent_since: float | None = None
-    by_vad: bool = False
     held: bool = False
     score: float | None = None
     score_ms: int = 0

@@ -1,38 +1,10 @@
-"""States, timers and parameters of the turn machine, and its transition table.
-
-The table is data: tests walk it, the diagram in the documentation is printed from it
-(``python -m processors.turns.diagram``), and ``machine.py`` applies it.
-"""
+"""States, timers and parameters of the turn machine."""
 
 from dataclasses import dataclass
 from enum import Enum
 
 from contracts.modes import InterruptionMode
 from processors.turns.endpoint import EndpointParams
-from processors.turns.events import (
-    CallEndsSoon,
-    ClientReady,
-    EarlyWords,
-    Event,
-    HungUp,
-    KeyPressed,
-    PlayoutStalled,
-    ReplyCommitted,
-    ReplyPlayed,
-    ReplyPlaying,
-    Scored,
-    SoundEnded,
-    SoundStarted,
-    SoundWindow,
-    SpeechEnded,
-    SpeechPaused,
-    SpeechStarted,
-    TextTyped,
-    TurnScored,
-    WaitsForTools,
-    WaitsInQueue,
-    Words,
-)
 from processors.turns.verdict.policy import VerdictParams
 
 HASH = "#"
@@ -182,91 +154,3 @@ class TurnParams:
     step_back: bool = False
     endpoint: EndpointParams = EndpointParams()
     verdict: VerdictParams = VerdictParams()
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One row of the table: the method that acts, and the states that it may lead to."""
-
-    act: str
-    leads_to: frozenset[State]
-
-
-def _rule(act: str, *leads_to: State) -> Rule:
-    return Rule(act, frozenset(leads_to))
-
-
-_L, _U, _T, _S, _P = State.LISTENING, State.USER_SPEAKING, State.THINKING, State.SPEAKING, State.PAUSED
-
-RULES: dict[tuple[State, type[Event] | Timer], Rule] = {
-    (_L, ClientReady): _rule("_greet", _T, _U),
-    (_L, KeyPressed): _rule("_press_key", _T, _U),
-    (_L, CallEndsSoon): _rule("_say_closing", _T),
-    (_L, Timer.IDLE): _rule("_mind_silence", _T),
-    (_L, Timer.HANG_UP): _rule("_hang_up", _L),
-    (_L, SpeechStarted): _rule("_user_takes_floor", _U),
-    (_L, Words): _rule("_words_without_speech", _L, _U),
-    (_L, TextTyped): _rule("_take_typed", _T, _U),
-    (_U, SpeechStarted): _rule("_user_goes_on", _U),
-    (_U, ReplyPlaying): _rule("_note_playing", _U),
-    (_U, ReplyPlayed): _rule("_kept_over", _U),
-    (_U, Timer.IDLE): _rule("_mind_sounds", _T),
-    (_U, Timer.TAKE_BACK): _rule("_take_back_due", _S, _T, _L, _U),
-    (_U, SpeechEnded): _rule("_await_words", _U),
-    (_U, SpeechPaused): _rule("_prepare_early", _U),
-    (_U, Words): _rule("_gather_words", _S, _T, _L, _U),
-    (_U, EarlyWords): _rule("_gather_early_words", _U),
-    (_U, TurnScored): _rule("_rate_turn", _U),
-    (_U, TextTyped): _rule("_take_typed", _T, _U),
-    (_U, KeyPressed): _rule("_press_key", _T, _U),
-    (_U, Timer.KEYS): _rule("_end_keys", _S, _T, _L, _U),
-    (_U, Timer.END_OF_TURN): _rule("_end_turn", _S, _T, _L, _U),
-    (_U, Timer.TRANSCRIPT): _rule("_words_missing", _S, _T, _L, _U),
-    (_U, Timer.ENDLESS_SPEECH): _rule("_end_endless_speech", _S, _T, _L, _U),
-    (_U, Timer.COMMIT): _rule("_ask_after_commit", _T, _U),
-    (_U, ReplyCommitted): _rule("_ask_after_commit", _T, _U),
-    (_T, SoundStarted): _rule("_pause", _P),
-    (_T, SpeechStarted): _rule("_pause", _P),
-    (_T, Words): _rule("_words_while_thinking", _T, _L, _U),
-    (_T, TextTyped): _rule("_interrupt_by_text", _T, _U),
-    (_T, KeyPressed): _rule("_interrupt_by_key", _T, _U),
-    (_T, WaitsForTools): _rule("_cover_tools", _T),
-    (_T, WaitsInQueue): _rule("_cover_queue", _T),
-    (_T, ReplyPlaying): _rule("_speak", _S),
-    (_T, ReplyPlayed): _rule("_reply_over", _L, _U),
-    (_T, Timer.SIGN): _rule("_show_waiting", _T),
-    (_T, Timer.FILLER): _rule("_say_filler", _T),
-    (_T, Timer.REPLY): _rule("_reply_missing", _T, _L, _U),
-    (_T, Timer.CONFIRM): _rule("_speak_unconfirmed", _T),
-    (_S, SoundStarted): _rule("_pause", _P, _S),
-    (_S, SpeechStarted): _rule("_speech_over_voice", _P, _S, _U),
-    (_S, Words): _rule("_words_over_voice", _S, _U),
-    (_S, Scored): _rule("_judge_again", _S, _U),
-    (_S, TextTyped): _rule("_interrupt_by_text", _T, _U),
-    (_S, KeyPressed): _rule("_interrupt_by_key", _T, _U),
-    (_S, ReplyPlayed): _rule("_reply_over", _T, _L, _U),
-    (_S, PlayoutStalled): _rule("_note_stall", _S),
-    (_S, WaitsForTools): _rule("_allow_stall", _S),
-    (_S, Timer.SIGN): _rule("_show_waiting", _S),
-    (_S, WaitsInQueue): _rule("_allow_stall", _S),
-    (_S, Timer.STALL): _rule("_give_up_stalled", _T),
-    (_P, SoundWindow): _rule("_judge_window", _P, _S, _T, _L, _U),
-    (_P, SoundEnded): _rule("_judge", _P, _S, _T, _L, _U),
-    (_P, SpeechEnded): _rule("_judge", _P, _S, _T, _L, _U),
-    (_P, Scored): _rule("_judge", _P, _S, _T, _L, _U),
-    (_P, Words): _rule("_judge", _P, _S, _T, _L, _U),
-    (_P, TextTyped): _rule("_interrupt_by_text", _T, _U),
-    (_P, KeyPressed): _rule("_interrupt_by_key", _T, _U),
-    (_P, ReplyPlaying): _rule("_note_playing", _P),
-    (_P, ReplyPlayed): _rule("_drained", _U, _P),
-    (_P, PlayoutStalled): _rule("_note_dry", _P),
-    (_P, Timer.CONFIRM): _rule("_speak_unconfirmed", _P),
-    (_P, Timer.ESCALATE): _rule("_escalate", _P),
-    (_P, Timer.VERDICT): _rule("_force_verdict", _S, _T, _L, _U),
-}
-"""The transition table. Events and timers that are not named for a state are echoes there."""
-
-for _state in (_L, _U, _T, _S, _P):
-    RULES[(_state, HungUp)] = _rule("_close", State.CLOSING)
-    RULES[(_state, Timer.CALL_LIMIT)] = _rule("_end_call_in_time", _T, _state)
-    RULES[(_state, Timer.REVIEW)] = _rule("_review_verdict", _state)

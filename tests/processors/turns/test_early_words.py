@@ -178,7 +178,8 @@ def test_a_voice_that_is_held_is_let_go(steps):
         now += gap
         note(machine.handle(EVENTS[name](machine), now))
         if paused:
-            assert machine.state is State.PAUSED or machine._unconfirmed or machine._suspended is not None
+            known = machine.known
+            assert machine.state is State.PAUSED or known.turn.unconfirmed or known.bot.suspended is not None
     for _ in range(8):
         now += 0.5
         note(machine.handle(ev.Tick(), now))

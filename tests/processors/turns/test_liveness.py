@@ -1,6 +1,7 @@
 """The machine is never stuck: all short event orders, many long ones; ``python -m bench.liveness`` goes further."""
 
 import dataclasses
+import math
 import random
 import typing
 from collections import OrderedDict, deque
@@ -10,11 +11,9 @@ from enum import Enum
 import pytest
 
 from bench.liveness import (
-    CONSTANT,
     COUNTERS,
     EVENTS,
     EVERYTHING,
-    copied,
     explore,
     fingerprint,
     random_walk,
@@ -23,10 +22,12 @@ from bench.liveness import (
 )
 from contracts.modes import InterruptionMode
 from processors.turns import events as ev
-from processors.turns import states
-from processors.turns.machine import TurnMachine
+from processors.turns.facts import FACTS
+from processors.turns.machine import TurnMachine, WrongTransition
 from processors.turns.partner import PartnerWatch
-from processors.turns.states import TurnParams
+from processors.turns.states import State, Timer, TurnParams
+from processors.turns.table import RULES, Rule
+from processors.turns.turn_state import TurnState
 
 MODES = list(InterruptionMode)
 
@@ -46,9 +47,18 @@ def test_random_timelines_never_get_stuck() -> None:
         assert random_walk(random.Random(seed), params, 30) is None, seed
 
 
-def test_the_table_names_only_methods_that_exist() -> None:
-    for (state, _), rule in states.RULES.items():
-        assert callable(getattr(TurnMachine, rule.act)), (state, rule)
+def test_every_timer_and_every_event_that_decides_something_has_a_rule() -> None:
+    named = {key for _, key in RULES}
+    assert {key for key in named if isinstance(key, Timer)} == set(Timer)
+    assert {key for key in named if not isinstance(key, Timer)} | set(FACTS) >= set(typing.get_args(ev.Event)) - {
+        ev.Tick
+    }
+
+
+def test_a_handler_that_leads_elsewhere_than_the_table_says_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(RULES, (State.LISTENING, ev.SpeechStarted), Rule(lambda *_: State.PAUSED, frozenset()))
+    with pytest.raises(WrongTransition, match="LISTENING .* PAUSED"):
+        TurnMachine(TurnParams()).handle(ev.SpeechStarted(), 0.0)
 
 
 # --- nothing is left out ---------------------------------------------------------------------------
@@ -61,7 +71,7 @@ def test_every_type_of_event_is_explored() -> None:
 
 def test_every_field_of_an_event_is_explored_with_more_than_one_value() -> None:
     machine = TurnMachine(TurnParams())
-    machine._last_probe = 1
+    machine.known.preemptive.last_probe = 1
     values: dict[tuple[str, str], set[object]] = {}
     for make in EVENTS.values():
         event = make(machine)
@@ -77,10 +87,22 @@ def test_every_field_of_an_event_is_explored_with_more_than_one_value() -> None:
     }
 
 
+PREPARED = ("speech+", "early words", "early words", "sounds complete so far")
+"""What leads to all that is known for a reply that is prepared while the caller speaks."""
+
+SUSPENDED = ("typed", "playing", "sound+", "sounds like speech")
+"""What leads to a reply that is cut, and kept."""
+
+
 def rich_machines() -> Iterator[TurnMachine]:
     """Machines that know a lot: words, a reply, a sound that is judged, its decision, a partner."""
     rng = random.Random(7)
     for mode in MODES:
+        for path in (PREPARED, SUSPENDED):
+            machine = TurnMachine(TurnParams(mode=mode, **EVERYTHING))
+            for name in path:
+                machine = step(machine, name, 0.4)
+                yield machine
         machine = TurnMachine(TurnParams(mode=mode, **EVERYTHING))
         for _ in range(120):
             machine = step(machine, rng.choice([name for name in EVENTS if name != "hung up"]), rng.choice((0.0, 0.1)))
@@ -93,7 +115,7 @@ def changed(value: object) -> object:
         case bool():
             return not value
         case int() | float():
-            return value + 1
+            return value + 1 if math.isfinite(value) else 0.0
         case str():
             return value + "x"
         case Enum():
@@ -116,37 +138,47 @@ def changed(value: object) -> object:
 def fields_of(value: object) -> list[str]:
     if dataclasses.is_dataclass(value):
         return [field.name for field in dataclasses.fields(value)]
-    return sorted(vars(value)) if isinstance(value, (TurnMachine, PartnerWatch)) else []
+    return sorted(vars(value)) if isinstance(value, PartnerWatch) else []
 
 
-def unread(machine: TurnMachine) -> tuple[set[str], set[str]]:
+def unread(state: TurnState) -> tuple[set[str], set[str]]:
     """Fields of the state that can change without changing the fingerprint, and all that were tried."""
-    before = fingerprint(machine)
+    before = fingerprint(state)
     missed: set[str] = set()
     tried: set[str] = set()
 
-    def try_all(owner: object, path: str) -> None:
+    def try_all(owner: object) -> None:
         for name in fields_of(owner):
-            if owner is machine and name in CONSTANT | COUNTERS | {"_now"}:
+            if name in COUNTERS or (owner is state and name == "now"):
                 continue
             value, where = getattr(owner, name), f"{type(owner).__name__}.{name}"
             if fields_of(value):
-                try_all(value, where)
+                try_all(value)
                 continue
-            if isinstance(value, (list, dict, deque, OrderedDict)) and any(fields_of(item) for item in _items(value)):
-                for item in _items(value):
-                    try_all(item, where)
+            for item in _items(value):
+                try_all(item)
             other = changed(value)
-            if other == value:
-                continue
             tried.add(where)
             object.__setattr__(owner, name, other)
-            if fingerprint(machine) == before:
+            if fingerprint(state) == before:
                 missed.add(where)
             object.__setattr__(owner, name, value)
 
-    try_all(machine, "machine")
+    try_all(state)
     return missed, tried
+
+
+def all_fields(owner: type) -> Iterator[str]:
+    """The fields of a dataclass that hold a value themselves, and of those among them that are dataclasses."""
+    hints = typing.get_type_hints(owner)
+    for field in dataclasses.fields(owner):
+        inner = [
+            kind for kind in (hints[field.name], *typing.get_args(hints[field.name])) if dataclasses.is_dataclass(kind)
+        ]
+        if inner:
+            yield from all_fields(inner[0])
+        elif hints[field.name] is not PartnerWatch:
+            yield f"{owner.__name__}.{field.name}"
 
 
 def _items(value: object) -> list[object]:
@@ -158,32 +190,26 @@ def _items(value: object) -> list[object]:
 def test_the_fingerprint_is_the_whole_state() -> None:
     tried: set[str] = set()
     for machine in rich_machines():
-        missed, some = unread(copied(machine))
+        missed, some = unread(machine.fork().known)
         tried |= some
         assert not missed
-    names = {where.split(".")[0] for where in tried}
-    assert {"TurnMachine", "Transcript", "Reply", "Sound", "InterruptionDecision", "Words", "PartnerWatch"} <= names
-    own = {f"TurnMachine.{name}" for name in vars(TurnMachine(TurnParams())) if name not in CONSTANT | COUNTERS}
-    assert own - tried <= {
-        "TurnMachine._now",
-        "TurnMachine._actions",
-        "TurnMachine._transcript",
-        "TurnMachine._partner",
-    }
+    untried = set(all_fields(TurnState)) - tried
+    assert {where.split(".")[1] for where in untried} == COUNTERS | {"now"}, untried
+    assert {"Words", "PartnerWatch"} <= {where.split(".")[0] for where in tried}
 
 
 def test_two_machines_that_would_say_different_sentences_are_told_apart() -> None:
     """Fields that an earlier fingerprint left out."""
     machine = TurnMachine(TurnParams())
-    for name, value in [
-        ("_fillers_said", 2),
-        ("_question_heard", True),
-        ("_p_complete", 0.9),
-        ("_prepared_text", "hello"),
+    for part, name, value in [
+        ("bot", "fillers_said", 2),
+        ("bot", "question_heard", True),
+        ("preemptive", "p_complete", 0.9),
+        ("preemptive", "prepared_text", "hello"),
     ]:
-        other = copied(machine)
-        setattr(other, name, value)
-        assert fingerprint(other) != fingerprint(machine), name
+        other = machine.fork()
+        setattr(getattr(other.known, part), name, value)
+        assert fingerprint(other.known) != fingerprint(machine.known), name
 
 
 def test_time_and_numbers_alone_make_no_difference() -> None:
@@ -193,4 +219,4 @@ def test_time_and_numbers_alone_make_no_difference() -> None:
     later.handle(ev.Tick(), 500.0)
     for name in ("typed", "playing", "played"):
         later = step(later, name, 0.4)
-    assert fingerprint(machine)[1:] == fingerprint(later)[1:]  # pyright: ignore[reportIndexIssue]
+    assert fingerprint(machine.known) == fingerprint(later.known)

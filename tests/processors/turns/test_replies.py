@@ -92,14 +92,14 @@ def test_no_order_of_events_asks_a_third_time_for_the_same_turn(steps: list[tupl
 
     feed(ev.TextTyped("hello"), 0.0)
     for gap_ms, name in steps:
-        reply = machine._reply.reply_id if machine._reply is not None else 0
+        reply = machine.known.bot.reply.reply_id if machine.known.bot.reply is not None else 0
         event = {
             "sneeze": ev.SoundStarted(),
             "silent": ev.ReplyPlayed(reply, heard="…"),
             "failed": ev.ReplyPlayed(reply, error="no audio"),
             "stale": ev.ReplyPlayed(reply - 1, heard="…"),
             "committed": ev.ReplyCommitted(reply),
-            "no words": ev.Words("", machine._last_sound_id, True),
+            "no words": ev.Words("", machine.known.judging.last_sound_id, True),
             "speech+": ev.SpeechStarted(),
             "speech-": ev.SpeechEnded(),
             "tick": ev.Tick(),

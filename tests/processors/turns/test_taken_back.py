@@ -74,10 +74,8 @@ def test_the_reply_goes_on_when_the_words_mean_nothing(text: str, mode: Interrup
     ],
 )
 def test_every_language_has_words_that_mean_nothing(language: str, text: str) -> None:
-    params = TurnParams()
-    world = World(LONG, params)
-    world.machine.judge_words_in(language)
-    world.machine.params = type(params)(verdict=type(params.verdict)(language=language))
+    world = World(LONG, TurnParams())
+    world.machine.speak(language)
     assert went_on(world.run(QUESTION + cut(4000, 4700, text), 20_000))
 
 
@@ -304,7 +302,7 @@ def test_whatever_is_heard_nothing_is_lost_and_nobody_waits(
 ) -> None:
     world = World(Params(reply_ms=7000), TurnParams(mode=mode)).run(scene_of(pieces), 90_000)
     assert world.machine.state is State.LISTENING
-    assert world.machine._suspended is None
+    assert world.machine.known.bot.suspended is None
     heard = [(start, reply) for start, _, reply, _ in world.sounded]
     assert heard == sorted(heard), "a reply that ended is never heard again"
     assert world.quiet_max_ms <= 4500
