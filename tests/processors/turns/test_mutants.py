@@ -120,6 +120,15 @@ REFERENCES: dict[str, tuple[Scene, Params, TurnParams]] = {
         Params(reply_ms=8000),
         TurnParams(),
     ),
+    "in line again and again after some words": (
+        [
+            *QUESTION,
+            (3000, ev.PlayoutStalled(1, True)),
+            *((at_ms, ev.WaitsInQueue(1, 5.0)) for at_ms in (3100, 8000, 12_900)),
+        ],
+        Params(reply_ms=20_000),
+        TurnParams(),
+    ),
     "typed while paused": (
         [*QUESTION, (4000, ev.SoundStarted()), (4100, ev.TextTyped("hello"))],
         Params(reply_ms=8000, commit_ms=40),
