@@ -22,6 +22,9 @@ HEARD_SECS: Final = 0.05
 TOGETHER_SECS: Final = 0.005
 """What happens within so little time is written at once."""
 
+LAST_WORD_SECS: Final = 0.03
+"""So long after the last packet its words are told."""
+
 FLUSH_SECS: Final = 0.5
 """How long something that changes the world waits until it is known outside."""
 
@@ -116,6 +119,7 @@ class CallKeeper:
         self._health = health
         self._dirty = asyncio.Event()
         self._words_only = True
+        self._leaves = False
         self._writing = asyncio.Lock()
         self._saved = b""
         self._text_saved = (0, 0)
@@ -145,8 +149,23 @@ class CallKeeper:
             logger.warning("a call of this node has been taken up by another one: this side of it hangs up")
             self._lost()
 
+    async def leave(self) -> bool:
+        """Say nothing more, and write down how far the call has come; False: that could not be written."""
+        self._leaves = True
+        await asyncio.sleep(LAST_WORD_SECS)  # what has left is told
+        try:
+            async with asyncio.timeout(FLUSH_SECS):
+                await self._write(whole=True)
+        except TimeoutError:
+            self._health.away = True
+        self._leaves = not self._health.away
+        return self._leaves
+
     def may_speak(self) -> bool:
         """Whether the call's voice may be heard from here."""
+        return not self._leaves and self._owned()
+
+    def _owned(self) -> bool:
         return self.ownership is None or self.ownership.may_speak(asyncio.get_running_loop().time())
 
     async def before_effect(self) -> None:

@@ -16,15 +16,19 @@ from cluster.call_state import CallState, StateError
 from cluster.call_watch import CallParts, CallWatch
 from cluster.keeper import CallKeeper, KeptAs, StoreHealth
 from cluster.ownership import Answer, Ownership
-from cluster.routing import Asked, Route, Way, new_node, route
+from cluster.routing import Asked, Route, Way, freest, new_node, route
 from cluster.sealing import unseal
 from cluster.store import NodeInfo, RedisStore
 from contracts.caller_identity import CallerIdentity
+from processors.tools.runner import ToolRunner
 from transports.takeover import CallerId, caller_of_peer
 from transports.webrtc import GOES_ON_ELSEWHERE, SERVER_STOPS
 
 BEAT_SECS: Final = 0.5
 """How often a node says that it is alive."""
+
+EFFECTS_SECS: Final = 5.0
+"""How long a call that is to go elsewhere waits for what is being done in it."""
 
 LEASE_SECS: Final = 2.0
 """A node that has not said so for this long is dead."""
@@ -80,6 +84,7 @@ class ClusterNode:
         self._health = StoreHealth()
         self._keepers: dict[Any, CallKeeper] = {}
         self._begun: WeakKeyDictionary[Any, tuple[str, TakenUp | None]] = WeakKeyDictionary()
+        self._tools: WeakKeyDictionary[Any, ToolRunner] = WeakKeyDictionary()
         self._beating: asyncio.Task[None] | None = None
         self.taken_up = 0
         """Calls that were taken up so far."""
@@ -160,7 +165,7 @@ class ClusterNode:
             caller: Whose call it is about.
             draining: Whether this node takes no more calls.
         """
-        if asked.has_call and not asked.wants_new:
+        if asked.has_call:
             return Route(Way.HERE)
         owner = await self._asked(self._store.owner(_name(caller))) if caller is not None else None
         live = await self.nodes()
@@ -240,11 +245,29 @@ class ClusterNode:
         )
         watch = CallWatch(replace(parts, known=known), keeper.changed, keeper.word_heard)
         if parts.tools is not None:
+            self._tools[call] = parts.tools
             parts.tools.before_effect = keeper.before_effect
         call.may_speak = keeper.may_speak
         watch.watch(interruptions, llm)
         self._keepers[call] = keeper
         keeper.start()
+
+    async def has_others(self) -> bool:
+        """Whether another node takes calls."""
+        return freest(self.name, await self.nodes()) is not None
+
+    async def leave_to_others(self, call: Any) -> None:
+        """Leave a call to the node that its client asks next: it falls silent, is written down, and its line is closed.
+
+        Nothing is done where the store is away: nobody could go on with it.
+        """
+        keeper = self._keepers.get(call)
+        if keeper is None:
+            return
+        if (tools := self._tools.get(call)) is not None:
+            await tools.finish_effects(EFFECTS_SECS)
+        if await keeper.leave():
+            call.lose()
 
     async def gone(self, call: Any) -> None:
         """A call is over here: for good, unless another node may take it up."""

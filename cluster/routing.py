@@ -54,7 +54,6 @@ class Asked:
         owner: The node that has the call, as the store says; None: there is no call, or the store is away.
         pc_node: The node that made the peer connection which the request names.
         offers: Whether it offers a connection: only then can a call be taken up.
-        wants_new: Whether it offers one for a call that must not be on a node which drains.
         may_pass: Whether it came from a client; what another node has passed on is served here.
     """
 
@@ -62,7 +61,6 @@ class Asked:
     owner: str | None
     pc_node: str | None
     offers: bool
-    wants_new: bool = False
     may_pass: bool = True
 
 
@@ -75,13 +73,15 @@ def route(asked: Asked, me: str, live: Mapping[str, NodeInfo], *, draining: bool
         live: Nodes whose lease holds, by name.
         draining: Whether this node takes no more calls.
     """
-    if asked.has_call and not asked.wants_new:
+    if asked.has_call:
         return Route(Way.HERE)
     owner = asked.owner or asked.pc_node
     other = live.get(owner or "") if owner != me else None
+    if other is not None and other.draining and asked.offers:
+        other = None  # its calls go elsewhere
     if not asked.may_pass:
         return Route(Way.TAKE_UP if asked.offers and asked.owner is not None and other is None else Way.HERE)
-    if other is not None and not (asked.wants_new and other.draining):
+    if other is not None:
         return Route(Way.PASS_ON, other)
     if asked.offers and draining and (free := freest(me, live)) is not None:
         return Route(Way.PASS_ON, free)

@@ -7,7 +7,7 @@ from loguru import logger
 
 logger.remove()  # Pipecat greets at its import
 
-from loadtest import ablate, document, faults, interruptions, run
+from loadtest import ablate, cluster, document, faults, interruptions, run
 
 
 def main() -> int:
@@ -29,6 +29,9 @@ def main() -> int:
     command = commands.add_parser("document", help="write the documentation's tables and plot from committed runs")
     document.add_arguments(command)
     command.set_defaults(main=document.main)
+    command = commands.add_parser("cluster", help="kill parts of a cluster, and tell what its callers noticed")
+    cluster.add_arguments(command)
+    command.set_defaults(main=cluster.main)
     options = parser.parse_args()
     return options.main(options)
 

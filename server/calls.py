@@ -374,6 +374,8 @@ class Calls:
         Those that are left shortly before the end are told that the line closes (:data:`PARTING_SECS`).
         """
         self._stops = True
+        if self.node is not None and await self.node.has_others():
+            await asyncio.gather(*map(self.node.leave_to_others, self._web_calls()))
         until = asyncio.get_running_loop().time() + secs
         await self._gone_by(until - PARTING_SECS)
         for call in list(self._calls):

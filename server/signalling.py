@@ -124,7 +124,8 @@ def make_app(
 
     async def health(_: web.Request) -> web.Response:
         status = "draining" if calls.draining else "ok" if len(calls) < settings.max_calls else "full"
-        return web.json_response({"status": status, "calls": len(calls), "max_calls": settings.max_calls})
+        named = {} if node is None else {"node": node.name}
+        return web.json_response({"status": status, "calls": len(calls), "max_calls": settings.max_calls, **named})
 
     async def ready(_: web.Request) -> web.Response:
         return readiness("draining" if calls.draining else "ready")

@@ -298,6 +298,11 @@ class ToolRunner:
         runs = [run for run in self._effects if run.turn_id == turn_id]
         return {recorder for run in runs for recorder in run.recorders if not recorder.done()}
 
+    async def finish_effects(self, secs: float) -> None:
+        """Wait, so long at most, until all that is being changed has its outcome."""
+        if unfinished := {recorder for run in self._effects for recorder in run.recorders if not recorder.done()}:
+            await asyncio.wait(unfinished, timeout=secs)
+
     def interrupted(self) -> None:
         """The user has cut the reply: stop what only looks something up."""
         for run in self._lookups:

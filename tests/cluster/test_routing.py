@@ -9,9 +9,7 @@ from cluster.store import NodeInfo
 
 ME, ONE, TWO = "me", "one", "two"
 NAMES = st.sampled_from([ME, ONE, TWO, "dead"])
-ASKED = st.builds(
-    Asked, st.booleans(), st.none() | NAMES, st.none() | NAMES, st.booleans(), st.booleans(), st.booleans()
-)
+ASKED = st.builds(Asked, st.booleans(), st.none() | NAMES, st.none() | NAMES, st.booleans(), st.booleans())
 LIVE = st.dictionaries(
     st.sampled_from([ONE, TWO]),
     st.builds(NodeInfo, st.just(""), st.just("http://there"), st.integers(0, 9), st.just(5), st.booleans()),
@@ -37,6 +35,14 @@ def live(*names, draining=()):
         (Asked(False, None, None, True), {}, True, Route(Way.HERE)),
         (Asked(False, ONE, ONE, True, may_pass=False), live(ONE), False, Route(Way.HERE)),
         (Asked(False, ONE, ONE, True, may_pass=False), live(TWO), False, Route(Way.TAKE_UP)),
+        (Asked(False, ONE, ONE, True), live(ONE, draining=[ONE]), False, Route(Way.TAKE_UP)),
+        (
+            Asked(False, ONE, ONE, False),
+            live(ONE, draining=[ONE]),
+            False,
+            Route(Way.PASS_ON, live(ONE, draining=[ONE])[ONE]),
+        ),
+        (Asked(False, ONE, ONE, True, may_pass=False), live(ONE, draining=[ONE]), False, Route(Way.TAKE_UP)),
     ],
 )
 def test_where_requests_go(asked, there, draining, expected):
@@ -55,7 +61,7 @@ def test_a_request_goes_to_somebody_who_lives_and_is_passed_on_once(asked, there
         assert asked.offers, "only an offer brings a connection"
         assert asked.owner is not None
         assert asked.owner not in there or there[asked.owner].draining
-    if asked.has_call and not asked.wants_new:
+    if asked.has_call:
         assert found.way is Way.HERE
 
 

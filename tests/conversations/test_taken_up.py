@@ -130,7 +130,7 @@ async def test_a_reply_that_was_half_written_is_gone_on_with(virtual):
         async with house.first() as c:
             await c.type("When do you open?")
             await c.until_state("speaking")
-            await c.listen(1.6)
+            await c.listen(1.0)
             left, before = house.store.copied(), words(c)
         assert before == ["We", "open", "at", "nine."][: len(before)]
         async with house.next(left) as d:
