@@ -1,6 +1,7 @@
 """German."""
 
 import re
+from functools import partial
 
 from languages.base import Agreement, Cues, Language, Lexicon, Sentences, endings, phrases, words
 from languages.numerals import currencies, in_words, nouns
@@ -35,7 +36,39 @@ def _days(found: re.Match[str]) -> str:
 
 
 def _time(found: re.Match[str]) -> str:
-    return _clock(int(found[1]), int(found[2] or 0), "")
+    told = [int(group) for group in found.groups() if group is not None]
+    return _clock(told[0], told[1] if len(told) > 1 else 0, "")
+
+
+def _one(found: re.Match[str]) -> str:
+    """As the noun's gender asks for, as far as its end tells."""
+    noun = found[1]
+    feminine = noun in _FEMININE or (noun.endswith(_FEMININE_ENDS) and noun not in _NOT_FEMININE)
+    return "eine" if feminine else "ein"
+
+
+def _ordinals(found: re.Match[str]) -> str:
+    """Am 1. und 2. Mai."""
+    before, first, between, last = found[1] or "", int(found[2]), found[3].strip(), int(found[4])
+    month = re.match(rf"(?:{_MONTHS})", found.string[found.end() :]) is not None
+    ending = "n" if before.lower() in _DATIVE_ARTICLES else "r" if month and not before else ""
+    word = "bis" if between in ("-", "–") else between
+    said = f"{_ordinal(first)}{ending} {word} {_ordinal(last)}{ending} "
+    return f"{before} {said}" if before else said
+
+
+def _compound(found: re.Match[str]) -> str:
+    said = _cardinal(int(found[1]))
+    word = f"{'ein' if said == 'eins' else said}{found[2].lower()}{found[3]}"
+    return word.capitalize() if found[2][0].isupper() else word
+
+
+def _nth(ending: str, found: re.Match[str]) -> str:
+    return f"{_ordinal(int(found[1]))}{ending}"
+
+
+def _floor(found: re.Match[str]) -> str:
+    return f"{_ordinal(int(found[1] or found[2]))}s Obergeschoss"
 
 
 def _fraction(above: int, below: int) -> str:
@@ -78,6 +111,24 @@ _BEFORE_ORDINALS = (
     "[Dd]ie|[Dd]as|[Dd]er|[Dd]en|[Dd]em|[Dd]es|[Ii]m|[Aa]m|[Zz]um|[Zz]ur|[Vv]om|[Bb]eim|[Ee]ine|[Ee]inen|"
     "[Dd]iese|[Dd]ieses|[Dd]iesen|[Jj]ede|[Jj]eder|[Jj]edes|[Jj]eden|[Mm]eine|[Ss]eine|[Ii]hre"
 )
+_COMPOUNDS = (
+    "fach|jährig|Jährig|prozentig|tägig|stündig|minütig|wöchig|monatig|malig|köpfig|stellig|seitig|stöckig|teilig|türig"
+)
+_DATIVE_ARTICLES = frozenset(("im", "am", "zum", "zur", "vom", "beim", "den", "dem", "des"))
+_FEMININE_ENDS = ("e", "ung", "heit", "keit", "schaft", "ion", "tät", "ei", "ik", "ur", "anz", "enz")
+_NOT_FEMININE = frozenset(
+    ("Name", "Kunde", "Kollege", "Junge", "Buchstabe", "Gedanke", "Käse", "Ende", "Auge", "Interesse", "Gebäude")
+    + ("Getränk", "Ei", "Wille", "Glaube", "Bote", "Experte", "Code", "Service", "Update", "Gebirge", "Kaffee", "See")
+    + ("Tee", "Büro", "Beamte", "Angestellte", "Gatte", "Neffe", "Fernsehpreise")
+)
+_FEMININE = frozenset(
+    ("Frau", "Nachricht", "Zahl", "Nummer", "Nacht", "Hand", "Stadt", "Bank", "Firma", "Mail", "SMS", "Person", "Mark")
+)
+_NUMBERED_NOUNS = {
+    "s": "Quartal|Halbjahr|Jahrhundert|Mal|Kapitel|Viertel|Drittel|Programm|Semester",
+    "": "Klasse|Liga|Etage|Auflage|Woche|Runde|Stufe|Reihe|Seite|Person",
+    "r": "FC|Stock|Platz|Weltkrieg|Tag|Versuch|Monat|Teil|Akt|Band",
+}
 _MONTHS = "Jan|Jän|Feb|Mär|Mrz|Apr|Mai|Jun|Jul|Aug|Sep|Okt|Nov|Dez"
 _DATIVE = frozenset(["am", "vom", "zum", "dem", "den", "bis", "ab", "seit", "beim"])
 _cardinal = in_words("de", "cardinal")
@@ -164,6 +215,9 @@ SPEECH = Speech(
     ),
     scales={
         "Tsd.": "Tausend",
+        "Tsd": "Tausend",
+        "Mio": "Millionen",
+        "Mrd": "Milliarden",
         "Mio.": "Millionen",
         "Mrd.": "Milliarden",
         "Tausend": "Tausend",
@@ -172,7 +226,7 @@ SPEECH = Speech(
     },
     ordinal_mark="te[rsn]?",
     spelled_after=(
-        r"(?:(?:Konto|Telefon|Kunden|Karten|Handy|Bestell|Rechnungs|Auftrags)?(?:nummer|nr\.|konto)|PIN|TAN|Code|"
+        r"OTP|(?:(?:Konto|Telefon|Kunden|Karten|Handy|Bestell|Rechnungs|Auftrags)?(?:nummer|nr\.|konto)|PIN|TAN|Code|"
         r"Postleitzahl|PLZ|BLZ|Bankleitzahl)(?: (?:ist|lautet|endet auf|mit Endung))*|endet auf|Endziffern"
     ),
     signs={
@@ -210,6 +264,10 @@ SPEECH = Speech(
         "per": "pro",
         "and": "und",
         "ending in": "mit der Endung",
+        "out of": "von",
+        "over": "zu",
+        "star": "Stern",
+        "hash": "Raute",
     },
     fractions={"½": "ein halb", "1/2": "ein halb", "¼": "ein Viertel", "1/4": "ein Viertel", "¾": "drei Viertel"},
     abbreviations={
@@ -244,6 +302,31 @@ SPEECH = Speech(
         "Pl.": "Platz",
         "Abt.": "Abteilung",
         "gem.": "gemäß",
+        "u. U.": "unter Umständen",
+        "i. d. R.": "in der Regel",
+        "i.d.R.": "in der Regel",
+        "z. Zt.": "zurzeit",
+        "z.Zt.": "zurzeit",
+        "z. T.": "zum Teil",
+        "z.T.": "zum Teil",
+        "o. g.": "oben genannter",
+        "s. o.": "siehe oben",
+        "s. u.": "siehe unten",
+        "v. a.": "vor allem",
+        "m. E.": "meines Erachtens",
+        "v. Chr.": "vor Christus",
+        "n. Chr.": "nach Christus",
+        "bzgl.": "bezüglich",
+        "geb.": "geboren",
+        "gest.": "gestorben",
+        "Jh.": "Jahrhundert",
+        "Dipl.-Ing.": "Diplom-Ingenieur",
+        "Hrn.": "Herrn",
+        "Fa.": "Firma",
+        "Kd.-Nr.": "Kundennummer",
+        "Az.": "Aktenzeichen",
+        "Min.": "Minuten",
+        "Std.": "Stunden",
     },
     abbreviations_before_numbers={
         "Nr.": "Nummer",
@@ -255,30 +338,54 @@ SPEECH = Speech(
     },
     no_ends=short_forms(
         "dr prof hr fr z.b z d.h d bzw ca inkl ggf str evtl mio mrd st u.a u a o.ä "
-        "bspw vgl max mind zzgl exkl pl abt gem"
+        "bspw vgl max mind zzgl exkl pl abt gem tsd std u i i.d.r z.zt z.t o s v m n bzgl geb gest dipl.-ing dipl-ing "
+        "hrn fa kd.-nr az chr sek"
     ),
     no_ends_before_numbers=short_forms("nr abs s tel art kap min"),
     dot_makes_ordinal=True,
     fraction=_fraction,
     no_end_suffix="str",
+    pressed=r"drück|wähl|tast|gib|geben|tipp",
+    shortened={"Std": "Stunde", "Mon": "Monat", "Wo": "Woche", "Min": "Minute"},
+    one_of_scale={"Millionen": "eine Million", "Milliarden": "eine Milliarde"},
+    year_after="im Jahre?|Jahr|seit|starb|anno|gegründet|geboren|von|bis",
+    phones=r"116 \d{3}",
     date_after="am|vom|bis|zum|ab|seit|den|dem",
     expires_after="gültig bis|läuft ab|Ablauf|Ablaufdatum",
     own=(
         (r"(?<=\d),\s?[–—-]{1,2}(?!\w)", lambda _: ""),  # 5,- €
         (r"(?<![\w.,:/-])1\s+(Mio|Mrd|Bio)\.", lambda found: f"eine {_SCALES[found[1]]}"),
-        (r"\b((?:1[6-9]|20)?[1-9]0)er\b", lambda found: f"{_year(int(found[1]))}er"),
+        (r"\b((?:1[6-9]|20)?[1-9]0|20\d0)er(n?)\b", lambda found: f"{_year(int(found[1]))}er{found[2]}"),
         (rf"\b(\d{{1,3}})(?:-?mal\b|\s?x(?=\s+(?:{_OFTEN})\b))", _times),
         (rf"\b({_DAY})\b\.?(\s?(?:bis|und|[–-])\s?)({_DAY})\b\.?", _days),
         (rf"\b(?!So\s)({_DAY})\b\.?(?=\s\d{{1,2}}(?:[:.]\d\d)?\s?(?:[–-]|bis|Uhr))", lambda found: _DAYS[found[1]]),
         (r"\b(\w+[a-zäöüß])str\.(?!\w)", lambda found: f"{found[1]}straße"),
+        (
+            rf"(?<![\w.,])(?:({_BEFORE_ORDINALS}) )?(\d{{1,2}})\."
+            r"(\s?[-–]\s?| und | bis | oder )(\d{1,2})\. (?=[A-ZÄÖÜ])",
+            _ordinals,
+        ),
+        (r"(?<![\w.,])(\d+)[- ]?%ig(\w*)\b", lambda found: f"{_cardinal(int(found[1]))}prozentig{found[2]}"),
+        (rf"(?<![\w.,])(\d{{1,3}})-?({_COMPOUNDS})(\w*)\b", _compound),
+        (r"(?<![\w.,-])1-(?=[A-ZÄÖÜ][a-zäöü])", lambda _: "Ein-"),
+        (r"(?<![\w:.,])(\d{1,2})\.(\d\d)(?= bis \d{1,2}[.:]\d\d\s?Uhr)", _time),
+        (r"(?<=[a-zäöüß] )(\d{1,2})\. ?OG\b|(?<=, )(\d{1,2})\. ?OG\b", _floor),
+        *(
+            (rf"(?<![\w.,])(?<!\w )(\d{{1,2}})\.(?= (?:{nouns})\b)", partial(_nth, ending))
+            for ending, nouns in _NUMBERED_NOUNS.items()
+        ),
+        (r"(?<![\w.,])(\d{1,2})\. ?EG\b", lambda _: "Erdgeschoss"),
+        (rf"(?<=\bAm )({_DAY})\.(?!\w)|(?<=\bam )({_DAY})\.(?!\w)", lambda found: _DAYS[found[1] or found[2]]),
+        (rf"\b({_DAY})(?=\s?/\s?(?:{_DAY})\b)|(?<=/)({_DAY})\b", lambda found: _DAYS[found[1] or found[2]]),
+        (rf"\b(?!So\b)({_DAY})(?=, \d{{1,2}}\.)", lambda found: _DAYS[found[1]]),
         (rf"\b({_BEFORE_ORDINALS}) (\d{{1,3}})\.(?= (?!{_MONTHS})[A-ZÄÖÜa-zäöü])", _ordinal_after),
         (rf"\b([A-ZÄÖÜ][a-zäöüß]+) ({NUMERAL})\.(?= [a-zäöü]|$|,)", _reign),
         (rf"\b(Kapitel|Teil|Band|Akt|Szene|Stufe|Klasse|Typ|Artikel|Weltkrieg) ({NUMERAL})\b", _numbered),
         (r"(?<![\w.,:/-])1(?=\s+(?:Million|Milliarde|Billion)\b)", lambda _: "eine"),
-        (r"(?<![\w.,:/-])1(?=\s+[A-ZÄÖÜ])", lambda _: "ein"),
+        (r"(?<![\w.,:/-])(?<!\.\s)1(?=\s+([A-ZÄÖÜ][\wäöüß-]*))", _one),
         (r"(?<![\w.,:/-])(\d{1,2})\s?½", _and_a_half),
         (r"\b(\d{1,2})\s?[–-]\s?(?=\d{1,2}(?:[:.]\d\d)?\s?Uhr)", lambda found: f"{found[1]} bis "),
-        (r"(?<![\w:.,])(\d{1,2})(?:[:.](\d\d))?\s?Uhr\b", _time),
+        (r"(?<![\w:.,])(\d{1,2})(?:[:.](\d\d))?\s?Uhr\b|(?<![\w:.,])(\d{1,2}):(\d\d)\s?h\b", _time),
         (r"(?<![\w.])((?<!\w)[^\W\d_]+\s+)?(\d{1,2})\.(\d{1,2})\.(?!\d)", _short_date),
     ),
 )

@@ -84,6 +84,13 @@ _REIGNED = (
     "(?:King|Queen|Pope|Emperor|Tsar) [A-Z][a-z]+|Henry|George|Charles|Edward|Pius|Louis|Philip|Frederick|Gustav|James"
 )
 _STARTERS = r"(?<=T)he\b|(?<=I)t\b|(?<=W)e\b|(?<=Y)ou\b|(?<=O)ur\b|(?<=P)lease\b|(?<=A)nd\b|(?<=I)s\b"
+_TITLES = {"Mr": "Mister", "Mrs": "Missus", "Ms": "Miz", "Prof": "Professor"}
+_DAYS = {"Mon": "Monday", "Tue": "Tuesday", "Wed": "Wednesday", "Thu": "Thursday", "Fri": "Friday"} | {
+    "Sat": "Saturday",
+    "Sun": "Sunday",
+}
+_DAY = "|".join(_DAYS)
+_DOTTED = "ft|oz|lb|lbs|yd|tbsp|tsp|hr|hrs|mins|sec|secs"
 _WINDS = {"N": "North", "S": "South", "E": "East", "W": "West"}
 _words = in_words("en", "cardinal")
 _ordinal = in_words("en", "ordinal")
@@ -111,11 +118,12 @@ SPEECH = Speech(
         $ US$ USD: one dollar, dollars, one cent, cents
         £ GBP: one pound, pounds, one penny, pence
         € EUR: one euro, euros, one cent, cents
-        ₹ INR: one rupee, rupees, one paisa, paise
+        ₹ INR Rs. Rs: one rupee, rupees, one paisa, paise
         CHF: one franc, francs, one centime, centimes
         ¥ JPY: one yen, yen
         ¢: one cent, cents
         CA$ CAD: one Canadian dollar, Canadian dollars, one cent, cents
+        C$: one Canadian dollar, Canadian dollars, one cent, cents
         A$ AU$ AUD: one Australian dollar, Australian dollars, one cent, cents
         """,
         named="$ US$ USD",
@@ -170,6 +178,8 @@ SPEECH = Speech(
         kcal: one kilocalorie, kilocalories
         m/s²: one meter per second squared, meters per second squared
         yd: one yard, yards
+        tbsp: one tablespoon, tablespoons
+        tsp: one teaspoon, teaspoons
         px: one pixel, pixels
         rpm: one revolution per minute, revolutions per minute
         """
@@ -181,6 +191,7 @@ SPEECH = Speech(
         "M": "million",
         "mn": "million",
         "bn": "billion",
+        "tn": "trillion",
         "B": "billion",
         "thousand": "thousand",
         "million": "million",
@@ -196,7 +207,8 @@ SPEECH = Speech(
         "room|sort|post|zip|security|verification|access)?[ -]*(?:number|no\\.|code|pin|id|account|card|extension|"
         "ext\\.|reference|box|zip|postcode|telephone|tel\\.)(?: (?:is|was|number|code|no\\.|"
         "ending in|ends in|ending with|ending))*"
-        "|ending in|ends in|ending with|ending|dial|call"
+        "|ending in|ends in|ending with|ending|dial|call|OTP|one-time (?:code|password|passcode)|passcode|Acct\\. #|"
+        "extension|routing number"
     ),
     signs={
         "%": "percent",
@@ -235,6 +247,10 @@ SPEECH = Speech(
         "the": "the",
         "of": "of",
         "ending in": "ending in",
+        "out of": "out of",
+        "over": "over",
+        "star": "star",
+        "hash": "pound",
     },
     fractions={
         "½": "one half",
@@ -287,6 +303,10 @@ SPEECH = Speech(
         "Thu.": "Thursday",
         "Thurs.": "Thursday",
         "Fri.": "Friday",
+        "Rte.": "Route",
+        "Acct.": "Account",
+        "qty.": "quantity",
+        "Qty.": "Quantity",
     },
     abbreviations_before_numbers={
         "No.": "number",
@@ -313,7 +333,7 @@ SPEECH = Speech(
     },
     no_ends=short_forms(
         "mr mrs ms dr prof st mt vs e.g i.e p.o approx dept est inc ltd co corp u.s u.k a.m p.m gen gov rev sgt incl "
-        "a.k.a ave blvd rd ln hwy apt capt rep sen jr sr ft ph.d"
+        "a.k.a ave blvd rd ln hwy apt capt rep sen jr sr ft ph.d rte rs acct oz lb lbs yd tbsp tsp hr hrs mins"
     ),
     no_ends_before_numbers=short_forms(
         "no nos fig vol p pp ext sec ch min max tel jan feb mar apr jun jul aug sep sept oct nov dec"
@@ -321,7 +341,26 @@ SPEECH = Speech(
     fraction=_fraction,
     date_after="on|by|until|till|from|since|before|after|due|dated",
     expires_after="expires|expiry|expiration|expiring|exp|valid until|valid through",
+    pressed=r"\b(?:press|dial|hit|enter|type|push|key|keypad)\b",
+    shortened={"mo": "month", "hr": "hour", "yr": "year", "wk": "week", "min": "minute", "sec": "second"},
     own=(
+        (r"\b(Mr|Mrs|Ms|Prof)(?= [A-Z][a-z])", lambda found: _TITLES[found[1]]),
+        (r"\bDr(?= [A-Z][a-z])", lambda _: "Doctor"),
+        (r"\bSt(?= [A-Z][a-z]+['’]s\b)", lambda _: "Saint"),
+        (r"\bHwy(?= \d)", lambda _: "Highway"),
+        (r"(?<!\w)['’]0(\d)\b", lambda found: f"oh {_cardinal(int(found[1]))}"),
+        (r"\b401\(k\)", lambda _: "four oh one k"),
+        (rf"\b({_DAY})(?=\s?/\s?(?:{_DAY})\b)|(?<=/)({_DAY})\b", lambda found: _DAYS[found[1] or found[2]]),
+        (r"(?<=\d)hr(?= [a-z])", lambda _: " hour"),
+        (r"(?<=\d{4}) x(\d{2,5})\b", lambda found: f" extension {SPEECH.digits(found[1])}"),
+        (r"(?<![\w/.])(\d{1,2})-(?=\d{1,2}/\d{1,2}(?![\d/]))", lambda found: f"{found[1]} "),
+        (r"(?<=[a-z])/(?=(?:day|week|month|year|hour|night|person|user)\b)", lambda _: " per "),
+        (r"(?<=noon|ight)\s?[-–]\s?(?=\d)|(?<=\d[ap]m)\s?[-–]\s?(?=(?:mid)?(?:noon|night))", lambda _: " to "),
+        (r"(?<=\d)\s?sq\.? ?ft\b\.?", lambda _: " square feet"),
+        (rf"(?<=\d)(\s?)({_DOTTED})\.(?= [a-z])", lambda found: f"{found[1]}{found[2]}"),
+        (r"(?<=\d)x(?= as\b)", lambda _: " times"),
+        (r"(?<=\d )((?:[A-Z][a-z]+ )+)St\.(?= [A-Z])", lambda found: f"{found[1]}Street."),
+        (r"(?<=\d[A-Z] )((?:[A-Z][a-z]+ )+)St\.(?= [A-Z])", lambda found: f"{found[1]}Street."),
         (r"(?<![\w.,])(\d{3}0|\d0)['’]?s\b", _decade),
         (r"(?<!\w)w/o(?!\w)", lambda _: "without"),
         (r"(?<!\w)w/in(?!\w)", lambda _: "within"),

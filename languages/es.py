@@ -12,6 +12,8 @@ def _clock(hour: int, minute: int, half: str) -> str:
     said = f"{_feminine(hour)} {_cardinal(minute)}" if minute else _feminine(hour)
     if half:
         early, late = half == "a.m.", half == "p.m."
+        if late and hour == 12:
+            return f"{said} del mediodía"
         if early and hour == 12 or late and 8 <= hour < 12:
             return f"{said} de la noche"
         return f"{said} de la {'madrugada' if early and hour < 6 else 'mañana' if early else 'tarde'}"
@@ -39,7 +41,8 @@ def _is_feminine(noun: str) -> bool:
     """As far as its end tells."""
     if noun in _NO_NOUNS or noun.endswith(("ema", "emas", "oma", "omas")) or noun in _MASCULINE:
         return False
-    return noun.endswith(("a", "as", "ción", "ciones", "sión", "siones", "dad", "dades"))
+    ends = ("a", "as", "ción", "ciones", "sión", "siones", "dad", "dades", "tud", "tudes", "umbre", "umbres")
+    return noun in _FEMININE or noun.endswith(ends)
 
 
 def _one_of(found: re.Match[str]) -> str:
@@ -86,8 +89,20 @@ def _fraction(above: int, below: int) -> str:
     return f"un {name}" if above == 1 else f"{_counted(_cardinal(above))} {name}s"
 
 
-_NO_NOUNS = frozenset(words("para una cada hasta contra ahora era fuera sea nada esta esa mañana ya a la las"))
+_NO_NOUNS = frozenset(
+    words(
+        "con por sin del los las que más mas fue son hay era ha he para una cada hasta contra ahora fuera sea nada "
+        "esta esa mañana ya a la"
+    )
+)
 _MASCULINE = frozenset(words("día días mapa mapas planeta planetas artista artistas turista turistas euríbor"))
+_FEMININE = frozenset(
+    words(
+        "noche noches tarde tardes mujer mujeres clase clases llave llaves parte partes imagen imágenes orden órdenes "
+        "ley leyes red redes luz luces flor flores mano manos calle calles nave naves base bases frase frases serie "
+        "series foto fotos moto motos señal señales vez veces torre torres fuente fuentes sede sedes"
+    )
+)
 _QUEENS = frozenset({"Isabel", "Beatriz", "Inés", "Carmen"})
 _NO_AMOUNT = r"(?!\s?(?:€|%|(?:euros?|dólares|pesos|habitantes|personas|metros|kilómetros|de)\b))"
 _cardinal = in_words("es", "cardinal")
@@ -153,10 +168,10 @@ SPEECH = Speech(
         m/s: un metro por segundo, metros por segundo
         """
     ),
-    scales={"mil": "mil", "millón": "millón de", "millones": "millones de", "M": "millones de"},
+    scales={"k": "mil", "mil": "mil", "millón": "millón de", "millones": "millones de", "M": "millones de"},
     ordinal_mark=r"\.?[ºª°]",
     spelled_after=(
-        r"(?:número|núm\.|n\.º|cuenta|código|pin|teléfono|tarjeta|referencia|postal)"
+        r"(?:número|núm\.|n\.º|cuenta|código|OTP|CP|clave|pin|teléfono|tarjeta|referencia|postal)"
         r"(?: (?:de|es|número|cuenta|teléfono|tarjeta|cliente|pedido|termina en|terminada en))*"
         r"|termina en|terminada en"
     ),
@@ -195,6 +210,10 @@ SPEECH = Speech(
         "per": "por",
         "and": "y",
         "ending in": "terminada en",
+        "out of": "de",
+        "over": "sobre",
+        "star": "asterisco",
+        "hash": "almohadilla",
     },
     fractions={"½": "medio", "1/2": "medio", "¼": "un cuarto", "1/4": "un cuarto", "¾": "tres cuartos"},
     abbreviations={
@@ -225,6 +244,22 @@ SPEECH = Speech(
         "máx.": "máximo",
         "mín.": "mínimo",
         "vs.": "contra",
+        "Dña.": "doña",
+        "Excmo.": "excelentísimo",
+        "Tfno.": "teléfono",
+        "tfno.": "teléfono",
+        "izq.": "izquierda",
+        "dcha.": "derecha",
+        "a. C.": "antes de Cristo",
+        "d. C.": "después de Cristo",
+        "lun.": "lunes",
+        "mié.": "miércoles",
+        "jue.": "jueves",
+        "vie.": "viernes",
+        "sáb.": "sábado",
+        "dom.": "domingo",
+        "Tel.": "teléfono",
+        "tel.": "teléfono",
     },
     abbreviations_before_numbers={
         "núm.": "número",
@@ -239,11 +274,15 @@ SPEECH = Speech(
         "cap.": "capítulo",
     },
     no_ends=short_forms(
-        "sr sra srta dr dra ud uds p.ej p ej aprox avda a.m p.m ee.uu ee uu av prof profa sto sta pza dpto máx mín vs"
+        "sr sra srta dr dra ud uds p.ej p ej aprox avda a.m p.m ee.uu ee uu av prof profa sto sta pza dpto máx mín vs "
+        "dña excmo a d tfno lun mié jue vie sáb dom"
     ),
     no_ends_before_numbers=short_forms("núm pág págs tel art cap"),
     counted=_counted,
     phones=r"(?:[6-9]\d\d \d{3} \d{3}|[6-9]\d\d \d\d \d\d \d\d|9\d \d{3} \d\d \d\d)" + _NO_AMOUNT,
+    pressed=r"puls|marc|tecl|presion|oprim|introduz",
+    shortened={"h": "hora", "min": "minuto", "s": "segundo"},
+    one_of_scale={"millones de": "un millón de"},
     feminine=_feminine_count,
     feminine_one="una ",
     year_joiner=" de ",
@@ -256,8 +295,11 @@ SPEECH = Speech(
             lambda found: _ordinal_of(int(found[1])).replace("o ", "a ").removesuffix("o") + "a",
         ),
         (r"\b([13])\.?er\b", lambda found: "primer" if found[1] == "1" else "tercer"),
-        (r"(?<![\w.,:/-])(?<!\d )(\d{0,2}(?<!1)1|\d{1,3}(?:\.\d{3})*\.\d{2}(?<!1)1) (?=([a-záéíóúñ]{4,})\b)", _one_of),
+        (r"(?<![\w.,:/-])(?<!\d )(\d{0,2}(?<!1)1|\d{1,3}(?:\.\d{3})*\.\d{2}(?<!1)1) (?=([a-záéíóúñ]{3,})\b)", _one_of),
         (r"(?<![\w.,:/-])(?<!\d )([1-9]\d{2,3}|\d{1,3}(?:\.\d{3})+) (?=([a-záéíóúñ]{4,})\b)", _hundreds_of),
+        (r"\bL-V\b", lambda _: "lunes a viernes"),
+        (rf"\bS\. ({NUMERAL})\b", lambda found: f"siglo {_cardinal(roman(found[1]))}"),
+        (r"(?<![\w:.,])([01]?\d|2[0-4])\.([0-5]\d)\s?(?:h|hrs|horas)\b", _time),
         (r"(?<![\w])C/(?=\s?[A-ZÁÉÍÓÚ])", lambda _: "calle "),
         (
             rf"\b([Ss]iglos?|[Cc]apítulo|[Tt]omo|[Pp]arte|[Aa]cto|[Ll]uis|[Tt]ipo|[Nn]ivel|[Ff]ase) ({NUMERAL})\b",

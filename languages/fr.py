@@ -31,6 +31,15 @@ def _time(found: re.Match[str]) -> str:
     return _clock(int(found[1]), int(found[2] or 0), "")
 
 
+def _nth(found: re.Match[str]) -> str:
+    return _ordinal(roman(found[1]))
+
+
+def _hours_and_minutes(found: re.Match[str]) -> str:
+    hours, minutes = (_feminine_count(_cardinal(int(found[group]))) for group in (1, 2))
+    return f"{hours} heure{'s' if int(found[1]) > 1 else ''} {minutes} minute{'s' if int(found[2]) > 1 else ''}"
+
+
 def _fraction(above: int, below: int) -> str:
     name = {2: "demi", 3: "tiers", 4: "quart"}.get(below) or _ordinal(below)
     return f"{_cardinal(above)} {name}{'' if above == 1 or name.endswith('s') else 's'}"
@@ -139,7 +148,7 @@ SPEECH = Speech(
     },
     ordinal_mark="er|re|ère|ème|e",
     spelled_after=(
-        r"(?:numéro|n°|compte|code|pin|téléphone|carte|référence|postal)"
+        r"(?:numéro|n°|compte|code OTP|code|OTP|pin|téléphone|carte|référence|postal)"
         r"(?: (?:de|est|le|numéro|compte|téléphone|carte|client|commande|postal|se terminant par|finissant par))*"
         r"|terminant par|finissant par"
     ),
@@ -178,6 +187,10 @@ SPEECH = Speech(
         "per": "par",
         "and": "et",
         "ending in": "se terminant par",
+        "out of": "sur",
+        "over": "sur",
+        "star": "étoile",
+        "hash": "dièse",
     },
     fractions={"½": "un demi", "1/2": "un demi", "¼": "un quart", "1/4": "un quart", "¾": "trois quarts"},
     abbreviations={
@@ -203,6 +216,13 @@ SPEECH = Speech(
         "min.": "minimum",
         "boul.": "boulevard",
         "vs": "contre",
+        "Tél.": "Téléphone",
+        "tél.": "téléphone",
+        "lun.": "lundi",
+        "jeu.": "jeudi",
+        "ven.": "vendredi",
+        "sam.": "samedi",
+        "dim.": "dimanche",
     },
     abbreviations_before_numbers={
         "n°": "numéro",
@@ -214,10 +234,14 @@ SPEECH = Speech(
         "chap.": "chapitre",
         "pp.": "pages",
     },
-    no_ends=short_forms("m mme mlle dr p.ex p env av mm c.-à-d max boul"),
+    no_ends=short_forms("m mme mlle dr p.ex p env av mm c.-à-d max boul tél lun jeu ven sam dim j.-c j apr"),
     no_ends_before_numbers=short_forms("n p pp tél art chap min"),
     fraction=_fraction,
     phones=r"0\d(?:[. ]\d\d){4}|0 [89]\d\d \d{3} \d{3}",
+    pressed=r"appuy|compos|touche|tap(?:ez|er)|saisi",
+    elides=True,
+    shortened={"h": "heure", "min": "minute", "s": "seconde"},
+    one_of_scale={"millions de": "un million de", "milliards de": "un milliard de"},
     feminine=_feminine_count,
     feminine_one="une ",
     date_after="le|du|au|jusqu'au|depuis le",
@@ -226,6 +250,21 @@ SPEECH = Speech(
         (r"(?<=\dh)\s?[–-]\s?(?=\d{1,2}\s?h)", lambda _: " à "),
         (r"(?<=\dh\d\d)\s?[–-]\s?(?=\d{1,2}\s?h)", lambda _: " à "),
         (r"\b1(?:re|ère)\b", lambda _: "première"),
+        (r"\b2nde?s?\b", lambda found: "seconde" if "e" in found.group() else "second"),
+        (r"\b24\s?h\s?/\s?24\b", lambda _: "vingt-quatre heures sur vingt-quatre"),
+        (r"\b7\s?j(?:ours)?\s?/\s?7\b", lambda _: "sept jours sur sept"),
+        (r"\bav\. J\.-C\.", lambda _: "avant Jésus-Christ"),
+        (r"\bapr\. J\.-C\.", lambda _: "après Jésus-Christ"),
+        (r"\b(S[Tt])(e?)-(?=[A-ZÉ])", lambda found: f"Saint{found[2]}-"),
+        (r"\b[Nn]o (?=\d)", lambda _: "numéro "),
+        (r"(?<![\w.,])(\d{1,2}) ?h (\d{1,2}) ?min\b", _hours_and_minutes),
+        (rf"\b({NUMERAL})(?:e|ème)(?= (?:s\.|Guerre|République|Empire|arrondissement))", _nth),
+        (r"\bIer(?= siècle)", lambda _: "premier"),
+        (r"(?<=ième) s\.", lambda _: " siècle"),
+        (
+            r"(?<![\w.,])(\d{1,3})\s?x(?= (?:plus|moins|par) [^\W\d]|$)",
+            lambda found: f"{_cardinal(int(found[1]))} fois",
+        ),
         (r"(?<![\w.,:/+-])(?<!\d )[1-9]\d{0,2}(?: \d{3})+(?![\w-]|[.:/]\d| \d)", _grouped),
         (r"(?<![\w.,:/-])(?<!\d )(\d*(?<!1)1) (?=([a-zàâçéèêëîïôûùœ]{3,})\b)", _one_of),
         (rf"\b({NUMERAL})(?:e|ème)(?= siècle)", lambda found: _ordinal(roman(found[1]))),

@@ -65,7 +65,7 @@ class Speech:
             always are.
         spelled_after: Pattern of the words after which digits are said one by one.
         signs: ``% & + - = < > * : / @ # . ~ ² ³ ^ √ ∛ ≤ ≥ ≠ ∞ π § §§``, and ``to``, ``per``, ``by``, ``and``,
-            ``sharp``, ``heart``, ``ending in``, as they are said.
+            ``sharp``, ``heart``, ``ending in``, ``out of``, ``over``, ``star``, ``hash``, as they are said.
         fractions: ``{"1/2": "one half"}``.
         abbreviations: Short forms, dots included, and what is said.
         abbreviations_before_numbers: Likewise, where a number follows.
@@ -80,6 +80,10 @@ class Speech:
         date_after: Pattern of the words after which 5/6 is a day and its month.
         expires_after: Pattern of the words after which 12/27 is a month and its year.
         fraction: A number above another, both as they are written: "five eighths"; None: said as two numbers.
+        pressed: Pattern of the words with which keys are spoken of: there * and # are keys.
+        elides: Whether "de" loses its vowel before another one ("millions d'euros").
+        one_of_scale: One of a scale, the number included: ``{"millions de": "un million de"}``.
+        shortened: Short names of what something is counted by, behind a slash: ``{"mo": "month"}``.
         phones: Pattern of telephone numbers that other languages would not know, and are said digit by digit.
         own: Rules that no other language has: pattern, and what stands for a match; they come first.
     """
@@ -113,6 +117,10 @@ class Speech:
     feminine_one: str = "\0"
     year_joiner: str = " "
     phones: str = ""
+    pressed: str = ""
+    elides: bool = False
+    one_of_scale: Mapping[str, str] = field(default_factory=dict[str, str])
+    shortened: Mapping[str, str] = field(default_factory=dict[str, str])
     date_after: str = ""
     expires_after: str = ""
     fraction: Callable[[int, int], str] | None = None

@@ -19,13 +19,17 @@ INTERNATIONAL: Final = re.compile(rf"(?<!\w)\+\d{{1,3}}(?:{_GAP}?\(?\d{{1,5}}\)?
 """ITU-T E.123: a plus, the country, and groups."""
 
 NATIONAL: Final = re.compile(
-    rf"{_BEGIN}\(?0\d{{1,5}}\)?(?:[ /-]?\d{{2,5}}){{1,5}}{_END}"  # 020 7946 0123, (0171) 123456, 06 12 34 56 78
+    rf"{_BEGIN}(?!\d\d/\d\d/\d\d(?!\d))"  # a date
+    rf"\(?0\d{{1,5}}\)?(?:[ /-]?\d{{2,5}}){{1,5}}{_END}"  # 020 7946 0123, (0171) 123456, 06 12 34 56 78
     rf"|{_BEGIN}(?:1[ .-])?\(?\d{{3}}\)?[ .-]\d{{3}}[ .-]\d{{4}}{_END}"  # (212) 555-0123, 1-800-555-0199
     rf"|{_BEGIN}\d{{3}}-\d{{4}}{_END}"  # 555-0123
-    rf"|{_BEGIN}\d{{5}}[ ]\d{{5}}{_END}"  # 98765 43210
+    rf"|{_BEGIN}\d{{5}}[ -]\d{{5}}{_END}"  # 98765 43210
 )
+PARTED: Final = re.compile(rf"{_BEGIN}\d{{2,}}/0\d{{2,}}(?![\w/]|[.,:-]\d)")
+"""A number of a year's: 2024/0017."""
+
 SORT_CODE: Final = re.compile(rf"{_BEGIN}\d{{2}}-\d{{2}}-\d{{2}}{_END}")
-LONG: Final = re.compile(rf"{_BEGIN}(?:\d{{8,}}|0\d+)(?![\w%]|[.,:]\d)")
+LONG: Final = re.compile(rf"{_BEGIN}(?:\d{{8,}}|0\d+)(?![\w%]|[.,:/]\d)")
 NUMBERED: Final = re.compile(r"(?<!\w)#(\d{3,})\b")
 MASKED: Final = re.compile(r"(?<![\w*•])(?:[*•]{2,}|[xX]{3,})(?:[ -]?(?:[*•]{2,}|[xX]{3,}))*[ -]?(\d{2,6})\b")
 MIXED: Final = re.compile(
@@ -33,6 +37,8 @@ MIXED: Final = re.compile(
 )
 """Letters and digits in one word: AB12-CD3, Q3, mp3."""
 
+_TYPED: Final = re.compile(r"(?<![\w*])\*\d{2,6}(?:\*\d{1,12})*#")
+_KEY: Final = re.compile(r"(?<![\w*#])(?<!^)[*#](?![\w*#])")
 _RUN: Final = re.compile(r"\d+|[A-Za-z]+")
 MAX_LETTERS: Final = 4
 """A longer run of capitals, or one with small letters, is read as a word."""
@@ -56,7 +62,7 @@ def rules(speech: Speech) -> list[tuple[re.Pattern[str], Rule]]:
         return [(speech.signs["#"] + " ", found.start()), *read_out(speech, found[1], found.start(1))]
 
     own = [re.compile(rf"{_BEGIN}(?<!\d )(?:{speech.phones})(?! \d){_END}")] if speech.phones else []
-    plain = [IBAN, CARD, INTERNATIONAL, *own, NATIONAL, SORT_CODE]
+    plain = [IBAN, CARD, INTERNATIONAL, *own, NATIONAL, SORT_CODE, PARTED]
     return [
         *((pattern, one_by_one) for pattern in plain),
         (announced, after_words),
@@ -72,7 +78,24 @@ def masked_rules(speech: Speech) -> list[tuple[re.Pattern[str], Rule]]:
         digits = read_out(speech, found.group(1), found.start(1))
         return [(speech.signs["ending in"] + " ", found.start()), *digits]
 
-    return [(MASKED, masked)]
+    return [(MASKED, masked), *_keys(speech)]
+
+
+def _keys(speech: Speech) -> list[tuple[re.Pattern[str], Rule]]:
+    """The keys * and #, where keys are spoken of; and codes that are typed with them: *123#."""
+    if not speech.pressed:
+        return []
+    spoken_of = re.compile(speech.pressed, re.IGNORECASE)
+    names = {"*": speech.signs["star"], "#": speech.signs["hash"]}
+
+    def typed(found: re.Match[str]) -> Pieces:
+        said = [names.get(char) or speech.cardinal(int(char)) for char in found.group()]
+        return [(" " + word if index else word, found.start() + index) for index, word in enumerate(said)]
+
+    def key(found: re.Match[str]) -> str | None:
+        return f" {names[found.group()]} " if spoken_of.search(found.string) else None
+
+    return [(_TYPED, typed), (_KEY, key)]
 
 
 def mixed_rules(speech: Speech) -> list[tuple[re.Pattern[str], Rule]]:

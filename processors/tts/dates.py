@@ -7,7 +7,9 @@ from languages.speech import Speech
 from processors.tts.aligned_text import Pieces, Rule
 
 _WORD_BEFORE: Final = r"(?P<before>(?<!\w)[^\W\d_]+\s+)?"
-ISO: Final = re.compile(rf"{_WORD_BEFORE}(?<![\w-])(?P<y>[12]\d{{3}})-(?P<m>[01]\d)-(?P<d>[0-3]\d)(?![\w-])")
+ISO: Final = re.compile(
+    rf"{_WORD_BEFORE}(?<![\w-])(?P<y>[12]\d{{3}})(?P<gap>[-/])(?P<m>[01]\d)(?P=gap)(?P<d>[0-3]\d)(?![\w/-])"
+)
 NUMERIC: Final = re.compile(
     rf"{_WORD_BEFORE}(?<![\w./-])(?P<d>[0-3]?\d)(?P<gap>[./-])(?P<m>[0-3]?\d)(?P=gap)(?P<y>[12]\d{{3}}|\d\d)(?![\w/-]|\.\d)"
 )
@@ -17,7 +19,7 @@ TIME: Final = re.compile(
 HOUR: Final = re.compile(
     r"(?<![\w:.,$£€₹-])(?P<h>1[0-2]|0?[1-9])(?:\.(?P<m>[0-5]\d))?\s?(?P<half>[AaPp])\.?\s?[Mm]\b\.?"
 )
-SPAN: Final = re.compile(r"(?<=[\d%€m.])\s?[–—]\s?(?=[$£€₹]?\d)|(?<=\d)-(?=\d)|(?<=\d) - (?=[$£€₹]?\d)")
+SPAN: Final = re.compile(r"(?<=[\d%€m.])\s?[–—]\s?(?=[$£€₹]?\d)|(?<=[\d%°])-(?=\d)(?!\d+\s?=)|(?<=\d) - (?=[$£€₹]?\d)")
 
 
 def rules(speech: Speech) -> list[tuple[re.Pattern[str], Rule]]:
@@ -75,8 +77,8 @@ def month_rules(speech: Speech) -> list[tuple[re.Pattern[str], Rule]]:
     spellings = (re.escape(name) if name in full else rf"{re.escape(name)}\b\.?" for name in names)
     month = "|".join(sorted(spellings, key=len, reverse=True))
     day_first = re.compile(
-        rf"{_WORD_BEFORE}(?<![\w.,:/-])(?P<d>[0-3]?\d)(?:\.|{speech.ordinal_mark})?(?P<of>\s+(?:de|of)\s+|\s+)"
-        rf"(?P<m>{month})(?P<y>(?:,|\s+de)?\s+(?P<yy>[12]\d{{3}}))?(?!\w)"
+        rf"{_WORD_BEFORE}(?<![\w.,:/-])(?P<d>[0-3]?\d)(?:\.|{speech.ordinal_mark})?(?P<of>\s+(?:de|of)\s+|\s+|-)"
+        rf"(?P<m>{month})(?P<y>(?:(?:,|\s+de)?\s+|-)(?P<yy>[12]\d{{3}}))?(?!\w)"
     )
     month_first = re.compile(
         rf"\b(?P<m>{month})\s+(?P<d>[0-3]?\d)(?:{speech.ordinal_mark})?(?![\w:/]|[.,]\d)"

@@ -79,11 +79,17 @@ class Figures:
     def money(self, figure: Figure, currency: Currency, scale: str) -> tuple[str, str]:
         """An amount: what stands for the figure, and what for scale and sign."""
         if scale:
-            return self.say(figure), f"{scale} {currency.unit.many}"
+            unit = currency.unit.many
+            if figure.is_one and scale in self.speech.one_of_scale:
+                number, _, scale = self.speech.one_of_scale[scale].partition(" ")
+            else:
+                number = self.say(figure)
+            elided = self.speech.elides and scale.endswith(" de") and unit[0] in "aeiouhé"
+            return number, f"{scale.removesuffix('e')}'{unit}" if elided else f"{scale} {unit}"
         if currency.cent is None or len(figure.decimals) not in (1, 2):
             return self.count(figure, currency.unit)
         cents = figure.decimals.ljust(2, "0")
-        if not int(figure.whole):
+        if not int(figure.whole) and int(cents):
             return self.count(Figure(cents.lstrip("0") or "0", ""), currency.cent)
         number, name = self.count(Figure(figure.whole, ""), currency.unit)
         if not int(cents):

@@ -34,8 +34,25 @@ _THOUSANDS: Final = re.compile(
 _VERSION: Final = re.compile(r"(?i)\b(versi[oó]n|release|update|python|android|ios) v?(\d+)\.(\d+)(?![\d.])")
 """Its dot is no decimal mark."""
 
-_BY: Final = re.compile(r"(?<!\w)(\d{1,5})[x×](?=\d{1,5}(?!\w))")
+_BY: Final = re.compile(r"(?<!\w)(\d{1,5})[x×](?=\d{1,5}(?:(?:cm|mm|m|km|px)\b|(?!\w)))")
 _FROM_HOUR: Final = re.compile(r"(?<=[AaPp][Mm])\s?[-–]\s?(?=\d)|(?<=[AaPp]\.[Mm]\.)\s?[-–]\s?(?=\d)")
+_RATED: Final = re.compile(r"(?<![\w.,/])(\d+[.,]\d)\s?/\s?(\d{1,3})(?![\d/]|[.,]\d)(?!\s?=)")
+_OF_STARS: Final = re.compile(
+    r"(?<![\w.,/])(\d{1,3})\s?/\s?(5|10|100)(?= (?:stars?|points?|Sterne|Punkte?|estrellas|puntos|étoiles|अंक))"
+)
+_OVER: Final = re.compile(r"(?<![\w.,/-])(8\d|9\d|1\d\d|2[0-4]\d)/([4-9]\d|1[0-3]\d)(?![\w/%]|[.,]\d|\s?=)")
+"""Blood pressure."""
+
+_PER_MONEY: Final = re.compile(r"(?<=[€$£₹¥%])\s?/\s?([^\W\d_]+)\b\.?")
+_PER_SHORT: Final = re.compile(r"(?<=\d)/([a-z]{2,3})\b(?!\.\w)")
+_PER_100: Final = re.compile(r"(?<=\d)\s?(l|L|kWh)\s?/\s?100\s?km\b")
+_RATIO_OF_SUM: Final = re.compile(r"(?<=\d)\s?:\s?(?=\d+(?:[.,]\d+)?\s?=)")
+_MINUS_OF_SUM: Final = re.compile(r"(?<=\d)[-−–](?=\d+(?:[.,]\d+)?\s?=)")
+_BARE_POINT: Final = re.compile(r"(?<=[$£€₹])\.(?=\d)")
+_SHORT_YEAR: Final = re.compile(r"(?<!\w)['’](?=[1-9]\ds?\b)")
+_FILE: Final = re.compile(
+    r"(?<=\w)\.(?=(?:pdf|docx?|xlsx?|pptx?|csv|txt|jpe?g|png|gif|zip|mp[34]|wav|html?|json|exe)\b)", re.IGNORECASE
+)
 _MAIN: Final = "⁰¹²³⁴⁵⁶⁷⁸⁹"
 _LOW: Final = "₀₁₂₃₄₅₆₇₈₉"
 _OPERAND: Final = r"[\w)π∞%°]"
@@ -98,8 +115,32 @@ def early_rules(speech: Speech) -> Rules:
     def version(found: re.Match[str]) -> str:
         return f"{found[1]} {speech.cardinal(int(found[2]))} {signs['.']} {speech.cardinal(int(found[3]))}"
 
+    def rated(found: re.Match[str]) -> str:
+        return f"{found[1]} {signs['out of']} {found[2]}"
+
+    def over(found: re.Match[str]) -> str | None:
+        return f"{found[1]} {signs['over']} {found[2]}" if int(found[1]) > int(found[2]) else None
+
+    def per(found: re.Match[str]) -> str:
+        return f" {signs['per']} {speech.shortened.get(found[1], found[1])}"
+
+    def per_short(found: re.Match[str]) -> str | None:
+        return per(found) if found[1] in speech.shortened else None
+
     return [
         (_ENTITY, entity),
+        (_BARE_POINT, lambda _: "0."),
+        (_SHORT_YEAR, lambda _: ""),
+        (_FILE, said(".")),
+        (re.compile(r"\+/[-−]\s?(?=\d)"), lambda _: "±"),
+        (_RATED, rated),
+        (_OF_STARS, rated),
+        (_OVER, over),
+        (_PER_100, lambda found: f" {found[1]} {signs['per']} 100 km"),
+        (_PER_MONEY, per),
+        (_PER_SHORT, per_short),
+        (_RATIO_OF_SUM, said(":")),
+        (_MINUS_OF_SUM, said("-")),
         (_JOINER_OF_SIGNS, lambda _: ""),
         (_FORMULA, formula),
         (_HEART, said("heart")),

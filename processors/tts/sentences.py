@@ -89,7 +89,12 @@ class PieceCutter:
             return False
         if short in self._speech.no_ends_before_numbers and following.isdigit():
             return False
-        if last.isdigit() and len(last) < 3 and (self._speech.dot_makes_ordinal or not before[: -len(last)].strip()):
+        number = last.rpartition("-")[2].rpartition("–")[2]  # "1.-5. Mai"
+        if (
+            number.isdigit()
+            and len(number) < 3
+            and (self._speech.dot_makes_ordinal or not before[: -len(last)].strip())
+        ):
             return False  # "3. Mai"; and "1. " begins an item of a list
         return not following.islower()
 

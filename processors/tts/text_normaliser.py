@@ -86,7 +86,7 @@ class TextNormaliser:
         has_figures = any(char.isnumeric() for char in text.text)
         for pattern, rule in [
             *self._before_figures,
-            *(self._words if "." in text.text else []),
+            *self._words,
             *(self._figures if has_figures else []),
             *self._after,
         ]:
