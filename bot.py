@@ -12,6 +12,8 @@ import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 from loguru import logger
 
@@ -60,6 +62,7 @@ from server.supervisor import CLIENTS_LEAVE_SECS, first_of, run_workers
 from server.worker import ProxyLink
 from services.check import check
 from services.language_models import thinks_here
+from services.recorded import Recording
 from services.services import EARLIER_CHARS, Services
 from settings import OtherVoices, Settings, SettingsError
 from transports.call import Call
@@ -127,7 +130,9 @@ def build_pipeline(call: Call, services: Services, log: CallLog, node: ClusterNo
     return Pipeline(
         [
             call.input(),  # WebRTC audio and the client's messages -> InputAudioRawFrame, UserTextFrame
-            VADProcessor(services.vad_params, caller_filter),  # -> AudioWindowFrame, VADUserStartedSpeakingFrame, ...
+            VADProcessor(
+                services.vad_params, caller_filter, services.speech_rater()
+            ),  # Silero -> AudioWindowFrame, VADUserStarted/StoppedSpeakingFrame
             STTProcessor(services.recogniser(language.code), language, caller_filter),  # -> (Interim)TranscriptFrame
             *services.keypad(tools),  # takes the keys of a PIN, where one is asked for
             interruptions,  # who has the floor -> pause, resume, InterruptionFrame, UserTurnFrame
@@ -147,8 +152,9 @@ async def run_call(
     now = asyncio.get_running_loop().time()
     call_id = call.pc_id  # a caller who comes back brings another one
     log = CallLog(call, (registry or CallRegistry()).open(call_id, now=now, quality=lambda: call.quality))
+    recording = Recording(call, services) if services.records is not None else None
     worker = PipelineWorker(
-        build_pipeline(call, services, log, node),
+        build_pipeline(call, services if recording is None else recording.services, log, node),
         params=PipelineParams(audio_in_sample_rate=16_000, audio_out_sample_rate=24_000),
         enable_rtvi=False,
         enable_turn_tracking=False,
@@ -161,10 +167,14 @@ async def run_call(
     closed = asyncio.create_task(call.closed.wait())
     try:
         await asyncio.wait({running, closed}, return_when=asyncio.FIRST_COMPLETED)
+        if recording is not None:
+            recording.call_closed()
         await worker.cancel()
         await running
     finally:
         closed.cancel()
+        if recording is not None:
+            recording.close()
         services.forget_call(call_id)
         if node is not None:
             await node.gone(call)
@@ -392,6 +402,20 @@ def parser() -> argparse.ArgumentParser:
     token_command.add_argument(
         "--claim", action="append", default=[], metavar="NAME=VALUE", help="something more that it says"
     )
+    replay_command = commands.add_parser("replay", help="play recorded calls again, or ask what if")
+    replay_command.add_argument("records", nargs="+", type=Path, metavar="FILE", help="a record, or a folder of them")
+    replay_command.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", dest="changes", help="another setting: what if?"
+    )
+    replay_command.add_argument(
+        "--listen",
+        type=Path,
+        metavar="OUT.wav",
+        help="write the sound: caller left, bot right",
+    )
+    replay_command.add_argument(
+        "--as-test", type=Path, metavar="TEST.py", help="write the call as a test, without the person in it"
+    )
     serve_command.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)  # told so by its proxy
     return top
 
@@ -407,10 +431,24 @@ def _print_token(settings: Settings, subject: str, minutes: float, claim: Sequen
     return 0
 
 
+def _replay(options: Mapping[str, Any]) -> int:
+    """Replay records; returns the exit code."""
+    from replay import command  # it stands on what measures the bot, which the bot that serves does without
+
+    try:
+        key = settings_module.load().record_key_bytes
+    except SettingsError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return command.main(command.Options(**options), key)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the process's exit code."""
     options = vars(parser().parse_args(arguments))
     command = options.pop("command")
+    if command == "replay":
+        return _replay(options)
     token = {name: options.pop(name) for name in ("subject", "minutes", "claim") if name in options}
     proxy = ProxyLink.receive() if options.pop("worker", False) else None
     flags = {name: value for name, value in options.items() if value is not None}

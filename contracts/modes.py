@@ -18,3 +18,11 @@ class Transcripts(Enum):
     OFF = "off"
     REDACTED = "redacted"
     FULL = "full"
+
+
+class Record(Enum):
+    """What is recorded of calls, so that they can be replayed."""
+
+    OFF = "off"
+    EVENTS = "events"
+    AUDIO = "audio"

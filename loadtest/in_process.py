@@ -109,7 +109,13 @@ class InProcessCall:
 
     def hang_up(self) -> None:
         """The bot ends the call."""
-        self.closed.set()
+        self.end("the bot hung up")
+
+    def end(self, reason: str) -> None:
+        """The call is over."""
+        if not self.closed.is_set():
+            self.close_reason = reason
+            self.closed.set()
 
     def lose(self) -> None:
         """The call goes on elsewhere."""
@@ -117,6 +123,8 @@ class InProcessCall:
 
     def send_message(self, message: dict[str, Any]) -> None:
         """Note what the client is told."""
+        if self._input.tap is not None:
+            self._input.tap.sent(message)
         data = message.get("data") or {}
         type_ = str(data["type"] if message["type"] == "server-message" else message["type"])
         self.messages.append((self.now, type_, data))
@@ -215,7 +223,7 @@ async def calling(
         await call.take(ClientReadyFrame(returns=returns))
         yield call
     finally:
-        call.closed.set()
+        call.end("the caller hung up")
         async with asyncio.timeout(10):
             await pipeline
         tick.cancel()

@@ -47,9 +47,9 @@ class _JumpingSelector(selectors.DefaultSelector):
     the one public place where a loop is idle.
     """
 
-    def __init__(self, stuck_after_secs: float) -> None:
+    def __init__(self, stuck_after_secs: float, start_secs: float) -> None:
         super().__init__()
-        self.now = START_SECS
+        self.now = start_secs
         self.holders = 0
         self.walkers = 0
         self._stuck_after_secs = stuck_after_secs
@@ -85,17 +85,23 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         charge_jobs: Virtual seconds that pass for each second of CPU that a job in an executor takes. 1: models answer
             as late as they would on an idle machine; 0: at once, so that instants are exactly repeatable.
         walks_for: Names the threads of pools whose jobs wait for this loop, by the beginning of their names.
+        start_secs: The first instant.
     """
 
     has_own_clock = True
     """Tells those who would start a loop in another thread, with timers of its own."""
 
     def __init__(
-        self, *, stuck_after_secs: float = 60.0, charge_jobs: float = 0.0, walks_for: tuple[str, ...] = ()
+        self,
+        *,
+        stuck_after_secs: float = 60.0,
+        charge_jobs: float = 0.0,
+        walks_for: tuple[str, ...] = (),
+        start_secs: float = START_SECS,
     ) -> None:
         self._charge_jobs = charge_jobs
         self._walks_for = walks_for
-        self._jumping = _JumpingSelector(stuck_after_secs)
+        self._jumping = _JumpingSelector(stuck_after_secs, start_secs)
         self._timers_at: dict[int, int] = {}
         self._timers_kept = _REMEMBERED_INSTANTS
         super().__init__(self._jumping)

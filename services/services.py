@@ -4,6 +4,8 @@ import asyncio
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 from loguru import logger
@@ -14,7 +16,7 @@ from contracts.call_language import CallLanguage, chosen_language
 from contracts.caller_identity import CallerIdentity
 from contracts.caller_time import CallerClock, zone_of_caller
 from contracts.llm import LanguageModel, LanguageModelError, ReadsAlong, Usage
-from contracts.modes import InterruptionMode
+from contracts.modes import InterruptionMode, Record
 from contracts.stt import Recogniser
 from contracts.tts import Voice, VoiceError
 from gateway.model import Gateway
@@ -54,6 +56,8 @@ from processors.turns.states import TurnParams
 from processors.turns.verdict.model import Judge
 from processors.turns.verdict.policy import VerdictParams, VerdictPolicy
 from processors.vad.processor import SpeechGateParams
+from processors.vad.silero import SileroStream, SpeechRater
+from recording.writer import RecordWriter
 from services import recognisers
 from services.language_models import find_models, make_language_model
 from services.voices import in_language, make_voice
@@ -118,6 +122,11 @@ class Services:
         self.make_early_recogniser: Callable[[], Numbering] = lambda: MoonshineRecogniser(EARLY, self.reading_budget)
         """Makes the recogniser that listens beside a vendor's."""
         self._own_preemptive_budget = PreemptiveBudget(lambda: 1.0, settings.preemptive_min_share)
+        self.records: RecordWriter | None = None
+        """What writes the calls' records; None: none are kept."""
+        if settings.record is not Record.OFF:
+            folder, key = Path(settings.record_dir), settings.record_key_bytes
+            self.records = RecordWriter(folder, key, settings.record_days, settings.record_max_mb)
         self.verdict_policy: VerdictPolicy | None = None
         """Who decides about a sound over the bot's voice; None: the rules that the settings tune."""
         self.judge: SoundJudge | None = None if settings.interruption_mode is InterruptionMode.OFF else Judge()
@@ -307,14 +316,18 @@ class Services:
         if tools is None or not any(tool.proof for tool in self.tools):
             return []
         session = tools.session
+        return [Keypad(session.proof, partial(self.is_pin, session))]
 
-        async def check(pin: str) -> bool:
-            try:
-                return await self._shared_by_tools.get(Bank).is_pin(await customer_of(ToolContext(session)), pin)
-            except ToolError:
-                return False
+    async def is_pin(self, session: Session, pin: str) -> bool:
+        """Whether this is the caller's PIN."""
+        try:
+            return await self._shared_by_tools.get(Bank).is_pin(await customer_of(ToolContext(session)), pin)
+        except ToolError:
+            return False
 
-        return [Keypad(session.proof, check)]
+    def speech_rater(self) -> SpeechRater:
+        """What rates one call's windows for speech."""
+        return SileroStream()
 
     @property
     def turn_params(self) -> TurnParams:
@@ -450,6 +463,8 @@ class Services:
         await self.language_model.close()
         await asyncio.gather(*(voice.close() for voice in (self.voice, *self.voices.values())))
         self._shared_by_tools.close()
+        if self.records is not None:
+            await asyncio.to_thread(self.records.close)
         await asyncio.gather(*(server.close() for server in self._tool_servers))
 
 

@@ -170,6 +170,10 @@ class Settings(
         )
         return 0 if others or self.call_tokens_required else 1
 
+    def follow_caller(self, follows: bool) -> None:
+        """Say whether the call's language follows the caller, where LANGUAGE no longer says so itself."""
+        self._follows_caller = follows
+
     @property
     def follows_caller(self) -> bool:
         """Whether a call's language follows its caller."""

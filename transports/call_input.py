@@ -8,6 +8,7 @@ from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
 from contracts.frames import INPUT_SAMPLE_RATE_HZ, CallHoldComesFrame, CallHoldFrame, UserTextFrame
 from transports.receive import FRAME_MS, SILENCE
+from transports.tap import CallTap
 
 HOLD_SILENCE_MS: Final = 2_000
 """Silence that is heard when a hold begins, so that whoever was speaking comes to an end; any turn has by then."""
@@ -38,6 +39,8 @@ class CallInput(FrameProcessor):
         self._taking = asyncio.Lock()
         self._listener: DirectListener | None = None
         self.on_hold = False
+        self.tap: CallTap | None = None
+        """Told what comes, from when the pipeline takes it."""
         self.started = asyncio.Event()
         """Set when the pipeline takes what comes."""
 
@@ -57,6 +60,8 @@ class CallInput(FrameProcessor):
         async with self._taking:  # one that ends a hold must not overtake the one that begins it
             if not self._running:
                 return
+            if self.tap is not None:
+                self.tap.took(frame)
             match frame:
                 case CallHoldFrame():
                     await self._hold(frame)
@@ -69,6 +74,8 @@ class CallInput(FrameProcessor):
     async def hear(self, pcm: bytes) -> None:
         """Push 20 ms of 16 kHz mono 16-bit PCM as a frame; the next processor has taken it when this returns."""
         if self._running and not self.on_hold:
+            if self.tap is not None:
+                self.tap.heard(pcm, directly=False)
             await self._push_audio(pcm)
 
     def hear_directly(self, pcm: bytes) -> bool:
@@ -79,6 +86,8 @@ class CallInput(FrameProcessor):
         """
         if self._listener is not None and self._running and not self.on_hold:
             self._listener.hear(pcm)
+            if self.tap is not None:
+                self.tap.heard(pcm, directly=True)
         return self._listener is not None or not self._running
 
     async def _hold(self, frame: CallHoldFrame) -> None:

@@ -38,6 +38,7 @@ from transports import rtvi
 from transports.far_end import FarEnd
 from transports.heard_words import Pace, word_starts
 from transports.playout import PlayoutEngine
+from transports.tap import CallTap
 
 STALL_SECS: Final = 0.5
 """An unfinished reply with nothing to play for this long has stalled."""
@@ -138,6 +139,8 @@ class PlayoutOutput(OvertakingInterruptions):
         """Who plays from a buffer of its own what is pulled; None: what is pulled is heard."""
         self.on_audio: Callable[[bytes], None] | None = None
         """Given all that is played: 24 kHz mono 16-bit PCM."""
+        self.tap: CallTap | None = None
+        """Told what leaves."""
         self.played = PlayedAudio()
         """What was played lately, for the audio filter."""
 
@@ -154,6 +157,8 @@ class PlayoutOutput(OvertakingInterruptions):
         self.played.push(pcm)
         if self.on_audio is not None:
             self.on_audio(pcm)
+        if self.tap is not None:
+            self.tap.pulled(pcm)
         return pcm
 
     @property
@@ -171,12 +176,16 @@ class PlayoutOutput(OvertakingInterruptions):
         Parameters:
             unheard_secs: How long that has been so; what was played since then is played again.
         """
+        if self.tap is not None:
+            self.tap.line(unheard_secs)
         self._connection_is_down = True
         self._engine.hold(self._played_in_last(unheard_secs))
 
     def connection_back(self) -> None:
         """Go on, unless the call is on hold as well; does nothing while the line is up."""
         if self._connection_is_down:
+            if self.tap is not None:
+                self.tap.line(None)
             self._connection_is_down = False
             if not self._on_hold:
                 self._engine.end_hold()

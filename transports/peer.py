@@ -35,6 +35,7 @@ from transports.client_messages import ClientMessages
 from transports.reachability import ASK_AFTER_SECS, Reach, Step
 from transports.receive import FRAME_MS, SILENCE, AudioReceiver
 from transports.sdp import count_candidates
+from transports.tap import CallTap
 from transports.voice import RTP_CLOCK_HZ, Voice
 
 CLOSE_TIMEOUT_SECS: Final = 5.0
@@ -96,6 +97,11 @@ def connection_quality(reports: Iterable[Any]) -> dict[str, float]:
 class PeerListener(Protocol):
     """Who is told what becomes of a peer."""
 
+    @property
+    def tap(self) -> CallTap | None:
+        """Who listens in on the call; None: nobody."""
+        ...
+
     async def peer_connected(self, peer: "Peer") -> None:
         """Audio and messages can pass."""
         ...
@@ -135,6 +141,7 @@ class Peer(SmallWebRTCConnection):
         moves: Whether the call moves here from another page.
         ready_secs: How long a peer that speaks may take to say that it is ready.
         node: The process among several, which stands in the connection's name; empty: there is one.
+        number: Which of the call's peers it is, from 1.
     """
 
     def __init__(
@@ -150,12 +157,14 @@ class Peer(SmallWebRTCConnection):
         moves: bool = False,
         ready_secs: float = LATE_READY_SECS,
         node: str = "",
+        number: int = 1,
     ) -> None:
         # Its own timeout closes the connection from a task that the closing itself cancels midway,
         # and never ends; the call keeps the time instead.
         super().__init__(list(ice_servers), connection_timeout_secs=_NEVER_SECS)
         self.moves = moves
         self._name = f"{node}-{uuid.uuid4().hex}" if node else ""
+        self._number = number
         self.ready = False
         self.has_connected = False
         self.quality: dict[str, float] = {}
@@ -326,10 +335,15 @@ class Peer(SmallWebRTCConnection):
         self._filled_secs = 0.0
         if not self._pace.has(FRAME_MS / 1000, now):
             self._receiver.skip()
+            if (tap := self._listener.tap) is not None:
+                tap.stream(self._number, "skip")
             return
-        for pcm in self._receiver.push(packet.ssrc, packet.sequence_number, packet.payload):
+        frames = self._receiver.push(packet.ssrc, packet.sequence_number, packet.payload)
+        for pcm in frames:
             if self._pace.take(FRAME_MS / 1000, now):
                 self._listener.peer_heard(self, pcm)
+        if (tap := self._listener.tap) is not None:
+            tap.packet(self._number, packet, len(frames))
 
     def _speak(self, samples: int) -> bytes:
         pcm = self._pull(self, samples)
@@ -376,6 +390,8 @@ class Peer(SmallWebRTCConnection):
             return
         for pcm in self._receiver.flush():
             self._listener.peer_heard(self, pcm)
+        if (tap := self._listener.tap) is not None:
+            tap.stream(self._number, "flush")
         if self._filled_secs < MAX_FILL_SECS:
             self._filled_secs += _WATCH_SECS
             for _ in range(round(_WATCH_SECS / 0.02)):

@@ -26,6 +26,7 @@ from transports.output import PlayoutOutput
 from transports.peer import CLOSE_TIMEOUT_SECS, LATE_READY_SECS, RESTART_READY_SECS, Peer
 from transports.sdp import OfferError, accept_red, ask_for_fec, check_offer, red_types
 from transports.takeover import CallerId
+from transports.tap import CallTap
 
 ANSWER_TIMEOUT_SECS: Final = 8.0
 """How long an answer may take; gathering candidates from a dead STUN server takes 5 s."""
@@ -111,6 +112,7 @@ class WebRTCCall:
         self._peers_used = 1 if resumes else 0
         self.may_speak: Callable[[], bool] = lambda: True
         """Whether this process may be heard in the call; another one may have taken it up."""
+        self._peers_made = 0
         self._peer_was_ready = False
         self._says_goodbye = True
         self._negotiating = asyncio.Lock()
@@ -134,6 +136,11 @@ class WebRTCCall:
         """How good the connection is: see :func:`transports.peer.connection_quality`."""
         return self._peer.quality if self._peer is not None else {}
 
+    @property
+    def tap(self) -> CallTap | None:
+        """Who listens in on the call; None: nobody."""
+        return self._input.tap
+
     def input(self) -> CallInput:
         """The processor that pushes the peer's audio (16 kHz mono, 20 ms) and the frames its messages stand for."""
         return self._input
@@ -144,6 +151,8 @@ class WebRTCCall:
 
     def send_message(self, message: dict[str, Any]) -> None:
         """Send a message over the data channel; kept until that opens, dropped if it does not or the call is over."""
+        if self.tap is not None:
+            self.tap.sent(message)
         peer = self._peer or self._coming
         if peer is not None and self._closing is None:
             peer.send_app_message(message)
@@ -215,6 +224,7 @@ class WebRTCCall:
         # The page that has the call had been heard by the bot, and hears it again as soon as it is connected.
         restarts = self._peer_was_ready and not moves and not says_ready
         encoder, self._encoder = self._encoder, None
+        self._peers_made += 1
         peer = self._coming = Peer(
             [RTCIceServer(urls=s) if isinstance(s, str) else s for s in self._ice_servers],
             self._pull,
@@ -226,6 +236,7 @@ class WebRTCCall:
             moves=moves,
             ready_secs=RESTART_READY_SECS if restarts else LATE_READY_SECS,
             node=self._node,
+            number=self._peers_made,
         )
         await peer.start()
         return peer

@@ -23,7 +23,7 @@ from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from contracts.frames import INPUT_SAMPLE_RATE_HZ, AudioWindowFrame
 from processors.audio_filter.caller_filter import CallerFilter
 from processors.compat import InlineAudio
-from processors.vad.silero import WINDOW_BYTES, WINDOW_MS, SileroStream
+from processors.vad.silero import WINDOW_BYTES, WINDOW_MS, SileroStream, SpeechRater
 
 NO_AUDIO_SECS: Final = 0.5
 """When audio stops coming in mid-speech (muted, or the network is gone) for this long, speech has stopped."""
@@ -93,13 +93,19 @@ class VADProcessor(InlineAudio, FrameProcessor):
     Args:
         params: When speech starts and stops.
         caller_filter: Takes out what is not the caller's; None: everything counts.
+        rater: Rates the windows; None: Silero.
     """
 
-    def __init__(self, params: SpeechGateParams | None = None, caller_filter: CallerFilter | None = None) -> None:
+    def __init__(
+        self,
+        params: SpeechGateParams | None = None,
+        caller_filter: CallerFilter | None = None,
+        rater: SpeechRater | None = None,
+    ) -> None:
         super().__init__(name="vad")
         self._gate = SpeechGate(params)
         self._caller_filter = caller_filter or CallerFilter(None)
-        self._silero = SileroStream()
+        self._rater = rater or SileroStream()
         self._pcm = bytearray()
         self._heard_at = 0.0
         self._judged: deque[tuple[bytes, float]] = deque()
@@ -121,7 +127,7 @@ class VADProcessor(InlineAudio, FrameProcessor):
         if isinstance(frame, EndFrame | CancelFrame):
             self._unwatch()
         if direction is FrameDirection.DOWNSTREAM:
-            self._silero.settle()
+            self._rater.settle()
             await self._push_judged()
         await self.push_frame(frame, direction)
 
@@ -148,7 +154,7 @@ class VADProcessor(InlineAudio, FrameProcessor):
             window = bytes(self._pcm[:WINDOW_BYTES])
             del self._pcm[:WINDOW_BYTES]
             self._caller_filter.arrive()
-            self._silero.judge(window, self._keep)
+            self._rater.judge(window, self._keep)
 
     def _keep(self, window: bytes, prob: float) -> None:
         self._judged.append((window, prob))

@@ -10,7 +10,7 @@ steady background noise moves the starts and stops of the speech after them. Onl
 
 import asyncio
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -34,6 +34,18 @@ _FULL_SCALE: Final = np.float32(1 / 32768)
 
 OnProb = Callable[[bytes, float], None]
 """Given a window and its probability of speech."""
+
+
+class SpeechRater(Protocol):
+    """Gives each window of one stream its probability of speech."""
+
+    def judge(self, window: bytes, told: OnProb) -> None:
+        """Rate a window: 512 samples of 16 kHz mono 16-bit PCM; windows are told in order, each at once or soon."""
+        ...
+
+    def settle(self) -> None:
+        """Wait no longer: what has been given to :meth:`judge` is told before this returns."""
+        ...
 
 
 class SileroStream:

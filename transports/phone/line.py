@@ -96,6 +96,8 @@ class TelephoneCall:
 
     def send_message(self, message: dict[str, Any]) -> None:
         """A telephone shows no messages: dropped."""
+        if self._input.tap is not None:
+            self._input.tap.sent(message)
 
     def part(self) -> None:
         """End the call politely: the bot says that the line closes, and hangs up; at once if nobody listens."""

@@ -1,0 +1,1 @@
+"""Recorded calls, played again: exactly as they were, with another setting, or as a test. See docs/replay.md."""
