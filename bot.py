@@ -65,7 +65,7 @@ from services.language_models import thinks_here
 from services.recorded import Recording
 from services.services import EARLIER_CHARS, Services
 from settings import OtherVoices, Settings, SettingsError
-from transports.call import Call
+from transports.call import Call, transfer_of
 
 CPU_SECS = 10.0
 """What calls take of the core is measured over so long."""
@@ -118,6 +118,7 @@ def build_pipeline(call: Call, services: Services, log: CallLog, node: ClusterNo
         preemptive_budget=services.preemptive_budget,
         earlier=conversation.earlier,
         hang_up=call.hang_up,
+        transfer=transfer_of(call),
         on_usage=log.tokens_used,
     )
     tts = TTSProcessor(

@@ -1,5 +1,6 @@
 """How it went to put a caller through to a person."""
 
+from collections.abc import Awaitable, Callable
 from enum import Enum
 
 
@@ -17,3 +18,12 @@ class TransferOutcome(Enum):
 
     IMPOSSIBLE = "impossible"
     """This line cannot do it, or not now."""
+
+
+Transfer = Callable[[str, float], Awaitable[TransferOutcome]]
+"""Puts a caller through: to a telephone number or a SIP address, within so many seconds."""
+
+
+async def not_transferred(target: str, within_secs: float) -> TransferOutcome:
+    """What a line does that can put nobody through."""
+    return TransferOutcome.IMPOSSIBLE

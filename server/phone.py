@@ -12,8 +12,10 @@ import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
+import aiohttp
 from aiohttp import web
 from loguru import logger
 
@@ -25,13 +27,28 @@ from server.calls import CALLS
 from server.errors import AT_CAPACITY, ApiError
 from settings import Settings, SettingsError
 from transports.client_messages import MessageLimits
-from transports.phone.call import MAX_MESSAGE_BYTES, PhoneCall
-from transports.phone.carrier import Carrier, IncomingCall, MalformedError, Reply, SignatureError, Webhook
+from transports.phone.call import MAX_MESSAGE_BYTES, PhoneCall, Redirect
+from transports.phone.carrier import (
+    Carrier,
+    IncomingCall,
+    MalformedError,
+    Order,
+    Redirects,
+    Reply,
+    SignatureError,
+    Webhook,
+)
 from transports.phone.plivo import Plivo
 from transports.phone.telnyx import Telnyx
 from transports.phone.tickets import Tickets
 from transports.phone.twilio import Twilio
 from transports.phone.vonage import Vonage
+
+AWAY: Final = "transferred"
+"""Marks the address at which a carrier asks what is next when a transfer is over."""
+
+ORDER_SECS: Final = 5.0
+"""How long a carrier's own interface may take."""
 
 SEEN_CALLS: Final = 10_000
 """Names of so many calls whose stream has come are remembered: a request that is sent again lets nobody in."""
@@ -74,7 +91,12 @@ def phone_params(settings: Settings) -> PhoneParams | None:
     """
     if not settings.phone:
         return None
-    makers = {"twilio": Twilio, "telnyx": Telnyx, "plivo": Plivo, "vonage": Vonage}
+    makers = {
+        "twilio": partial(Twilio, api_url=settings.twilio_api_url),
+        "telnyx": Telnyx,
+        "plivo": Plivo,
+        "vonage": Vonage,
+    }
     try:
         carriers = {name: makers[name](settings.phone_secret(name)) for name in settings.phone}
     except ValueError:
@@ -107,6 +129,7 @@ class _Phone:
         self._params = params
         self._tickets: Tickets[PhoneCall] = Tickets()
         self._seen: OrderedDict[str, None] = OrderedDict()
+        self._away: dict[str, PhoneCall] = {}
         self._complaints = TokenBucket(0.2, 5)
 
     async def webhook(self, request: web.Request) -> web.Response:
@@ -122,7 +145,10 @@ class _Phone:
             incoming = carrier.incoming(told)
         except MalformedError as error:
             raise ApiError(400, "no_call", f"the request tells of no call: {error}") from None
-        reply = await self._answer(carrier, incoming, _waited_secs(request))
+        if AWAY in request.query:
+            reply = self._next(carrier, incoming, told)
+        else:
+            reply = await self._answer(carrier, incoming, _waited_secs(request))
         return web.Response(text=reply.text, content_type=reply.content_type)
 
     async def _answer(self, carrier: Carrier, incoming: IncomingCall, waited_secs: int) -> Reply:
@@ -138,6 +164,30 @@ class _Phone:
         token = self._tickets.issue(name, call)
         return carrier.connect(f"{self._params.stream_url}/phone/{carrier.name}/stream/{token}")
 
+    def _next(self, carrier: Carrier, incoming: IncomingCall, told: Webhook) -> Reply:
+        """A carrier has called somebody else for a caller, and asks what is next."""
+        name = f"{carrier.name} {incoming.call_id}"
+        call = self._away.get(name)
+        if call is None or not call.is_away or not isinstance(carrier, Redirects):
+            return carrier.refuse()
+        if carrier.was_answered(told):
+            call.put_through()
+            return carrier.hang_up()
+        token = self._tickets.issue(name, call)
+        return carrier.connect(f"{self._params.stream_url}/phone/{carrier.name}/stream/{token}")
+
+    def _redirect_of(self, carrier: Redirects, incoming: IncomingCall, name: str, call: PhoneCall) -> Redirect:
+        async def redirect(_: str, target: str, within_secs: float) -> bool:
+            self._away = {known: each for known, each in self._away.items() if each.is_away}
+            self._away[name] = call
+            url = f"{self._params.public_url}/phone/{call.carrier.name}?{AWAY}=1"
+            try:
+                return await _ordered(carrier.redirect(incoming, target, round(within_secs), url))
+            except MalformedError:
+                return False
+
+        return redirect
+
     async def _enter(self, carrier: Carrier, incoming: IncomingCall, name: str) -> PhoneCall:
         number = international(incoming.caller)
         trusted = bool(number) and self._params.trusts_caller_id
@@ -145,7 +195,7 @@ class _Phone:
         known = {"carrier": carrier.name, PHONE_NUMBER: number, "called_number": international(incoming.called)}
 
         def make_call() -> PhoneCall:
-            return PhoneCall(
+            call = PhoneCall(
                 carrier,
                 name=f"phone-{secrets.token_hex(6)}",
                 carrier_call_id=incoming.call_id,
@@ -154,6 +204,9 @@ class _Phone:
                 connect_timeout_secs=self._params.connect_timeout_secs,
                 limits=self._params.limits,
             )
+            if isinstance(carrier, Redirects):
+                call.redirect = self._redirect_of(carrier, incoming, name, call)
+            return call
 
         # All requests come from the carrier's own machines: what one caller may do is counted by the number.
         address = f"tel:{number}" if number else "tel:"
@@ -206,6 +259,21 @@ class _Phone:
         """Log it, unless there is a flood."""
         if self._complaints.take(1, asyncio.get_running_loop().time()):
             logger.warning("{}", what)
+
+
+async def _ordered(order: Order) -> bool:
+    """Ask a carrier's own interface for something; returns whether it will do it."""
+    timeout = aiohttp.ClientTimeout(total=ORDER_SECS)
+    try:
+        async with aiohttp.ClientSession(timeout=timeout) as http:
+            headers = {"Authorization": aiohttp.encode_basic_auth(order.user, order.password)}
+            async with http.post(order.url, data=dict(order.form), headers=headers, allow_redirects=False) as answer:
+                if 200 <= answer.status < 300:
+                    return True
+                logger.warning("the carrier refuses to put a caller through: HTTP {}", answer.status)
+    except (aiohttp.ClientError, TimeoutError) as error:
+        logger.warning("the carrier's interface cannot be reached: {}", type(error).__name__)
+    return False
 
 
 def international(number: str) -> str:

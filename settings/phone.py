@@ -30,6 +30,9 @@ class PhoneSettings(BaseSettings):
         "", description="Where carriers reach the bot, such as https://bot.example.org; they sign that address."
     )
     twilio_auth_token: SecretStr = Field(SecretStr(""), description="Twilio's auth token, which signs its requests.")
+    twilio_api_url: str = Field(
+        "https://api.twilio.com", description="Where Twilio is told to put a caller through; regions have their own."
+    )
     telnyx_public_key: str = Field("", description="Telnyx's public key in base64, which checks its requests.")
     plivo_auth_token: SecretStr = Field(SecretStr(""), description="Plivo's auth token, which signs its requests.")
     vonage_signature_secret: SecretStr = Field(
@@ -56,7 +59,7 @@ class PhoneSettings(BaseSettings):
                 raise ValueError(f"{name} is no carrier that is known")
         return names
 
-    @field_validator("phone_public_url")
+    @field_validator("phone_public_url", "twilio_api_url")
     @classmethod
     def _is_an_address(cls, value: str) -> str:
         if value and not re.fullmatch(r"https?://[^/?#@\s]+(/[^?#\s]*)?", value):

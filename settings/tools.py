@@ -1,9 +1,10 @@
 """Settings of the tools that the language model may call."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings
 
 from settings.choices import SmtpSecurity
@@ -38,6 +39,14 @@ class ToolSettings(BaseSettings):
         description="Customer of the sample bank that callers without a token are; 0: nobody; empty: the first, where "
         "only this machine's users call.",
     )
+    transfer_to: str = Field(
+        "",
+        description="Whom callers by telephone are put through to: a number such as +33123456789, or sip:agents@HOST; "
+        "empty: nobody.",
+    )
+    transfer_secs: float = Field(
+        25.0, ge=5, le=60, description="Seconds that they may take to answer before the bot comes back to the caller."
+    )
     mcp_servers: Annotated[Path | None, NONE_IF_EMPTY] = Field(
         None, description='JSON file {"mcpServers": {NAME: {"command": ..., "args": [...]}}} of further tools.'
     )
@@ -51,3 +60,12 @@ class ToolSettings(BaseSettings):
     smtp_username: str = Field("", description="User name there; empty: none is asked for.")
     smtp_password: SecretStr = Field(SecretStr(""), description="Password there.")
     smtp_from: str = Field("Parley <parley@localhost>", description="Sender of mails.")
+
+    @field_validator("transfer_to")
+    @classmethod
+    def _can_be_called(cls, value: str) -> str:
+        if value and not re.fullmatch(
+            r"\+?\d{2,15}|sips?:[A-Za-z0-9_.+*#%-]+@[A-Za-z0-9.:\[\]-]+(;[A-Za-z0-9=;.-]+)?", value
+        ):
+            raise ValueError("it is no number such as +33123456789, and no address such as sip:agents@192.0.2.1")
+        return value

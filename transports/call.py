@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from pipecat.processors.frame_processor import FrameProcessor
 
 from contracts.caller_identity import CallerIdentity
+from contracts.transfer import Transfer, TransferOutcome, not_transferred
 from transports.output import PlayoutOutput
 
 
@@ -58,3 +59,17 @@ class Call(Protocol):
     def send_message(self, message: dict[str, Any]) -> None:
         """Send the client a message, or drop it when the call is over."""
         ...
+
+
+@runtime_checkable
+class Transferable(Protocol):
+    """A call whose caller can be put through to somebody else."""
+
+    async def transfer(self, target: str, within_secs: float) -> TransferOutcome:
+        """Put the caller through, and leave the call if somebody takes it."""
+        ...
+
+
+def transfer_of(call: Call) -> Transfer:
+    """How a call's caller is put through."""
+    return call.transfer if isinstance(call, Transferable) else not_transferred

@@ -40,6 +40,7 @@ from contracts.llm import (
     as_generator,
 )
 from contracts.overtaking import OvertakingInterruptions
+from contracts.transfer import Transfer, not_transferred
 from languages.catalogue import language as known_language
 from processors.context.aggregators import PreemptiveContextFrame, PromptSoFarFrame, ReplyContextFrame
 from processors.context.prompt_size import Earlier, shorter, tokens
@@ -139,6 +140,7 @@ class LLMProcessor(OvertakingInterruptions):
         tools: The call's tools, if it has any.
         params: Limits.
         hang_up: Ends the call, when a tool wants it.
+        transfer: Puts the caller through to a person, when a tool wants it.
         on_usage: Told what each request cost, where the model says.
         preemptive_budget: Whether replies may be prepared before they are wanted; None: never.
         earlier: What has left the prompt: it is summed up when nobody waits for an answer.
@@ -150,6 +152,7 @@ class LLMProcessor(OvertakingInterruptions):
         tools: ToolRunner | None = None,
         params: LLMParams | None = None,
         hang_up: Callable[[], None] = lambda: None,
+        transfer: Transfer = not_transferred,
         on_usage: Callable[[Usage], None] = lambda _: None,
         preemptive_budget: PreemptiveBudget | None = None,
         earlier: Earlier | None = None,
@@ -159,6 +162,7 @@ class LLMProcessor(OvertakingInterruptions):
         self._tools = tools
         self._params = params or LLMParams()
         self._hang_up = hang_up
+        self._transfer = transfer
         self._on_usage = on_usage
         self._preemptive_budget = preemptive_budget
         self._recap = (
@@ -438,7 +442,7 @@ class LLMProcessor(OvertakingInterruptions):
             await self._push(reply, ReplyRestsFrame(reply.reply_id))
         await self.push_frame(ToolsRunningFrame(reply.reply_id, longest_secs), FrameDirection.UPSTREAM)
         reply.waits = True
-        await tools.run(reply.turn_id, calls, ReplyCallControl(reply, speak, hang_up))
+        await tools.run(reply.turn_id, calls, ReplyCallControl(reply, speak, hang_up, self._transfer))
         await self.push_frame(ToolsRunningFrame(reply.reply_id, 0.0), FrameDirection.UPSTREAM)
 
     async def _note_playout(self, frame: WordHeardFrame | PlayoutStalledFrame | ReplyPlayedFrame) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from contracts.transfer import Transfer, TransferOutcome, not_transferred
 from processors.llm.parts import ReplyParts
 
 HEAR_SECS: Final = 8.0
@@ -104,12 +105,20 @@ class ReplyCallControl:
         reply: The reply.
         speak: Adds a text to it, to be spoken at once.
         hang_up: Ends the call once it has been heard.
+        transfer: Puts the caller through.
     """
 
-    def __init__(self, reply: Reply, speak: Callable[[str], Awaitable[None]], hang_up: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        reply: Reply,
+        speak: Callable[[str], Awaitable[None]],
+        hang_up: Callable[[], None],
+        transfer: Transfer = not_transferred,
+    ) -> None:
         self._reply = reply
         self._speak = speak
         self._hang_up = hang_up
+        self._transfer = transfer
 
     async def say(self, text: str) -> bool:
         """Say something within the reply and wait until it has been heard; see :meth:`CallControl.say`."""
@@ -122,3 +131,7 @@ class ReplyCallControl:
         """End the call after the reply."""
         if not self._reply.over:
             self._hang_up()
+
+    async def transfer(self, target: str, within_secs: float) -> TransferOutcome:
+        """Put the caller through; see :class:`~processors.tools.base.CallControl`."""
+        return await self._transfer(target, within_secs)

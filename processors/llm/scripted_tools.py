@@ -26,6 +26,7 @@ _HOURS = {word: number for number, word in enumerate(_NUMBERS.split(), 1)}
 _TOPICS = ("loan", "card", "savings", "account")
 _BOOKING = re.compile(r"\b(appointment|advis[eo]r|book)\b")
 _TIME = re.compile(r"\b(what time is it|what'?s the time|what is the time|what day is it|today's date)\b")
+_PERSON = re.compile(r"^\W*0\W*$|\b(real person|a person|human|operator|somebody real|transfer me|put me through)\b")
 _SUM = re.compile(r"\d[\d.,]*(?:\s*(?:[-+*/]|plus|minus|times|divided by|percent of)\s*\d[\d.,]*)+")
 _WORDS_OF_SUMS = {"plus": "+", "minus": "-", "times": "*", "divided by": "/", "percent of": "/100*"}
 
@@ -105,6 +106,8 @@ def decide(
             return REFUSED
     if "book_appointment" in names and (booking := _booking(said)) is not None:
         return booking
+    if "transfer_to_person" in names and _PERSON.search(text):
+        return Call("transfer_to_person", {})
     if "current_time" in names and _TIME.search(text):
         return Call("current_time", {})
     if "calculate" in names and (found := _SUM.search(text)) is not None:

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 
 from loguru import logger
 
+from contracts.transfer import TransferOutcome
 from processors.tools.base import CallControl
 
 T = TypeVar("T")
@@ -170,6 +171,10 @@ class CallControlFromThread:
             self._control.hang_up()
         else:
             self._loop.call_soon_threadsafe(self._control.hang_up)
+
+    async def transfer(self, target: str, within_secs: float) -> TransferOutcome:
+        """See :meth:`~processors.tools.base.CallControl.transfer`."""
+        return await self._there(lambda: self._control.transfer(target, within_secs))
 
     async def _there(self, function: Callable[[], Awaitable[T]]) -> T:
         if asyncio.get_running_loop() is self._loop:

@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 from contracts.caller_identity import CallerIdentity
 from contracts.caller_time import CallerClock, now_in
 from contracts.llm import Meant, ToolSpec
+from contracts.transfer import TransferOutcome
 from processors.tools.proof import Proof, Tries
 from settings import Settings
 
@@ -34,6 +35,15 @@ class CallControl(Protocol):
         """End the call once the reply that this serves has been heard whole; a reply that is cut ends nothing."""
         ...
 
+    async def transfer(self, target: str, within_secs: float) -> TransferOutcome:
+        """Put the caller through to somebody else, and leave the call if they take it.
+
+        Args:
+            target: A telephone number or a SIP address.
+            within_secs: How long they may take.
+        """
+        ...
+
 
 class NoCallControl:
     """A :class:`CallControl` with nobody on it."""
@@ -44,6 +54,10 @@ class NoCallControl:
 
     def hang_up(self) -> None:
         """Nobody is there."""
+
+    async def transfer(self, target: str, within_secs: float) -> TransferOutcome:
+        """Nobody is there."""
+        return TransferOutcome.IMPOSSIBLE
 
 
 class Shared:

@@ -12,6 +12,9 @@ from settings import LlmProvider, Settings, SettingsError
 LOCAL_TOOLS = ["check_balance", "recent_transactions"]
 """Tools of the small local model, if the settings name no others."""
 
+TRANSFER = "transfer_to_person"
+"""The tool that is only there where TRANSFER_TO says to whom."""
+
 
 def find_tools() -> dict[str, Tool]:
     """All tools by name.
@@ -38,6 +41,8 @@ def offered(settings: Settings, more: Sequence[Tool] = ()) -> list[Tool]:
         SettingsError: There is no such tool.
     """
     found = find_tools()
+    if not settings.transfer_to:
+        del found[TRANSFER]
     names = settings.tools
     if names == ["auto"]:
         is_local = settings.llm is LlmProvider.LOCAL

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from loguru import logger
 
 from contracts.llm import ToolCallDelta, ToolSpec
+from contracts.transfer import TransferOutcome
 from processors.context.aggregators import CANCELLED, Conversation
 from processors.tools.apart import CallControlFromThread, Watched, apart
 from processors.tools.base import (
@@ -95,6 +96,9 @@ class _NotYet:
 
     def hang_up(self) -> None:
         raise ToolError("the call cannot end yet")
+
+    async def transfer(self, target: str, within_secs: float) -> TransferOutcome:
+        raise ToolError("nobody can be put through yet")
 
 
 @dataclass(frozen=True)

@@ -319,7 +319,9 @@ class InterruptionHandler(InlineAudio, FrameProcessor):
                 await self._feed(ev.SoundWindow(frame.speech_prob, _level_dbfs(frame.audio)))
             ended = change == "stopped"
             elapsed_ms = self._windows_since_onset * 1000 * WINDOW_SAMPLES // INPUT_SAMPLE_RATE_HZ
-            if ended or (self._judge_plan and elapsed_ms >= self._judge_plan[0]):
+            # The window itself may have decided: then nothing is judged any more.
+            due = ended or (self._judge_plan and elapsed_ms >= self._judge_plan[0])
+            if due and self._judged_sound_id is not None:
                 self._judge_plan = [at for at in self._judge_plan if at > elapsed_ms]
                 self._ask_judge(self._clip(elapsed_ms, ended))
             if ended:

@@ -10,11 +10,12 @@ from contextlib import asynccontextmanager
 from xml.etree import ElementTree
 
 import pytest
-from aiohttp import WSMsgType
+from aiohttp import WSMsgType, web
 from aiohttp.test_utils import TestClient, TestServer
 from loguru import logger
 
 from contracts.frames import ClientReadyFrame, UserTextFrame
+from contracts.transfer import TransferOutcome
 from processors import compat
 from server.calls import CALLS
 from server.phone import PhoneParams, add_phone, international, phone_params
@@ -34,7 +35,7 @@ PUBLIC = "https://bot.example.org"
 
 
 @asynccontextmanager
-async def phones(limits: Limits | None = None, **params):
+async def phones(limits: Limits | None = None, carriers=None, **params):
     """A server with a telephone, and the chains of its calls by their names."""
     compat.install()
     chains = {}
@@ -45,7 +46,7 @@ async def phones(limits: Limits | None = None, **params):
             await call.closed.wait()
 
     app = make_app(limits or Limits(max_calls=4), start_call)
-    carriers = {
+    carriers = carriers or {
         "twilio": Twilio(TOKEN),
         "telnyx": Telnyx(PUBLIC_KEY),
         "plivo": Plivo("token"),
@@ -83,7 +84,7 @@ def begins(call_id="CA1") -> list[str]:
     ]
 
 
-async def until(condition, secs=5.0):
+async def until(condition, secs=30.0):
     async with asyncio.timeout(secs):
         while not condition():
             await asyncio.sleep(0.01)
@@ -295,3 +296,68 @@ def test_the_telephone_is_off_unless_it_is_asked_for(monkeypatch, tmp_path):
     assert (list(params.carriers), params.stream_url) == (["twilio"], "wss://bot.example.org")
     with pytest.raises(SettingsError, match="TELNYX_PUBLIC_KEY"):
         phone_params(load(phone="telnyx", telnyx_public_key="abc", phone_public_url=PUBLIC))
+
+
+@asynccontextmanager
+async def twilios_interface(status=200):
+    """Twilio's own interface, as far as a call can be redirected there; what it was asked."""
+    asked = []
+
+    async def update(request: web.Request) -> web.Response:
+        asked.append((request.path, request.headers["Authorization"], dict(await request.post())))
+        return web.json_response({"sid": "CA1"}, status=status)
+
+    app = web.Application()
+    app.router.add_post("/2010-04-01/Accounts/{account}/Calls/{call}", update)
+    async with TestServer(app) as server:
+        yield str(server.make_url("")).rstrip("/"), asked
+
+
+@pytest.mark.parametrize("answered", [True, False])
+async def test_twilio_puts_a_caller_through_and_asks_what_is_next(answered):
+    async with twilios_interface() as (url, asked), phones(carriers={"twilio": Twilio(TOKEN, url)}) as line:
+        client, calls, chains = line
+        _, twiml = await ring(client)
+        async with client.ws_connect(stream_path(twiml)) as socket:
+            for message in begins():
+                await socket.send_str(message)
+            await until(lambda: chains and chains["+33612345678"][1].down(ClientReadyFrame))
+            call = chains["+33612345678"][0]
+            transfer = asyncio.create_task(call.transfer("+33100000000", 25.0))
+            await until(lambda: asked)
+        path, authorization, form = asked[0]
+        assert path == "/2010-04-01/Accounts/AC1/Calls/CA1.json"
+        assert base64.b64decode(authorization.removeprefix("Basic ")).decode() == f"AC1:{TOKEN}"
+        dial = ElementTree.fromstring(form["Twiml"]).find("Dial")
+        assert (dial.get("timeout"), dial.find("Number").text) == ("25", "+33100000000")
+        assert dial.get("action") == f"{PUBLIC}/phone/twilio?transferred=1"
+        path = "/phone/twilio?transferred=1"
+        form = {"CallSid": "CA1", "AccountSid": "AC1", "DialCallStatus": "completed" if answered else "no-answer"}
+        headers = {"X-Twilio-Signature": twilio_signature(PUBLIC + path, form)}
+        reply_to_it = await (await client.post(path, data=form, headers=headers)).text()
+        if answered:
+            assert ElementTree.fromstring(reply_to_it).find("Hangup") is not None
+            assert await transfer is TransferOutcome.DONE
+        else:
+            async with client.ws_connect(stream_path(reply_to_it)) as socket:
+                for message in begins():
+                    await socket.send_str(message)
+                assert await transfer is TransferOutcome.NO_ANSWER
+                assert not call.over
+        await until(lambda: len(calls) == 0)
+        again = await client.post(path, data=form, headers=headers)
+        assert ElementTree.fromstring(await again.text()).find("Reject") is not None
+
+
+async def test_a_carrier_that_refuses_to_put_through_says_so():
+    async with twilios_interface(401) as (url, asked), phones(carriers={"twilio": Twilio(TOKEN, url)}) as line:
+        client, _, chains = line
+        _, twiml = await ring(client)
+        async with client.ws_connect(stream_path(twiml)) as socket:
+            for message in begins():
+                await socket.send_str(message)
+            await until(lambda: chains and chains["+33612345678"][1].down(ClientReadyFrame))
+            call = chains["+33612345678"][0]
+            assert await call.transfer("+33100000000", 25.0) is TransferOutcome.IMPOSSIBLE
+            assert not call.over
+        assert len(asked) == 1

@@ -7,7 +7,7 @@ nothing to come back to, other than on the web.
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, Protocol
 
 from aiohttp import WSMessage, WSMsgType
@@ -15,6 +15,7 @@ from loguru import logger
 
 from admission.token_bucket import TokenBucket
 from contracts.caller_identity import CallerIdentity
+from contracts.transfer import TransferOutcome
 from transports.client_messages import MessageLimits
 from transports.phone.carrier import (
     Carrier,
@@ -55,6 +56,13 @@ PING_SECS: Final = 5.0
 
 OUTBOX: Final = 500
 """Messages that may wait for the network; more, and the carrier has not read for seconds."""
+
+
+ASKS_SECS: Final = 10.0
+"""How much longer than it rings a carrier may take to ask what is next."""
+
+Redirect = Callable[[str, str, float], Awaitable[bool]]
+"""Tells a carrier to call somebody else: for which call, whom, and for how many seconds; returns whether it will."""
 
 
 class Socket(Protocol):
@@ -125,6 +133,47 @@ class PhoneCall(TelephoneCall):
         self._spoke_at = 0.0
         self._pinged_at: float | None = None
         self._deadline = asyncio.get_running_loop().call_later(connect_timeout_secs, self._no_stream)
+        self._away: asyncio.Future[bool] | None = None
+        self.redirect: Redirect | None = None
+        """How the carrier is told to call somebody else for the caller; None: it cannot be told."""
+
+    async def transfer(self, target: str, within_secs: float) -> TransferOutcome:
+        """Have the carrier call somebody else for the caller, and leave the call if they take it.
+
+        The carrier closes the stream meanwhile. When nobody answers, it asks what is next, and opens another.
+
+        Args:
+            target: Their number.
+            within_secs: How long they may take.
+        """
+        if self.redirect is None or self._away is not None or self._stream_voice is None or self.over:
+            return TransferOutcome.IMPOSSIBLE
+        self._away = asyncio.get_running_loop().create_future()
+        try:
+            if not await self.redirect(self.carrier_call_id, target, within_secs):
+                return TransferOutcome.IMPOSSIBLE
+            async with asyncio.timeout(within_secs + ASKS_SECS):
+                answered = await self._away
+                if answered:
+                    self._end("the caller was put through")
+        except TimeoutError:
+            self._end("the caller was put through")  # else the carrier had asked what is next
+            answered = True
+        finally:
+            self._away = None
+            if self._socket is None:  # the carrier has closed the stream, and opens no other
+                self._end("the line broke")
+        return TransferOutcome.DONE if answered else TransferOutcome.NO_ANSWER
+
+    @property
+    def is_away(self) -> bool:
+        """Whether the carrier has the caller, and calls somebody else for them."""
+        return self._away is not None and not self._away.done()
+
+    def put_through(self) -> None:
+        """Somebody has taken the call, and it is over."""
+        if self._away is not None and not self._away.done():
+            self._away.set_result(True)
 
     # --- the stream ------------------------------------------------------------------------------
 
@@ -133,6 +182,8 @@ class PhoneCall(TelephoneCall):
         if self._socket is not None or self.over:
             return
         self._socket = socket
+        self._hearing = None
+        self._outbox.clear()
         self._deadline.cancel()
         self._deadline = asyncio.get_running_loop().call_later(START_SECS, self._no_stream)
         self._spoke_at = self._now()
@@ -146,8 +197,23 @@ class PhoneCall(TelephoneCall):
         except OSError as error:
             logger.debug("the stream of call {} broke: {!r}", self.pc_id, error)
         finally:
-            self._end(reason)
-        await self.closed.wait()
+            if self.is_away:
+                await self._leave(socket)
+            else:
+                self._end(reason)
+        if self.over:
+            await self.closed.wait()
+
+    async def _leave(self, socket: Socket) -> None:
+        """The carrier has taken the caller out of the stream; it may open another."""
+        if self._voice is not None:
+            self._voice.end()
+        for task in list(self._streaming):
+            task.cancel()
+        self._socket = self._voice = self._stream_voice = None
+        self._output.far_end = None
+        self._heard_at = 0.0
+        await self._close_socket(socket)
 
     async def _receive(self, socket: Socket) -> str:
         """Read until there is no more to read; returns why."""
@@ -205,6 +271,8 @@ class PhoneCall(TelephoneCall):
         if started.call_id not in (None, self.carrier_call_id):
             return "the stream belongs to another call"
         self._deadline.cancel()
+        if self._away is not None and not self._away.done():
+            self._away.set_result(False)
         self._hearing = Hearing(started.encoding)
         self._voice = self._stream_voice = PhoneVoice(
             self.carrier, started, self._output, self._send, self._forget_unsent, self._voice_failed, self._now
@@ -275,19 +343,23 @@ class PhoneCall(TelephoneCall):
 
     def _on_task_over(self, task: asyncio.Task[None]) -> None:
         self._streaming.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
+        if not self.is_away and not task.cancelled() and (error := task.exception()) is not None:
             if not isinstance(error, OSError):
                 logger.opt(exception=error).error(f"the stream of call {self.pc_id} failed")
             self._end("the line broke")
 
     async def _let_go(self) -> None:
         self._deadline.cancel()
+        self.put_through()  # nobody waits any longer
         for task in list(self._streaming):
             task.cancel()
-        if self._socket is None:
-            return
+        if self._socket is not None:
+            await self._close_socket(self._socket)
+
+    @staticmethod
+    async def _close_socket(socket: Socket) -> None:
         try:
             async with asyncio.timeout(CLOSE_SECS):
-                await self._socket.close()
+                await socket.close()
         except (TimeoutError, OSError):
             return

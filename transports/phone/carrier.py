@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 from urllib.parse import parse_qsl
 
 from transports.phone.sound import Encoding
@@ -84,11 +84,30 @@ class IncomingCall:
         call_id: The carrier's name for it.
         caller: The number that calls, as the carrier tells it; empty: withheld.
         called: The number that was called.
+        account: The carrier's name for our account, where the request tells it.
     """
 
     call_id: str
     caller: str = ""
     called: str = ""
+    account: str = ""
+
+
+@dataclass(frozen=True)
+class Order:
+    """A request to a carrier's own interface.
+
+    Attributes:
+        url: Where it is posted.
+        user: Who asks, for HTTP's basic authentication.
+        password: Their password.
+        form: What is asked.
+    """
+
+    url: str
+    user: str
+    password: str
+    form: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -212,6 +231,23 @@ class Carrier(Protocol):
 
     def clear(self, started: Started) -> Wire:
         """Drop what has not been played."""
+        ...
+
+
+@runtime_checkable
+class Redirects(Protocol):
+    """A carrier that can be told to call somebody else for a caller."""
+
+    def redirect(self, call: IncomingCall, target: str, secs: int, url: str) -> Order:
+        """Call a number, or a SIP address, for so many seconds, and ask at ``url`` what is next when that is over."""
+        ...
+
+    def hang_up(self) -> Reply:
+        """The call is over."""
+        ...
+
+    def was_answered(self, request: Webhook) -> bool:
+        """Whether somebody took the call, by what the carrier asks afterwards."""
         ...
 
 

@@ -78,6 +78,8 @@ class FarPlayout:
         mark = self._marks.popleft()
         while mark.name != name:  # those between were lost
             mark = self._marks.popleft()
+        if mark.over_at == -math.inf:
+            return  # it stood before all sound
         delay = max(0.0, now - mark.over_at)
         self._least_secs = min(self._least_secs, delay)
         self._delays.append(delay)

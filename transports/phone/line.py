@@ -128,10 +128,11 @@ class TelephoneCall:
         except TimeoutError:
             self._end("the pipeline did not start")
             return
-        if not self.over:
+        if not self.over and voice is self._voice:
             voice.begin()
+            returns = self.connected.is_set()
             self.connected.set()
-            await self._input.take(ClientReadyFrame())
+            await self._input.take(ClientReadyFrame(returns=returns))
 
     async def _press(self, key: str, now: float) -> None:
         if key in KEYS and self._keys.take(1, now):

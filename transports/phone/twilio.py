@@ -7,6 +7,7 @@ https://www.twilio.com/docs/voice/twiml/stream, https://www.twilio.com/docs/usag
 import base64
 import hashlib
 import hmac
+import re
 from typing import Any, Final
 from urllib.parse import urlsplit
 from xml.sax.saxutils import quoteattr
@@ -18,6 +19,7 @@ from transports.phone.carrier import (
     IncomingCall,
     Key,
     MalformedError,
+    Order,
     Played,
     Reply,
     SignatureError,
@@ -37,6 +39,8 @@ from transports.phone.sound import Encoding
 
 HEADER: Final = '<?xml version="1.0" encoding="UTF-8"?>'
 BUSY: Final = f'{HEADER}<Response><Reject reason="busy"/></Response>'
+API_URL: Final = "https://api.twilio.com"
+_ACCOUNT: Final = re.compile(r"[A-Za-z0-9]{2,64}")
 _PORTS: Final = {"https": 443, "http": 80}
 
 
@@ -45,12 +49,14 @@ class Twilio:
 
     Args:
         auth_token: The account's, which signs requests.
+        api_url: Where its interface is.
     """
 
     name = "twilio"
 
-    def __init__(self, auth_token: str) -> None:
+    def __init__(self, auth_token: str, api_url: str = API_URL) -> None:
         self._key = auth_token.encode()
+        self._api_url = api_url
 
     def verify(self, request: Webhook) -> None:
         """See that Twilio signed the address and the form (HMAC-SHA1 in base64)."""
@@ -78,6 +84,31 @@ class Twilio:
     def refuse(self) -> Reply:
         """The caller hears the busy tone."""
         return Reply(BUSY)
+
+    def redirect(self, call: IncomingCall, target: str, secs: int, url: str) -> Order:
+        """New TwiML for a running call: https://www.twilio.com/docs/voice/api/call-resource#update-a-call-resource
+
+        Raises:
+            MalformedError: The call's own request did not tell a usable account.
+        """
+        if not _ACCOUNT.fullmatch(call.account) or not _ACCOUNT.fullmatch(call.call_id):
+            raise MalformedError("no AccountSid")
+        noun = "Sip" if target.startswith(("sip:", "sips:")) else "Number"
+        dial = f'<Dial timeout="{secs}" action={quoteattr(url)}><{noun}>{_escaped(target)}</{noun}></Dial>'
+        return Order(
+            f"{self._api_url}/2010-04-01/Accounts/{call.account}/Calls/{call.call_id}.json",
+            call.account,
+            self._key.decode(),
+            {"Twiml": f"<Response>{dial}</Response>"},
+        )
+
+    def hang_up(self) -> Reply:
+        """The call is over."""
+        return Reply(f"{HEADER}<Response><Hangup/></Response>")
+
+    def was_answered(self, request: Webhook) -> bool:
+        """https://www.twilio.com/docs/voice/twiml/dial#dialcallstatus"""
+        return field_of(request.form(), "DialCallStatus") in ("completed", "answered")
 
     def read(self, message: Wire) -> Event | None:
         """What a message says."""
@@ -129,7 +160,7 @@ def form_call(request: Webhook) -> IncomingCall:
     form = request.form()
     if not (call_id := field_of(form, "CallSid")):
         raise MalformedError("no CallSid")
-    return IncomingCall(call_id, field_of(form, "From"), field_of(form, "To"))
+    return IncomingCall(call_id, field_of(form, "From"), field_of(form, "To"), field_of(form, "AccountSid"))
 
 
 def waiting(secs: int, url: str) -> str:

@@ -122,6 +122,7 @@ class SipCall(TelephoneCall, asyncio.DatagramProtocol):
         self._probed_at = 0.0
         self._packets = 0
         self._gone = False
+        self._peer = ""
         self._transferred: asyncio.Future[int] | None = None
         self._deadline = asyncio.get_running_loop().call_later(connect_timeout_secs, self._not_connected)
 
@@ -132,6 +133,7 @@ class SipCall(TelephoneCall, asyncio.DatagramProtocol):
         if self.over or self._socket is None or self._stream is not None:
             return
         self._deadline.cancel()
+        self._peer = f"[{peer}]" if ":" in peer else peer
         self._stream = RtpStream(media, secrets.randbits(31), peer)
         self._heard_at = self._probed_at = self._now()
         self._voice = SipVoice(self._stream, self._output, self._send, self._voice_failed)
@@ -158,11 +160,13 @@ class SipCall(TelephoneCall, asyncio.DatagramProtocol):
         """Put the caller through to somebody else, and leave the call if they take it.
 
         Args:
-            target: Their SIP URI.
+            target: Their SIP URI, or their number at the machine that the call came from.
             within_secs: How long they may take.
         """
         if self._transferred is not None or self.over:
             return TransferOutcome.IMPOSSIBLE
+        if not target.startswith(("sip:", "sips:")):
+            target = f"sip:{target}@{self._peer}"
         self._transferred = asyncio.get_running_loop().create_future()
         try:
             if not self._line.transfer(target):
@@ -179,15 +183,17 @@ class SipCall(TelephoneCall, asyncio.DatagramProtocol):
         return TransferOutcome.DONE
 
     def transfer_told(self, status: int) -> None:
-        """How a transfer stands."""
+        """How a transfer stands; somebody may take the call after the bot has come back, too."""
         if status >= 200 and self._transferred is not None and not self._transferred.done():
             self._transferred.set_result(status)
+        elif 200 <= status < 300 and self._transferred is None:
+            self._end("the caller was put through")
 
     def gone(self, reason: str) -> None:
         """The other side has ended the call."""
         self._gone = True
-        self.transfer_told(200)  # many exchanges say no more than this when somebody has taken the call
         self._end(reason)
+        self.transfer_told(200)  # many exchanges say no more than this when somebody has taken the call
 
     # --- RTP -------------------------------------------------------------------------------------------
 

@@ -154,13 +154,18 @@ SHIPPED = [
     "end_call",
     "recent_transactions",
     "search_knowledge",
+    "transfer_to_person",
 ]
 
 
 def test_all_shipped_tools_are_found_and_effects_ask_first():
     found = find_tools()
     assert list(found) == SHIPPED
-    assert [name for name, tool in found.items() if tool.effect] == ["book_appointment", "email_statement"]
+    assert [name for name, tool in found.items() if tool.effect] == [
+        "book_appointment",
+        "email_statement",
+        "transfer_to_person",
+    ]
     assert [name for name, tool in found.items() if tool.confirm] == ["book_appointment", "email_statement"]
 
 
