@@ -117,7 +117,6 @@ def build_pipeline(call: Call, services: Services, log: CallLog, node: ClusterNo
         services.llm_params,
         preemptive_budget=services.preemptive_budget,
         earlier=conversation.earlier,
-        hang_up=call.hang_up,
         transfer=transfer_of(call),
         on_usage=log.tokens_used,
     )

@@ -79,6 +79,7 @@ EVENTS: Final[dict[str, Callable[[TurnMachine], ev.Event]]] = {
     "soon": lambda m: ev.WaitsInQueue(m.known.bot.last_reply_id, 1.0),
     "refused": lambda m: ev.Refused(m.known.bot.last_reply_id, ev.Phrase.QUOTA),
     "too many": lambda m: ev.Refused(m.known.bot.last_reply_id - 1, ev.Phrase.FULL),
+    "says goodbye": lambda m: ev.EndsCall(m.known.bot.last_reply_id),
     "asks": lambda m: ev.WordHeard("Which number? ", True, 0),
     "tells": lambda m: ev.WordHeard("Yes, ", False, 3),
     "closes": lambda m: ev.CallEndsSoon(),

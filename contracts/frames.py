@@ -301,7 +301,7 @@ class ToolsRunningFrame(SystemFrame):
 
 @dataclass
 class ReplyQueuedFrame(SystemFrame):
-    """The reply waits until a language model may be asked. Upstream to the turn machine, and from there to the client.
+    """The reply waits until a language model may be asked. Upstream to the turn machine, downstream to the client.
 
     Parameters:
         reply_id: The reply.
@@ -310,6 +310,17 @@ class ReplyQueuedFrame(SystemFrame):
 
     reply_id: int
     wait_secs: float
+
+
+@dataclass
+class ReplyEndsCallFrame(SystemFrame):
+    """The reply is a goodbye: when it has been heard, and the caller says nothing more, the call ends.
+
+    Parameters:
+        reply_id: The reply; its end frame is still to come.
+    """
+
+    reply_id: int
 
 
 @dataclass

@@ -14,6 +14,7 @@ from pipecat.processors.frame_processor import FrameDirection
 from contracts.frames import (
     PlayoutStalledFrame,
     ReplyEndFrame,
+    ReplyEndsCallFrame,
     ReplyPlayedFrame,
     ReplyQueuedFrame,
     ReplyRefusedFrame,
@@ -56,9 +57,6 @@ from processors.tools.runner import ToolRunner
 from processors.tts.text_normaliser import spoken
 
 T = TypeVar("T")
-
-HANG_UP_SECS = 0.6
-"""The last words have left; so long they may be on their way, and in the caller's jitter buffer."""
 
 FAREWELL_SECS: Final = 1.5
 """How long the model may think about its goodbye before the bot says its own."""
@@ -139,7 +137,6 @@ class LLMProcessor(OvertakingInterruptions):
         model: The model.
         tools: The call's tools, if it has any.
         params: Limits.
-        hang_up: Ends the call, when a tool wants it.
         transfer: Puts the caller through to a person, when a tool wants it.
         on_usage: Told what each request cost, where the model says.
         preemptive_budget: Whether replies may be prepared before they are wanted; None: never.
@@ -151,7 +148,6 @@ class LLMProcessor(OvertakingInterruptions):
         model: LanguageModel,
         tools: ToolRunner | None = None,
         params: LLMParams | None = None,
-        hang_up: Callable[[], None] = lambda: None,
         transfer: Transfer = not_transferred,
         on_usage: Callable[[Usage], None] = lambda _: None,
         preemptive_budget: PreemptiveBudget | None = None,
@@ -161,7 +157,6 @@ class LLMProcessor(OvertakingInterruptions):
         self._model = model
         self._tools = tools
         self._params = params or LLMParams()
-        self._hang_up = hang_up
         self._transfer = transfer
         self._on_usage = on_usage
         self._preemptive_budget = preemptive_budget
@@ -170,7 +165,6 @@ class LLMProcessor(OvertakingInterruptions):
         )
         self._preparations = self._prepared_by(preemptive_budget) if preemptive_budget is not None else None
         self._hangs_up_after: Reply | None = None
-        self._hanging_up: asyncio.TimerHandle | None = None
         self._reply: Reply | None = None
         self._task: asyncio.Task[None] | None = None
         self._left_behind: set[asyncio.Task[None]] = set()
@@ -221,7 +215,6 @@ class LLMProcessor(OvertakingInterruptions):
         await self._stop()
         if self._preparations is not None:
             await self._preparations.drop()
-        self._cancel_hang_up()
         if self._recap is not None:
             self._recap.stop()
         if self._tools is not None:
@@ -249,7 +242,7 @@ class LLMProcessor(OvertakingInterruptions):
     def _begin(self, frame: ReplyContextFrame) -> None:
         if self._recap is not None:
             self._recap.stop()
-        self._cancel_hang_up()
+        self._hangs_up_after = None
         parts = ReplyParts(self._params.part_chars, self._params.language)
         self._reply = Reply(frame.reply_id, frame.turn_id, parts)
         self._task = asyncio.create_task(self._run(self._reply, frame.context), name=f"reply {frame.reply_id}")
@@ -293,6 +286,8 @@ class LLMProcessor(OvertakingInterruptions):
             await self.push_frame(ReplyRefusedFrame(reply.reply_id, cause.value), FrameDirection.UPSTREAM)
         if not reply.started:
             await self._push(reply, ReplyStartFrame(reply_id=reply.reply_id))
+        if self._hangs_up_after is reply:
+            await self.push_frame(ReplyEndsCallFrame(reply.reply_id), FrameDirection.UPSTREAM)
         reply.end()
         await self._push(reply, ReplyEndFrame(reply_id=reply.reply_id, error=error))
 
@@ -368,8 +363,7 @@ class LLMProcessor(OvertakingInterruptions):
                 match delta:
                     case InQueue(queue_secs):
                         wait_secs = queue_secs + self._params.first_token_secs
-                        in_queue = ReplyQueuedFrame(reply.reply_id, queue_secs)
-                        await self.push_frame(in_queue, FrameDirection.UPSTREAM)
+                        await self.broadcast_frame(ReplyQueuedFrame, reply_id=reply.reply_id, wait_secs=queue_secs)
                     case TextDelta(text):
                         said = filter_.feed(text)
                         if filter_.took_back():
@@ -451,9 +445,6 @@ class LLMProcessor(OvertakingInterruptions):
         if isinstance(frame, ReplyPlayedFrame) and self._recap is not None and not frame.cut:
             self._recap.begin()
         match frame:
-            case ReplyPlayedFrame() if self._hangs_up_after is not None:
-                if frame.reply_id == self._hangs_up_after.reply_id and not frame.cut:
-                    self._hanging_up = self.get_event_loop().call_later(HANG_UP_SECS, self._hang_up)
             case WordHeardFrame() if reply is not None and frame.reply_id == reply.reply_id:
                 if not reply.any_heard and self._preparations is not None:
                     await self._preparations.heard()
@@ -466,13 +457,6 @@ class LLMProcessor(OvertakingInterruptions):
                         await self._push(reply, ReplyRestsFrame(reply.reply_id))
             case _:
                 pass
-
-    def _cancel_hang_up(self) -> None:
-        """Whoever speaks again does not want to be hung up on."""
-        self._hangs_up_after = None
-        if self._hanging_up is not None:
-            self._hanging_up.cancel()
-            self._hanging_up = None
 
     async def _say(self, reply: Reply, text: str) -> None:
         if not reply.started:

@@ -53,7 +53,7 @@ def _ask_model(floor: Floor, text: str) -> State:
     turn.cut_asks += 1
     floor.transcript.mark_asked()
     floor.course.times_asked = 0
-    floor.course.noise_told = False
+    floor.course.noise_told = floor.course.leaving = False
     bot.reply = bot.new_reply()
     bot.fillers_said = 0
     bot.queue_told = False

@@ -201,6 +201,13 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
+class EndsCall:
+    """The reply is a goodbye, because a tool ends the call: hang up when it has been heard."""
+
+    reply_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class ReplyCommitted:
     """History holds what was heard of the reply."""
 
@@ -278,6 +285,7 @@ Event = (
     | WaitsForTools
     | WaitsInQueue
     | Refused
+    | EndsCall
     | ReplyCommitted
     | WordHeard
     | PlayoutStalled

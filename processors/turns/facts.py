@@ -13,6 +13,7 @@ from processors.turns.events import (
     CallEndsSoon,
     DetectEndOfTurn,
     EarlyWords,
+    EndsCall,
     Event,
     PlayoutStalled,
     Refused,
@@ -168,6 +169,12 @@ def note_refused(floor: Floor, event: Refused) -> None:
         reply.apology = event.phrase
 
 
+def note_goodbye(floor: Floor, event: EndsCall) -> None:
+    """After this reply the bot hangs up."""
+    if (reply := floor.bot.models_reply(event.reply_id)) is not None:
+        reply.ends_call = True
+
+
 def note_dry(floor: Floor, event: PlayoutStalled) -> None:
     """Since when there is nothing to play of what is being said."""
     if event.reply_id == floor.bot.speaking_id:
@@ -225,6 +232,7 @@ _observe(Scored, note_score)
 _observe(WaitsForTools, note_tools)
 _observe(WaitsInQueue, note_queue)
 _observe(Refused, note_refused)
+_observe(EndsCall, note_goodbye)
 _observe(PlayoutStalled, note_dry)
 _observe(WordHeard, note_word_heard)
 _observe(ReplyCommitted, note_committed)

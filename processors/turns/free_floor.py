@@ -46,7 +46,9 @@ def listen(floor: Floor, *, to_noise: bool = False, least_secs: float = AFTER_NO
         return take_floor(floor)
     if course.closes:
         return say_farewell(floor)
-    if floor.params.idle_secs:
+    if course.leaving:
+        floor.wait(Timer.HANG_UP, floor.params.hang_up_secs)
+    elif floor.params.idle_secs:
         due = course.idle_since + floor.params.idle_secs
         latest = max(due + BURSTS_SECS, floor.now)
         floor.timers[Timer.IDLE] = max(due, min(floor.now + least_secs, latest)) if to_noise else due
@@ -59,6 +61,10 @@ def listen(floor: Floor, *, to_noise: bool = False, least_secs: float = AFTER_NO
 def finish(floor: Floor, reply: Reply) -> State:
     """What follows a reply that is over: the floor is free; if it failed or had no sound, that was no answer."""
     floor.bot.reply = None
+    if reply.error is not None and reply.ends_call:
+        floor.do(ReportFault(f"a goodbye could not be spoken: {reply.error}"))
+        floor.transcript.close_asked()  # nothing of it was heard, but the turn is answered
+        return cannot_speak(floor, Phrase.GOODBYE)
     if reply.error is not None:
         if reply.phrase is None:
             floor.do(ReportFault(f"reply failed: {reply.error}"))

@@ -47,6 +47,7 @@ from contracts.frames import (
     PreemptiveTurnFrame,
     ReplyCommittedFrame,
     ReplyCutFrame,
+    ReplyEndsCallFrame,
     ReplyPlayedFrame,
     ReplyPlayingFrame,
     ReplyQueuedFrame,
@@ -252,7 +253,9 @@ class InterruptionHandler(InlineAudio, FrameProcessor):
                 return
             case ReplyQueuedFrame():
                 await self._feed(ev.WaitsInQueue(frame.reply_id, frame.wait_secs))
-                await self.push_frame(ReplyQueuedFrame(frame.reply_id, frame.wait_secs))
+                return
+            case ReplyEndsCallFrame():
+                await self._feed(ev.EndsCall(frame.reply_id))
                 return
             case ReplyRefusedFrame():
                 await self._feed(ev.Refused(frame.reply_id, APOLOGIES.get(frame.cause, Phrase.APOLOGY)))

@@ -87,9 +87,12 @@ def drop_filler(floor: Floor) -> None:
 
 
 def note_end(floor: Floor, reply: Reply, event: ReplyPlayed) -> None:
-    """Keep how a reply ended. A fixed sentence of which something was heard has been said."""
+    """Keep how a reply ended. A fixed sentence, or a goodbye, of which something was heard has been said."""
+    said = bool(event.heard) and (reply.phrase is not None or reply.ends_call)
     reply.over = True
-    reply.error = None if event.heard and reply.phrase is not None else event.error
+    reply.error = None if said else event.error
+    if reply.ends_call and (reply.playing or reply.error is not None):
+        floor.course.leaving = True
     reply.falls_silent(floor.now)
     floor.bot.speaking_id = None
     floor.bot.dry_since = None

@@ -118,6 +118,7 @@ class Reply:
         sounded_secs: How long it has sounded, up to ``sounding_since``.
         sounding_since: Since when it sounds; None: it does not.
         taken_back: How often it was cut by a sound that was nothing, and went on.
+        ends_call: Whether it is a goodbye, after which the bot hangs up.
     """
 
     reply_id: int
@@ -132,6 +133,7 @@ class Reply:
     sounded_secs: float = 0.0
     sounding_since: float | None = None
     taken_back: int = 0
+    ends_call: bool = False
 
     def falls_silent(self, now: float) -> None:
         """It does not sound from now on."""
@@ -235,6 +237,7 @@ class CallCourse:
         noise_told: Whether the caller has been told that a sound was not understood, and has said nothing since.
         closes: Whether the bot says goodbye as soon as the floor is free.
         farewell: What it says then.
+        leaving: Whether it has said a goodbye that the caller wanted: if they say nothing more, the call ends.
         limit_stage: How firmly the longest call is being ended: 1: at the next chance; 2: now; 3: hang up.
         partner: Whether a person seems to be on the line.
     """
@@ -245,6 +248,7 @@ class CallCourse:
     noise_told: bool = False
     closes: bool = False
     farewell: Phrase = Phrase.CLOSING
+    leaving: bool = False
     limit_stage: int = 0
     partner: PartnerWatch = field(default_factory=lambda: PartnerWatch(0))
 

@@ -225,7 +225,7 @@ def words_missing(floor: Floor) -> State:
     floor.transcript.close()
     if short and floor.turn.unanswered_cut:
         return _nothing_said(floor)
-    if short and course.noise_told:  # it has been told once, and nothing was said since
+    if course.leaving or (short and course.noise_told):  # it has been told once, and nothing was said since
         floor.do(AnnounceUserStopped())
         return listen(floor, to_noise=True)
     course.noise_told = course.noise_told or short
@@ -239,9 +239,10 @@ def end_endless_speech(floor: Floor) -> State:
     floor.speech.on = False
     floor.speech.ended_at = floor.now
     something_said = floor.bot.suspended is not None or floor.transcript.text()
-    if something_said or floor.course.noise_told or floor.turn.unanswered_cut or floor.turn.is_open:
+    course, turn = floor.course, floor.turn
+    if something_said or course.noise_told or course.leaving or turn.unanswered_cut or turn.is_open:
         return end_turn(floor)
-    floor.course.noise_told = True
+    course.noise_told = True
     floor.transcript.close()
     floor.do(AnnounceUserStopped())
     return say(floor, Phrase.REPEAT)

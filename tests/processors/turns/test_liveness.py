@@ -83,6 +83,7 @@ def test_every_field_of_an_event_is_explored_with_more_than_one_value() -> None:
         ("WaitsForTools", "reply_id"),
         ("WaitsInQueue", "reply_id"),
         ("ReplyCommitted", "reply_id"),
+        ("EndsCall", "reply_id"),
         ("PlayoutStalled", "reply_id"),
     }
 
