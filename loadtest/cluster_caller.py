@@ -20,6 +20,7 @@ SILENT_SECS: Final = 1.4
 LOOK_SECS: Final = 0.1
 AT_ONCE_SECS: Final = 0.2
 RETRY_SECS: Final = 0.5
+PATIENT_TRIES: Final = 40
 
 
 def is_loud(payload: bytes) -> bool:
@@ -64,8 +65,15 @@ class ReturningCaller:
         return self.line.pc_id.partition("-")[0]
 
     async def call(self) -> None:
-        """Place the call, and stay on the line from then on."""
-        await self._connect()
+        """Place the call, and stay on the line from then on; where no node is ready, a few times, as the page does."""
+        for last in (*(False,) * PATIENT_TRIES, True):
+            try:
+                await self._connect()
+                break
+            except CallRefused as refused:
+                if last or refused.status < 500:
+                    raise
+                await asyncio.sleep(RETRY_SECS)
         self._watching = asyncio.create_task(self._watch())
 
     async def hang_up(self) -> None:
