@@ -149,6 +149,27 @@ _FENCE: Final = re.compile(r"```([\w+-]*)[ \t]*(?:\n\s*|(?=[{\[]))(?=(\S))")
 _FENCE_BEGUN: Final = re.compile(r"`{1,2}$|```[\w+-]*\s*$")
 _FENCE_END: Final = re.compile(r"```|\Z(?!)")
 _MACHINE_FENCES: Final = frozenset(["tool_code", "tool_call", "tool_calls", "tool", "function_call"])
+_LANGUAGES: Final = frozenset(
+    (
+        "python",
+        "py",
+        "javascript",
+        "js",
+        "typescript",
+        "ts",
+        "json",
+        "bash",
+        "sh",
+        "shell",
+        "sql",
+        "html",
+        "css",
+        "java",
+    )
+    + ("c", "cpp", "c++", "go", "rust", "xml", "yaml", "yml", "php", "ruby", "swift", "kotlin", "toml", "tsx", "jsx")
+)
+"""What code is written in: a block of it is for nobody's ear."""
+
 _SCRIPTS: Final = frozenset(("", "json", "python", "javascript", "js"))
 _FIRST_KEY: Final = re.compile(r"""\{\s*(?:(["'])([^"'\n]{0,64})(\1?)|([^"'\s]))""")
 _NAMESPACES: Final = ("functions.", "default_api.", "tools.")
@@ -323,7 +344,8 @@ class Marks:
         fence = _FENCE.match(here)
         if fence is None:
             return None
-        machine = fence[1].lower() in _MACHINE_FENCES or (fence[2] in "{[" and fence[1].lower() in _SCRIPTS)
+        named = fence[1].lower()
+        machine = named in _MACHINE_FENCES | _LANGUAGES or (fence[2] in "{[" and fence[1].lower() in _SCRIPTS)
         found = Opened(Place.CALL) if machine else self._named(here[fence.end() :])
         if isinstance(found, Opened):
             return Opened(Place.CALL, close=_FENCE_END, skip_close=3, alone=True)
