@@ -83,7 +83,7 @@ async def test_a_call_appears_changes_its_state_and_ends(browser: Browser, watch
         play(record, turn(answer_ms=1234))
         await expect(row.locator("[data-cell=answer]")).to_have_text("1,234 ms")
         record.measure(watched.now())
-        await expect(row.locator("[data-cell=line]")).to_contain_text("Fair 1.5 % lost")
+        await expect(row.locator("[data-cell=connection]")).to_contain_text("Fair 1.5 % lost")
         record.over(watched.now(), "the peer closed")
         await expect(v.page.locator("#ended").get_by_test_id("call-1")).to_contain_text("Over the peer closed")
         await expect(v.part("tile-calls")).to_contain_text("0 of 4 lines")
