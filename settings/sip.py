@@ -43,7 +43,7 @@ class SipSettings(BaseSettings):
 
     @field_validator("sip_peers")
     @classmethod
-    def _are_networks(cls, value: list[str]) -> list[str]:
+    def _are_sip_networks(cls, value: list[str]) -> list[str]:
         for each in value:
             try:
                 ipaddress.ip_network(each, strict=False)
