@@ -24,7 +24,7 @@ from processors.tools.runner import ToolRunner
 from transports.takeover import CallerId, caller_of_peer
 from transports.webrtc import GOES_ON_ELSEWHERE, SERVER_STOPS
 
-BEAT_SECS: Final = 0.5
+HEARTBEAT_SECS: Final = 0.5
 """How often a node says that it is alive."""
 
 EFFECTS_SECS: Final = 5.0
@@ -117,7 +117,7 @@ class ClusterNode:
     async def _beat_for_ever(self) -> None:
         while True:
             await self._beat()
-            await asyncio.sleep(BEAT_SECS)
+            await asyncio.sleep(HEARTBEAT_SECS)
 
     async def _beat(self) -> None:
         now = asyncio.get_running_loop().time()

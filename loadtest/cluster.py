@@ -5,9 +5,9 @@ import asyncio
 import signal
 import sys
 
-from loadtest.cluster_house import cluster_house
 from loadtest.cluster_programs import missing_programs
 from loadtest.cluster_rows import ROWS, Figure
+from loadtest.emulated_cluster import emulated_cluster
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,11 +37,11 @@ async def _run(nodes: int, callers: int, names: list[str]) -> list[Figure]:
     assert running is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)  # nothing that was started stays
     print("| quantity | measured | bar | met |\n|---|---|---|---|", flush=True)
-    async with cluster_house(nodes=nodes) as house:
+    async with emulated_cluster(nodes=nodes) as cluster:
         for name, row in ROWS.items():
             if name not in names:
                 continue
-            for figure in await row(house, callers):
+            for figure in await row(cluster, callers):
                 met = "yes" if figure.met else "**no**"
                 print(f"| {figure.quantity} | {figure.value} | {figure.bar} | {met} |", flush=True)
                 figures.append(figure)

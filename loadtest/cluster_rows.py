@@ -14,7 +14,7 @@ import numpy as np
 
 from loadtest.caller import CallFailed, CallRefused
 from loadtest.cluster_caller import ReturningCaller
-from loadtest.cluster_house import GREETING, House, calling
+from loadtest.emulated_cluster import GREETING, EmulatedCluster, calling
 
 RETURN_SECS: Final = 30.0
 GREETED_SECS: Final = 90.0
@@ -63,12 +63,12 @@ async def until(condition: Callable[[], bool], secs: float) -> None:
                 await asyncio.sleep(0.05)
 
 
-async def calls_left(house: House, index: int) -> int:
+async def calls_left(cluster: EmulatedCluster, index: int) -> int:
     """Calls that a node still has when it has had time to notice that they are not its own."""
     calls = -1
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(RETURN_SECS):
-            while calls := int((await house.nodes[index].health()).get("calls", -1)):  # noqa: ASYNC110
+            while calls := int((await cluster.nodes[index].health()).get("calls", -1)):  # noqa: ASYNC110
                 await asyncio.sleep(0.2)
     return calls
 
@@ -84,22 +84,22 @@ async def returned(callers: Sequence[ReturningCaller], times: int = 1) -> None:
     await until(lambda: all(len(caller.returned_at) >= times for caller in callers), RETURN_SECS)
 
 
-async def of_node(house: House, callers: Sequence[ReturningCaller], index: int) -> list[ReturningCaller]:
+async def of_node(cluster: EmulatedCluster, callers: Sequence[ReturningCaller], index: int) -> list[ReturningCaller]:
     """Callers whose call a node has."""
-    return [caller for caller in callers if await house.node_of(caller) == index]
+    return [caller for caller in callers if await cluster.node_of(caller) == index]
 
 
-async def killed(house: House, count: int) -> list[Figure]:
+async def killed(cluster: EmulatedCluster, count: int) -> list[Figure]:
     """A node dies without a word."""
-    async with calling(house, count) as callers:
-        held = await of_node(house, callers, 0)
+    async with calling(cluster, count) as callers:
+        held = await of_node(cluster, callers, 0)
         at = time.monotonic()
-        await house.nodes[0].kill()
+        await cluster.nodes[0].kill()
         await returned(held)
         silent = [caller.returned_at[0] - at for caller in held if caller.returned_at]
         await greeted(callers)
         twice, lost = wrong_words(callers)
-    await house.nodes[0].start()
+    await cluster.nodes[0].start()
     p50, p95 = percentile(silent, 50), percentile(silent, 95)
     return [
         Figure(
@@ -113,19 +113,19 @@ async def killed(house: House, count: int) -> list[Figure]:
     ]
 
 
-async def stood_still(house: House, count: int) -> list[Figure]:
+async def stood_still(cluster: EmulatedCluster, count: int) -> list[Figure]:
     """A process stands still, its calls are taken up, and it wakes up."""
-    async with calling(house, count, keeps_lines=True) as callers:
-        held = await of_node(house, callers, 0)
-        house.nodes[0].signal(signal.SIGSTOP)
+    async with calling(cluster, count, keeps_lines=True) as callers:
+        held = await of_node(cluster, callers, 0)
+        cluster.nodes[0].signal(signal.SIGSTOP)
         await asyncio.sleep(STAND_STILL_SECS)
         await returned(held)
         back = [caller for caller in held if caller.returned_at]
         woke_at = time.monotonic()
-        house.nodes[0].signal(signal.SIGCONT)
+        cluster.nodes[0].signal(signal.SIGCONT)
         await asyncio.sleep(2.0)
         loud = sum(caller.loud_packets(caller.lines[0], woke_at) for caller in back)
-        left = await calls_left(house, 0)
+        left = await calls_left(cluster, 0)
     return [
         Figure(
             "a process stands still and wakes up: calls taken up",
@@ -138,13 +138,13 @@ async def stood_still(house: House, count: int) -> list[Figure]:
     ]
 
 
-async def rolled(house: House, count: int) -> list[Figure]:
+async def rolled(cluster: EmulatedCluster, count: int) -> list[Figure]:
     """Each node is stopped and started again, one after the other, while callers are on the line."""
     gaps: list[float] = []
     lost_calls = 0
     twice = lost = 0
-    for node in house.nodes:
-        async with calling(house, count) as callers:
+    for node in cluster.nodes:
+        async with calling(cluster, count) as callers:
             node.signal(signal.SIGTERM)
             await node.ended()
             await greeted(callers)
@@ -157,7 +157,7 @@ async def rolled(house: House, count: int) -> list[Figure]:
     p95 = percentile(gaps, 95) if gaps else 0.0
     return [
         Figure(
-            f"rolling restart of {len(house.nodes)} nodes, {count} calls on the line each time: calls lost",
+            f"rolling restart of {len(cluster.nodes)} nodes, {count} calls on the line each time: calls lost",
             str(lost_calls),
             "0",
             lost_calls == 0,
@@ -167,12 +167,12 @@ async def rolled(house: House, count: int) -> list[Figure]:
     ]
 
 
-async def misdirected(house: House, count: int) -> list[Figure]:
+async def misdirected(cluster: EmulatedCluster, count: int) -> list[Figure]:
     """Each node is asked about each call."""
     served = asked = 0
-    async with calling(house, count) as callers, aiohttp.ClientSession() as http:
+    async with calling(cluster, count) as callers, aiohttp.ClientSession() as http:
         for caller in callers:
-            for node in house.nodes:
+            for node in cluster.nodes:
                 body = {"pc_id": caller.line.pc_id, "candidates": []}
                 async with http.patch(f"{node.url}/api/offer", json=body) as answer:
                     asked += 1
@@ -180,13 +180,13 @@ async def misdirected(house: House, count: int) -> list[Figure]:
     return [Figure("requests to any node about any call: served", f"{served} of {asked}", "all", served == asked)]
 
 
-async def without_balancer(house: House, count: int) -> list[Figure]:
+async def without_balancer(cluster: EmulatedCluster, count: int) -> list[Figure]:
     """The balancer dies and is started again."""
-    async with calling(house, count) as callers:
-        await house.haproxy.kill()
+    async with calling(cluster, count) as callers:
+        await cluster.haproxy.kill()
         await asyncio.sleep(2.0)
-        await house.haproxy.start()
-        refused_secs = await until_let_in(house)
+        await cluster.haproxy.start()
+        refused_secs = await until_let_in(cluster)
         lost = sum(bool(caller.lost_at) for caller in callers)
     return [
         Figure("HAProxy killed and started again: calls lost", str(lost), "0", lost == 0),
@@ -194,11 +194,11 @@ async def without_balancer(house: House, count: int) -> list[Figure]:
     ]
 
 
-async def until_let_in(house: House) -> float:
+async def until_let_in(cluster: EmulatedCluster) -> float:
     """Seconds until a new call is answered."""
     began = time.monotonic()
     while True:
-        caller = ReturningCaller(house.haproxy.url)
+        caller = ReturningCaller(cluster.haproxy.url)
         try:
             await caller.call()
             return time.monotonic() - began
@@ -208,19 +208,19 @@ async def until_let_in(house: House) -> float:
             await caller.hang_up()
 
 
-async def failed_over(house: House, count: int) -> list[Figure]:
+async def failed_over(cluster: EmulatedCluster, count: int) -> list[Figure]:
     """The primary dies; Sentinels make its replica the next one. A node that dies afterwards loses no call."""
-    async with calling(house, count) as callers:
-        await house.redis[0].kill()
-        refused_secs = await until_let_in(house)
+    async with calling(cluster, count) as callers:
+        await cluster.redis[0].kill()
+        refused_secs = await until_let_in(cluster)
         await asyncio.sleep(8.0)
         lost = sum(bool(caller.lost_at) for caller in callers)
-    async with calling(house, count) as callers:
-        held = await of_node(house, callers, 1)
-        await house.nodes[1].kill()
+    async with calling(cluster, count) as callers:
+        held = await of_node(cluster, callers, 1)
+        await cluster.nodes[1].kill()
         await returned(held)
         back = sum(bool(caller.returned_at) for caller in held)
-    await house.nodes[1].start()
+    await cluster.nodes[1].start()
     return [
         Figure("Redis' primary killed, Sentinels promote another: calls lost", str(lost), "0", lost == 0),
         Figure("the same: new calls refused for", f"{refused_secs:.1f} s", "5 s", refused_secs <= 5.0),
@@ -233,19 +233,19 @@ async def failed_over(house: House, count: int) -> list[Figure]:
     ]
 
 
-async def without_redis(house: House, count: int) -> list[Figure]:
+async def without_redis(cluster: EmulatedCluster, count: int) -> list[Figure]:
     """All of Redis is gone. Comes last."""
-    async with calling(house, count) as callers:
-        for program in (*house.sentinels, *house.redis):
+    async with calling(cluster, count) as callers:
+        for program in (*cluster.sentinels, *cluster.redis):
             await program.kill()
         await asyncio.sleep(3.0)
-        refused_secs = await until_let_in(house)
+        refused_secs = await until_let_in(cluster)
         lost = sum(bool(caller.lost_at) for caller in callers)
-        warned = sum(any("calls go on, but none could be taken up" in line for line in n.lines) for n in house.nodes)
+        warned = sum(any("calls go on, but none could be taken up" in line for line in n.lines) for n in cluster.nodes)
     return [
         Figure("Redis away altogether: calls lost", str(lost), "0", lost == 0),
         Figure("the same: new calls refused for", f"{refused_secs:.1f} s", "2 s", refused_secs <= 2.0),
-        Figure("the same: nodes that warn", f"{warned} of {len(house.nodes)}", "all", warned == len(house.nodes)),
+        Figure("the same: nodes that warn", f"{warned} of {len(cluster.nodes)}", "all", warned == len(cluster.nodes)),
     ]
 
 

@@ -119,7 +119,7 @@ def _one(path: Path, key: bytes, changes: Mapping[str, str], options: Options) -
         if was != is_:
             print(f"the caller heard {was!r}, and would have heard {is_!r}")
             break
-    print(_guess(replayed))
+    print(_explanation(replayed))
     return 0
 
 
@@ -144,7 +144,7 @@ def _said(replayed: Replayed) -> str:
     return "the replay is the call: every message at its instant, every sample as it was"
 
 
-def _guess(replayed: Replayed) -> str:
+def _explanation(replayed: Replayed) -> str:
     if replayed.guessed is None:
         return "nothing had to be guessed: vendors and tools were asked what they had been asked"
     return f"from {replayed.guessed:.1f} s on it is a guess: {replayed.why}"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cluster.node import BEAT_SECS
+from cluster.node import HEARTBEAT_SECS
 from cluster.ownership import STOOD_STILL_SECS, Answer, Ownership, Phase
 
 STEP_SECS = 0.02
@@ -24,7 +24,7 @@ class Node:
     asked_in_vain_until: float = 0.0
 
 
-class House:
+class SimulatedCluster:
     """Some nodes, a store that knows the newest fencing token, and a clock."""
 
     def __init__(self, count: int) -> None:
@@ -41,7 +41,7 @@ class House:
             if other.own is not None and other.own.phase is not Phase.LOST and other is not node:
                 other.outdated_since = self.now if other.outdated_since is None else other.outdated_since
         node.own, node.outdated_since = Ownership(self.fence, self.now), None
-        node.beats_at = self.now + BEAT_SECS
+        node.beats_at = self.now + HEARTBEAT_SECS
 
     def ask(self, node: Node, *, answer_lost: bool = False) -> None:
         """What a save or a beat does."""
@@ -64,7 +64,7 @@ class House:
                 if self.now >= node.beats_at:
                     node.own.at_work(self.now)
                     self.ask(node)
-                    node.beats_at = self.now + BEAT_SECS
+                    node.beats_at = self.now + HEARTBEAT_SECS
             assert sum(self.speaks(node) and node.outdated_since is None for node in self.nodes) <= 1
 
     def speaks(self, node: Node) -> bool:
@@ -74,7 +74,7 @@ class House:
         if node.outdated_since is None or not self.speaks(node):
             return
         since = max(node.outdated_since, node.asked_in_vain_until)
-        assert self.now - since <= BEAT_SECS + STEP_SECS, "a node that has lost the call goes on speaking"
+        assert self.now - since <= HEARTBEAT_SECS + STEP_SECS, "a node that has lost the call goes on speaking"
 
     def wake(self, node: Node) -> None:
         node.still = False
@@ -97,33 +97,33 @@ STEPS = st.one_of(
 @settings(max_examples=300)
 @given(st.lists(STEPS, max_size=40))
 def test_whoever_has_lost_the_call_falls_silent_with_the_next_beat_and_for_ever(steps):
-    house = House(3)
-    house.take(house.nodes[0])
+    cluster = SimulatedCluster(3)
+    cluster.take(cluster.nodes[0])
     for what, which in steps:
-        node = house.nodes[which] if which < 3 else house.nodes[0]
+        node = cluster.nodes[which] if which < 3 else cluster.nodes[0]
         match what:
             case "take":
-                house.take(node)
+                cluster.take(node)
             case "ask":
-                house.ask(node)
+                cluster.ask(node)
             case "answer lost":
-                house.ask(node, answer_lost=True)
+                cluster.ask(node, answer_lost=True)
             case "stand still":
                 node.still = True
             case "wake":
-                house.wake(node)
+                cluster.wake(node)
             case "die":
                 node.own, node.outdated_since, node.still = None, None, False
             case "away" | "back":
-                house.away = what == "away"
+                cluster.away = what == "away"
             case "pass":
-                house.pass_time(which * STEP_SECS)
-    house.away = False
-    for node in house.nodes:
-        house.wake(node)
-    house.pass_time(2 * BEAT_SECS)
-    speaking = [node for node in house.nodes if house.speaks(node)]
-    assert all(node.own is not None and node.own.fence == house.fence for node in speaking)
+                cluster.pass_time(which * STEP_SECS)
+    cluster.away = False
+    for node in cluster.nodes:
+        cluster.wake(node)
+    cluster.pass_time(2 * HEARTBEAT_SECS)
+    speaking = [node for node in cluster.nodes if cluster.speaks(node)]
+    assert all(node.own is not None and node.own.fence == cluster.fence for node in speaking)
     assert len(speaking) <= 1
 
 

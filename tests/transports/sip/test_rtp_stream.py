@@ -94,7 +94,7 @@ def test_a_peer_behind_a_router_is_answered_where_its_packets_come_from():
 
 def test_the_voice_goes_out_at_its_pace_with_time_for_what_was_skipped():
     line = stream()
-    packets = [parse_rtp(line.packet(TONE, beats)) for beats in (1, 1, 3, 1)]
+    packets = [parse_rtp(line.packet(TONE, ticks)) for ticks in (1, 1, 3, 1)]
     numbers = [each[1].sequence_number for each in packets]
     times = [each[1].timestamp for each in packets]
     assert [later - sooner for sooner, later in zip(numbers, numbers[1:], strict=False)] == [1, 1, 1]

@@ -41,7 +41,7 @@ PLACE_AT_ONCE: Final = 5
 
 
 @dataclass
-class House:
+class EmulatedCluster:
     """What runs.
 
     Attributes:
@@ -67,9 +67,9 @@ class House:
 
 
 @asynccontextmanager
-async def cluster_house(
+async def emulated_cluster(
     *, nodes: int = 3, sentinels: int = 3, local: bool = False, **settings: str
-) -> AsyncIterator[House]:
+) -> AsyncIterator[EmulatedCluster]:
     """Start all of it; at the end all of it is gone.
 
     Args:
@@ -95,26 +95,28 @@ async def cluster_house(
             vendors = await stack.enter_async_context(serving(World(load_profile("paid-100")), vendors=VENDORS))
             told |= {**SETTINGS, **bot_environment(vendors)}
         bots = [Node(port, {**told, **settings}) for port in ports[2 + sentinels :]]
-        house = House(folder, bots, Haproxy(folder, [bot.port for bot in bots]), redis, watchers)
-        stack.push_async_callback(_end, house)
+        cluster = EmulatedCluster(folder, bots, Haproxy(folder, [bot.port for bot in bots]), redis, watchers)
+        stack.push_async_callback(_end, cluster)
         for program in (*redis, *watchers):
             await program.start()
         await bots[0].start()  # what has to be fetched is there for the others
         await asyncio.gather(*(bot.start() for bot in bots[1:]))
-        await house.haproxy.start()
-        yield house
+        await cluster.haproxy.start()
+        yield cluster
 
 
-async def _end(house: House) -> None:
-    for program in (*house.nodes, house.haproxy, *house.sentinels, *house.redis):
+async def _end(cluster: EmulatedCluster) -> None:
+    for program in (*cluster.nodes, cluster.haproxy, *cluster.sentinels, *cluster.redis):
         with contextlib.suppress(ProcessLookupError):
             await program.kill()
 
 
 @asynccontextmanager
-async def calling(house: House, count: int, *, keeps_lines: bool = False) -> AsyncIterator[Sequence[ReturningCaller]]:
+async def calling(
+    cluster: EmulatedCluster, count: int, *, keeps_lines: bool = False
+) -> AsyncIterator[Sequence[ReturningCaller]]:
     """So many callers, each of whom hears the bot."""
-    callers = [ReturningCaller(house.haproxy.url, keeps_lines=keeps_lines) for _ in range(count)]
+    callers = [ReturningCaller(cluster.haproxy.url, keeps_lines=keeps_lines) for _ in range(count)]
     at_once = asyncio.Semaphore(PLACE_AT_ONCE)
 
     async def place(caller: ReturningCaller) -> None:
