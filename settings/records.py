@@ -68,7 +68,7 @@ class RecordSettings(BaseSettings):
 
     @field_validator("record_key")
     @classmethod
-    def _is_a_key(cls, value: SecretStr) -> SecretStr:
+    def _is_a_record_key(cls, value: SecretStr) -> SecretStr:
         if value.get_secret_value():
             try:
                 read_key(value.get_secret_value())

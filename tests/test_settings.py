@@ -210,3 +210,16 @@ def test_a_setting_is_still_read_by_its_old_name(monkeypatch, tmp_path):
     (tmp_path / ".env").unlink()
     with pytest.raises(SettingsError, match=r"^PREEMPTIVE_MIN_SHARE: .*given: 'much'"):
         load()
+
+
+def test_no_part_of_the_settings_replaces_a_check_of_another():
+    """The parts are mixed in to one class: of two validators with one name only one would ever run."""
+    own = [
+        name
+        for part in Settings.__mro__
+        if part.__module__.startswith("settings.")
+        for name in vars(part)["__pydantic_decorators__"].field_validators
+        if name in vars(part)
+    ]
+    assert len(own) >= 3
+    assert sorted(set(own)) == sorted(own)
