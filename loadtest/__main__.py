@@ -7,7 +7,7 @@ from loguru import logger
 
 logger.remove()  # Pipecat greets at its import
 
-from loadtest import ablate, cluster, document, faults, interruptions, run
+from loadtest import ablate, cluster, document, faults, interruptions, run, simulated
 
 
 def main() -> int:
@@ -32,6 +32,9 @@ def main() -> int:
     command = commands.add_parser("cluster", help="kill parts of a cluster, and tell what its callers noticed")
     cluster.add_arguments(command)
     command.set_defaults(main=cluster.main)
+    command = commands.add_parser("simulate", help="let simulated callers call, and judge their calls by rules")
+    simulated.add_arguments(command)
+    command.set_defaults(main=simulated.main)
     options = parser.parse_args()
     return options.main(options)
 

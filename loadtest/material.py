@@ -80,7 +80,7 @@ def gather(ask: Asked, audio: Path | None = None) -> Material:
     """
     folder = audio or OWN_CLIPS
     recorded = _recorded(folder)
-    speaker = _Speaker()
+    speaker = Speaker()
     spoken = {
         part: tuple(clip_from_samples(text, speaker.speak(text), text) for text in texts)
         for part, texts in (("question", ask.question), ("tool", ask.tool), ("long", ask.long_answer))
@@ -120,7 +120,7 @@ def _recorded(folder: Path) -> dict[str, tuple[Clip, ...]]:
     return {part: tuple(clips) for part, clips in found.items()}
 
 
-class _Speaker:
+class Speaker:
     """Speaks with the bot's own local voice, or with espeak-ng where that is not installed."""
 
     name = "the bot's own voice (hibari)"

@@ -29,6 +29,8 @@ from tests.conversations.test_reported_faults import ToneVoice
 from tests.conversations.test_spoken import TokenModel
 from tests.conversations.test_tools import ToolModel
 
+pytestmark = pytest.mark.slow
+
 CARD = "4929 1425 1234 5679"
 STORY = "One is the first of them. Two is the second of them. Three is the third of them. Four is the last of all."
 
