@@ -6,7 +6,7 @@ out of the list here can still call: its own checks tell where it is (RFC 8445 s
 """
 
 from collections.abc import Sequence
-from ipaddress import IPv4Interface, IPv6Address, IPv6Interface, ip_address
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_address, ip_network
 from typing import Final
 
 from admission.token_bucket import TokenBucket
@@ -19,6 +19,16 @@ _FIRST_PORT: Final = 1024
 """Below are services; a translator keeps a caller's port out of that range (RFC 4787 section 4.2)."""
 
 _END: Final = "a=end-of-candidates"
+
+
+_NAT64: Final = ip_network("64:ff9b::/96")
+
+
+def _behind_translator(address: IPv6Address) -> IPv4Address | IPv6Address:
+    """The IPv4 address that a translator sends to for it: mapped, 6to4 (RFC 3056), NAT64 (RFC 6052); else itself."""
+    if address in _NAT64:
+        return IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour or address
 
 
 class CandidateLimit:
@@ -65,8 +75,8 @@ class CandidatePolicy:
             address = ip_address(host)
         except ValueError:
             return False
-        if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-            address = address.ipv4_mapped
+        if isinstance(address, IPv6Address):
+            address = _behind_translator(address)
         if address.is_loopback or address.is_multicast or address.is_unspecified or address.is_reserved:
             return False
         return address.is_global or any(address in network for network in self._networks)

@@ -73,7 +73,8 @@ def parse(message: Any) -> Iterator[Frame]:
     data = data if isinstance(data, Mapping) else {}
     match message.get("type"):
         case "client-ready":
-            yield ClientReadyFrame(message_id=str(message.get("id", "")))
+            id_ = message.get("id")
+            yield ClientReadyFrame(message_id=str(id_)[:MAX_ID_CHARS] if isinstance(id_, str | int) else "")
         case "send-text" if _wants(data, "run_immediately") is not False:
             yield _typed(data.get("content"))
         case "dtmf" if isinstance(data.get("buttons"), list):

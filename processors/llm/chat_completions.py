@@ -2,10 +2,12 @@
 
 import email.utils
 import json
+import math
 import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, Final
 
 from contracts.llm import Cause, Delta, Finish, LanguageModelError, TextDelta, ToolCallDelta, ToolSpec, Usage
 
@@ -34,6 +36,14 @@ def cause_of(status: int) -> Cause:
         return Cause.BUSY
     return Cause.FAULT if retryable(status) else Cause.REQUEST
 
+
+_NO_DELTA: Final = SimpleNamespace(content=None, tool_calls=None)
+
+MOST_TOKENS: Final = 1e9
+"""No request has more."""
+
+LONGEST_WAIT_SECS: Final = 86_400.0
+"""Who tells us to wait longer is asked again after a day."""
 
 TOO_LONG = re.compile(
     r"context[_ ]length|context window|maximum context|too many tokens|reduce (?:the|your) (?:length|message)|"
@@ -92,11 +102,14 @@ class _Answer:
 
     def take(self, chunk: Any) -> str:
         """Take a chunk; returns its text."""
-        self._usage = _usage(chunk) or self._usage
+        usage = _usage(chunk)
+        self._usage = usage or self._usage
         text = ""
-        for choice in chunk.choices:
-            text += _text(choice.delta.content)
-            for piece in choice.delta.tool_calls or ():
+        # Some servers send no choices at all beside the usage, and no delta beside the reason.
+        for choice in chunk.choices or (() if usage is not None else chunk.choices):
+            delta: Any = choice.delta or (_NO_DELTA if choice.finish_reason else None)
+            text += _text(delta.content)
+            for piece in delta.tool_calls or ():
                 self._calls.add(piece)
             if choice.finish_reason:
                 self._reason = _word(choice.finish_reason)
@@ -156,8 +169,9 @@ class _Calls:
         if not isinstance(index, int | None):
             raise TypeError(type(index).__name__)
         name = _word((piece.function.name if piece.function is not None else None) or "")
-        arguments = _word((piece.function.arguments if piece.function is not None else None) or "")
-        call = self._of(index, call_id, name)
+        told = piece.function.arguments if piece.function is not None else None
+        arguments = _word(told or "")
+        call = self._of(index, call_id, name, begins=told is not None)
         call.call_id = call.call_id or call_id
         if name != call.name:  # some repeat it
             call.name += name
@@ -168,8 +182,15 @@ class _Calls:
         ordered = sorted(self._calls, key=lambda call: call.index or 0)
         return [ToolCallDelta(call.call_id, call.name, call.arguments) for call in ordered]
 
-    def _of(self, index: int | None, call_id: str, name: str) -> _Call:
-        """The call that a piece belongs to; a new one, if it begins one."""
+    def _of(self, index: int | None, call_id: str, name: str, *, begins: bool) -> _Call:
+        """The call that a piece belongs to; a new one, if it begins one.
+
+        Args:
+            index: As the server numbers it.
+            call_id: Its id, if the piece tells it.
+            name: Its name, if the piece tells it.
+            begins: Whether the piece may begin a call, which it does with arguments, if only empty ones.
+        """
         known = [call for call in self._calls if call.index == index]
         if call_id:
             same = next((call for call in known if call.call_id == call_id), None)
@@ -177,7 +198,8 @@ class _Calls:
                 same = known[-1]  # its id comes late
         else:
             same = known[-1] if known else None
-            if same is not None and name and same.arguments and _is_complete(same.arguments):
+            other = begins and same is not None and name and same.name not in ("", name)
+            if other or (same is not None and name and same.arguments and _is_complete(same.arguments)):
                 same = None
         if same is None:
             same = _Call(index)
@@ -199,8 +221,16 @@ def _usage(chunk: Any) -> Usage | None:
     if found is None:
         return None
     details = getattr(found, "prompt_tokens_details", None)
-    cached = getattr(details, "cached_tokens", None) or 0
-    return Usage(int(found.prompt_tokens), int(cached), int(found.completion_tokens))
+    told = (
+        getattr(found, "prompt_tokens", None),
+        getattr(details, "cached_tokens", None) or 0,
+        getattr(found, "completion_tokens", None) or 0,
+    )
+    counts = [int(count) for count in told if isinstance(count, int | float) and 0 <= count < MOST_TOKENS]
+    if len(counts) < len(told):
+        return None  # what cannot be read costs the bill a line, and the caller no word
+    prompt, cached, completion = counts
+    return Usage(prompt, cached, completion)
 
 
 def retry_after_secs(value: str | None, now: float) -> float | None:
@@ -213,10 +243,10 @@ def retry_after_secs(value: str | None, now: float) -> float | None:
     if value is None:
         return None
     try:
-        return max(0.0, float(value))
+        secs = float(value)
     except ValueError:
-        pass
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - now)
-    except (TypeError, ValueError):
-        return None
+        try:
+            secs = email.utils.parsedate_to_datetime(value).timestamp() - now
+        except (TypeError, ValueError, OverflowError):
+            return None
+    return None if math.isnan(secs) else min(max(0.0, secs), LONGEST_WAIT_SECS)

@@ -12,6 +12,7 @@ from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.frame_processor import FrameDirection
 
 from contracts.frames import (
+    CallHoldFrame,
     PlayoutStalledFrame,
     ReplyEndFrame,
     ReplyEndsCallFrame,
@@ -166,6 +167,7 @@ class LLMProcessor(OvertakingInterruptions):
         self._preparations = self._prepared_by(preemptive_budget) if preemptive_budget is not None else None
         self._hangs_up_after: Reply | None = None
         self._reply: Reply | None = None
+        self._on_hold = False
         self._task: asyncio.Task[None] | None = None
         self._left_behind: set[asyncio.Task[None]] = set()
 
@@ -188,7 +190,7 @@ class LLMProcessor(OvertakingInterruptions):
                     self._begin(frame)
                 return
             case PreemptiveContextFrame():
-                if self._preparations is not None:
+                if self._preparations is not None and not self._on_hold:
                     await self._preparations.prepare(frame.messages, self._specs)
                 return
             case PromptSoFarFrame():
@@ -197,6 +199,11 @@ class LLMProcessor(OvertakingInterruptions):
                 return
             case WordHeardFrame() | PlayoutStalledFrame() | ReplyPlayedFrame() if direction is FrameDirection.UPSTREAM:
                 await self._note_playout(frame)
+            case CallHoldFrame():
+                # Nobody waits for what was prepared, nor for what it would look up.
+                self._on_hold = frame.on
+                if frame.on and self._preparations is not None:
+                    await self._preparations.drop()
             case InterruptionFrame():
                 await self._stop()
                 if self._tools is not None:

@@ -139,6 +139,25 @@ async def test_the_sentence_goes_on_with_another_model(damaged):
         await gateway.close()
 
 
+ODD_ENDS = [
+    b'data: {"choices": null, "usage": {"prompt_tokens": 9, "completion_tokens": 3}}\n\n',
+    b'data: {"choices": [{"delta": null, "finish_reason": "stop"}]}\n\n',
+    b'data: {"choices": [], "usage": {"prompt_tokens": null, "completion_tokens": null}}\n\n',
+    b'data: {"choices": [], "usage": {}}\n\n',
+    b'data: {"choices": [], "usage": {"prompt_tokens": "many", "completion_tokens": -1}}\n\n',
+    b'data: {"choices": [], "usage": {"prompt_tokens": 1e400, "completion_tokens": NaN}}\n\n',
+]
+
+
+@MODELS
+@pytest.mark.parametrize("odd", ODD_ENDS, ids=range(len(ODD_ENDS)))
+async def test_odd_words_about_the_end_or_the_cost_take_no_word_from_the_caller(make, odd):
+    async with streaming(event("We open at nine."), event("", "stop"), odd, DONE) as url:
+        model = make(url)
+        assert await heard(model) == "We open at nine."
+        await model.close()
+
+
 class Wire:
     """A WebSocket that brings these messages, and then nothing."""
 

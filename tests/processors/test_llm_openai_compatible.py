@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from contracts.llm import Finish, LanguageModelError, TextDelta, ToolCallDelta, ToolSpec, Usage
-from processors.llm.chat_completions import deltas
+from processors.llm.chat_completions import deltas, retry_after_secs
 from processors.llm.openai_compatible import OpenAICompatibleModel
 
 PROMPT = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}]
@@ -194,6 +194,35 @@ async def put_together(pieces):
         )
 
     return [delta async for delta in deltas(chunks()) if isinstance(delta, ToolCallDelta)]
+
+
+@pytest.mark.parametrize("index", [0, None])
+def test_calls_without_ids_and_without_arguments_are_told_apart_by_their_names(index):
+    pieces = [piece(index, None, "hang_up", ""), piece(index, None, "look", ""), piece(index, None, "book", '{"n": 6}')]
+    found = asyncio.run(put_together(pieces))
+    assert [(call.name, call.arguments) for call in found] == [("hang_up", ""), ("look", ""), ("book", '{"n": 6}')]
+
+
+def test_a_name_may_come_in_pieces():
+    found = asyncio.run(put_together([piece(0, "1", "check_", None), piece(0, None, "balance", None)]))
+    assert [call.name for call in found] == ["check_balance"]
+
+
+@pytest.mark.parametrize(
+    ("told", "secs"),
+    [
+        ("nan", None),
+        ("inf", 86_400.0),
+        ("1e999", 86_400.0),
+        ("-5", 0.0),
+        ("-inf", 0.0),
+        ("soon", None),
+        ("9" * 400, 86_400.0),
+    ]
+    + [("9" * 400, 86_400.0), ("Fri, 31 Dec 9999 23:59:59 GMT", 86_400.0)],
+)
+def test_no_vendor_sends_the_bot_away_for_ever(told, secs):
+    assert retry_after_secs(told, 1e9) == secs
 
 
 NAMES = st.sampled_from(["look", "book", "check_balance"])

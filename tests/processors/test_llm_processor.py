@@ -10,6 +10,7 @@ from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.frame_processor import FrameDirection
 
 from contracts.frames import (
+    CallHoldFrame,
     PreparedDroppedFrame,
     PreparedTextFrame,
     ReplyEndFrame,
@@ -341,6 +342,23 @@ async def test_a_prepared_reply_is_spoken_without_asking_again(virtual):
         assert at == [pytest.approx(1.0, abs=0.02), pytest.approx(1.5, abs=0.02)]
     assert len(model.prompts) == 1
     assert budget.snapshot().items() >= {"asked": 1, "used": 1, "wasted": 0, "wasted_tokens": 0}.items()
+
+
+async def test_nothing_is_prepared_while_the_call_is_on_hold(virtual):
+    model, budget = ScriptModel([5.0, "Good.", STOP], ["Good morning.", STOP]), preemptive_budget()
+    async with running(LLMProcessor(model, preemptive_budget=budget)) as chain:
+        await chain.push(maybe("Hi"))
+        await asyncio.sleep(0.2)
+        await chain.push(CallHoldFrame(True))
+        await chain.push(maybe("Hi there"))
+        await asyncio.sleep(0.2)
+        assert (budget.asked, len(model.prompts)) == (1, 1)
+        await chain.push(CallHoldFrame(False))
+        await chain.push(maybe("Hi"))
+        await chain.push(prompt(3, "Hi"))
+        await chain.until(ReplyEndFrame)
+        assert shape(chain) == ["start 3", "Good morning.", "end 3"]
+    assert (budget.asked, budget.used) == (2, 1)
 
 
 async def test_what_was_prepared_for_other_words_is_never_heard(virtual):

@@ -124,6 +124,22 @@ def test_a_text_that_is_not_to_be_answered_is_refused():
     assert len(parse("send-text", {"content": "x", "options": {"audio_response": False}})) == 1
 
 
+@pytest.mark.parametrize(
+    ("id_", "repeated"),
+    [
+        ("7f", "7f"),
+        (7, "7"),
+        ("x" * 40_000, "x" * rtvi.MAX_ID_CHARS),
+        (["x"] * 5_000, ""),
+        ({"a": "b"}, ""),
+        (None, ""),
+    ],
+)
+def test_no_more_of_an_identifier_is_repeated_than_one_has(id_, repeated):
+    (frame,) = rtvi.parse({"label": rtvi.LABEL, "type": "client-ready", "id": id_, "data": {}})
+    assert frame.message_id == repeated
+
+
 @pytest.mark.parametrize("type_", [*sorted(rtvi.NOT_SERVED), "client-ready", "disconnect-bot"])
 def test_what_needs_no_answer_has_none(type_):
     assert answered(type_, {}) is None
