@@ -49,6 +49,7 @@ from processors.tts.processor import TTSProcessor
 from processors.turns.handler import InterruptionHandler
 from processors.turns.machine import TurnMachine
 from processors.vad.processor import VADProcessor
+from recording.callers import delete_records_of
 from server import exposure
 from server.call_tokens import CallTokens, make_token
 from server.calls import CALLS, Calls
@@ -416,6 +417,10 @@ def parser() -> argparse.ArgumentParser:
     replay_command.add_argument(
         "--as-test", type=Path, metavar="TEST.py", help="write the call as a test, without the person in it"
     )
+    records_command = commands.add_parser("records", help="delete the records of a caller")
+    records_command.add_argument(
+        "--delete", required=True, metavar="CALLER", help="the subject of their token, or their telephone number"
+    )
     serve_command.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)  # told so by its proxy
     return top
 
@@ -429,6 +434,23 @@ def _print_token(settings: Settings, subject: str, minutes: float, claim: Sequen
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
+
+
+def _delete_records(caller: str) -> int:
+    """Delete the records of a caller; returns the exit code: 0 if every record could be read."""
+    try:
+        settings = settings_module.load()
+        found = delete_records_of(Path(settings.record_dir), caller, settings.record_key_bytes)
+    except SettingsError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"error: {error.filename}: {error.strerror}; set RECORD_DIR", file=sys.stderr)
+        return 1
+    for line in found.unreadable:
+        print(f"error: {line}", file=sys.stderr)
+    print(f"{found.deleted} records deleted")
+    return 1 if found.unreadable else 0
 
 
 def _replay(options: Mapping[str, Any]) -> int:
@@ -449,6 +471,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = options.pop("command")
     if command == "replay":
         return _replay(options)
+    if command == "records":
+        return _delete_records(options["delete"])
     token = {name: options.pop(name) for name in ("subject", "minutes", "claim") if name in options}
     proxy = ProxyLink.receive() if options.pop("worker", False) else None
     flags = {name: value for name, value in options.items() if value is not None}

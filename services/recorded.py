@@ -22,6 +22,7 @@ from processors.tools.base import Session
 from processors.tools.runner import ToolRunner
 from processors.turns.handler import TurnDetector
 from processors.vad.silero import SpeechRater
+from recording.callers import caller_marks
 from recording.providers import (
     RecordedBudget,
     RecordedRater,
@@ -155,6 +156,7 @@ def header(call: Call, services: Services, began: float, *, audio: bool) -> dict
         "began": began,
         "began_unix": now.timestamp(),
         "utc_offset_secs": (now.utcoffset() or timedelta()).total_seconds(),
+        "callers": caller_marks(call.identity, call.request_data, services.settings.record_key_bytes),
         "providers": services.providers(),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
     }
