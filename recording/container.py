@@ -34,7 +34,7 @@ MAX_BLOCK_BYTES: Final = 64 * 1024 * 1024
 
 _HEAD: Final = struct.Struct("<8sHB16s")
 _BLOCK: Final = struct.Struct("<BII")
-_ENTRY: Final = struct.Struct("<BdI")
+ENTRY: Final = struct.Struct("<BdI")
 _NONCE_BYTES: Final = 12
 
 _PLAIN, _ZLIB, _LAST = 0, 1, 2
@@ -60,7 +60,7 @@ class Entry(NamedTuple):
 
 def packed(kind: int, at: float, body: bytes) -> bytes:
     """An entry as bytes."""
-    return _ENTRY.pack(kind, at, len(body)) + body
+    return ENTRY.pack(kind, at, len(body)) + body
 
 
 class Packer:
@@ -162,10 +162,10 @@ def unpack(data: bytes, key: bytes = b"") -> Contents:
 def _entries(data: bytes, where: str) -> Iterator[Entry]:
     at = 0
     while at < len(data):
-        if len(data) - at < _ENTRY.size:
+        if len(data) - at < ENTRY.size:
             raise RecordError(where)
-        kind, secs, length = _ENTRY.unpack_from(data, at)
-        at += _ENTRY.size
+        kind, secs, length = ENTRY.unpack_from(data, at)
+        at += ENTRY.size
         if len(data) - at < length:
             raise RecordError(where)
         yield Entry(kind, secs, data[at : at + length])

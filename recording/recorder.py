@@ -35,6 +35,9 @@ from recording.writer import RecordFile
 KEY_PRESSED: Final = "0"
 """Stands for each digit while a PIN may be typed: the record tells that keys were pressed, and not which."""
 
+_PACKET, _PULL, _SPEECH_PROB = int(Kind.PACKET), int(Kind.PULL), int(Kind.SPEECH_PROB)
+"""What comes many times a second: an enumeration's own look-ups cost more than all the rest."""
+
 _WORDS: Final = frozenset({"text", "heard", "unheard", "message", "transcript"})
 """Fields of messages to the client that hold what people say."""
 
@@ -60,6 +63,7 @@ class CallRecorder:
         self._numbers: dict[str, int] = {}
         self._texts: dict[int, list[str]] = {}
         self._over = False
+        self._silence = b""
         self.types_pin: Callable[[], bool] = lambda: False
         """Whether the caller is asked for a PIN."""
 
@@ -86,15 +90,17 @@ class CallRecorder:
 
     def packet(self, peer: int, packet: AudioPacket, frames: int) -> None:
         """An Opus packet as it came."""
-        if not self.audio:
+        if not self.audio or self._over:
             return
-        explained = len(self._heard) == frames
+        heard = self._heard
+        explained = len(heard) == frames
         if explained:
-            self._heard.clear()
+            heard.clear()
         body = PACKET.pack(peer, packet.ssrc, packet.sequence_number, packet.timestamp, explained)
         # A packet that was not listened to is decoded all the same: decoders remember.
-        self._add(Kind.PACKET, body + packet.payload)
-        self._tell_heard()
+        self._file.add(_PACKET, self.now(), body + packet.payload)
+        if heard:
+            self._tell_heard()
 
     def stream(self, peer: int, what: str) -> None:
         """A peer's packets are given up on, or one is left out."""
@@ -114,9 +120,16 @@ class CallRecorder:
 
     def pulled(self, pcm: bytes) -> None:
         """Audio leaves."""
-        if self.audio:
-            silent = pcm.count(0) == len(pcm)
-            self._in_order(Kind.PULL, PULL.pack(len(pcm) // 2, 0 if silent else zlib.crc32(pcm)))
+        if not self.audio or self._over:
+            return
+        if self._heard:
+            self._tell_heard()
+        if pcm != self._silence:
+            if pcm.count(0) != len(pcm):
+                self._file.add(_PULL, self.now(), PULL.pack(len(pcm) // 2, zlib.crc32(pcm)))
+                return
+            self._silence = pcm
+        self._file.add(_PULL, self.now(), PULL.pack(len(pcm) // 2, 0))
 
     def line(self, unheard_secs: float | None) -> None:
         """The line is down, or up again."""
@@ -130,8 +143,8 @@ class CallRecorder:
 
     def speech_prob(self, prob: float) -> None:
         """Of the next window."""
-        if self.audio:
-            self._add(Kind.SPEECH_PROB, PROB.pack(prob))
+        if self.audio and not self._over:
+            self._file.add(_SPEECH_PROB, self.now(), PROB.pack(prob))
 
     def score(self, **told: Any) -> None:
         """An answer of the turn detector or the sound judge."""

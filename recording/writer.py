@@ -15,7 +15,7 @@ from typing import Final
 
 from loguru import logger
 
-from recording.container import Packer, packed
+from recording.container import ENTRY, Packer
 from recording.entries import Kind
 
 SUFFIX: Final = ".parley"
@@ -30,7 +30,7 @@ _JOIN_SECS: Final = 30.0
 _DAY_SECS: Final = 86_400.0
 
 _BLOCK_BYTES: Final = 4 * 1024 * 1024
-_AUDIO: Final = frozenset({Kind.PACKET, Kind.PCM, Kind.TTS_CHUNK})
+_AUDIO: Final = frozenset(map(int, (Kind.PACKET, Kind.PCM, Kind.TTS_CHUNK)))
 """Kinds that no compression makes smaller."""
 
 
@@ -51,7 +51,7 @@ class RecordFile:
         self._unfinished = folder / f"{name}{SUFFIX}{UNFINISHED}"
         self._most_bytes = most_bytes
         self._packer = Packer(key)
-        self._entries: deque[tuple[int, bytes]] = deque()
+        self._entries: deque[bytes] = deque()
         self._added_bytes = 0  # by calls alone, as the next is by the thread alone: no sum needs a lock
         self._taken_bytes = 0
         self._count = 0
@@ -70,9 +70,9 @@ class RecordFile:
         if self.dropped or self._added_bytes + len(body) > self._most_bytes:
             self.dropped += 1  # a record with a hole in it could not be replayed
             return
-        entry = packed(kind, at, body)
+        entry = ENTRY.pack(kind, at, len(body)) + body  # as packed(): this is called some thousand times a second
         self._added_bytes += len(entry)
-        self._entries.append((kind, entry))
+        self._entries.append(entry)
 
     @property
     def waiting_bytes(self) -> int:
@@ -118,14 +118,20 @@ class RecordFile:
             self._unfinished.rename(self.path)
 
     def _next_block(self) -> bytes:
-        data, audio_bytes = bytearray(), 0
-        while self._entries and len(data) < _BLOCK_BYTES:
-            kind, entry = self._entries.popleft()
-            data += entry
-            audio_bytes += len(entry) if kind in _AUDIO else 0
-            self._count += 1
-        self._taken_bytes += len(data)
-        return self._packer.block(bytes(data), compress=2 * audio_bytes < len(data))
+        entries, taken_bytes, audio_bytes = list[bytes](), 0, 0
+        take = self._entries.popleft
+        for _ in range(len(self._entries)):
+            entry = take()
+            entries.append(entry)
+            size = len(entry)
+            taken_bytes += size
+            if entry[0] in _AUDIO:
+                audio_bytes += size
+            if taken_bytes >= _BLOCK_BYTES:
+                break
+        self._count += len(entries)
+        self._taken_bytes += taken_bytes
+        return self._packer.block(b"".join(entries), compress=2 * audio_bytes < taken_bytes)
 
 
 class RecordWriter:
