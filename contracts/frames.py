@@ -29,6 +29,8 @@ from pipecat.frames.frames import (
     TTSAudioRawFrame,
 )
 
+from contracts.interruption_decision import InterruptionDecision
+
 INPUT_SAMPLE_RATE_HZ = 16_000
 """Rate of all audio that is listened to."""
 
@@ -229,10 +231,10 @@ class InterruptionDecisionFrame(SystemFrame):
     """What was decided about one sound over the bot's voice, and on what evidence.
 
     Parameters:
-        decision: The decision as plain JSON-able values; see ``processors/turns/interruption_decision.py``.
+        decision: As it is now; it does not change any more.
     """
 
-    decision: dict[str, object]
+    decision: InterruptionDecision
 
 
 # --- thinking ----------------------------------------------------------------

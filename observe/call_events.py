@@ -5,7 +5,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+
+from contracts.interruption_decision import InterruptionDecision
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ class Decided:
     """An interruption decision is new, or the next seconds have told whether it was wrong."""
 
     at: float
-    decision: dict[str, Any]
+    decision: InterruptionDecision
 
 
 @dataclass(frozen=True, slots=True)

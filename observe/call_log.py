@@ -120,23 +120,23 @@ class CallLog:
         if not isinstance(event, ev.Decided):
             return
         decision = event.decision
-        if decision["wrong"] is None:
-            verdict = str(decision["verdict"])
+        if decision.wrong is None:
+            verdict = decision.verdict
             self._verdicts[verdict] = self._verdicts.get(verdict, 0) + 1
             logger.info(
                 "sound {} {}: {} after {} ms ({}), silence {} ms",
-                decision["sound_id"],
-                decision["mode"],
+                decision.sound_id,
+                decision.mode,
                 verdict,
-                decision["verdict_ms"],
-                decision["reason"],
-                decision["silence_ms"],
+                decision.verdict_ms,
+                decision.reason,
+                decision.silence_ms,
             )
-            words = self._record.redactor.caller(str(decision["text"]))
-            logger.log(self._words, "sound {}: words {!r}", decision["sound_id"], words[:TEXT_CHARS])
-        elif decision["wrong"]:
+            words = self._record.redactor.caller(decision.text)
+            logger.log(self._words, "sound {}: words {!r}", decision.sound_id, words[:TEXT_CHARS])
+        elif decision.wrong:
             self._wrong_verdicts += 1
-            logger.info("sound {}: the verdict {} was wrong", decision["sound_id"], decision["verdict"])
+            logger.info("sound {}: the verdict {} was wrong", decision.sound_id, decision.verdict)
 
 
 def _now() -> float:

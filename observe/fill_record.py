@@ -26,7 +26,7 @@ def fill(record: CallRecord, event: ev.CallEvent) -> None:
         case ev.TurnEnded(at, _, reply_id, _):
             record.asked(at, reply_id)
         case ev.Decided(at, decision):
-            record.decided(at, decision)
+            record.decided(at, decision.as_dict())
         case ev.TroubleShown(at, message):
             record.trouble(at, message)
         case ev.Interrupted(at):

@@ -192,7 +192,7 @@ def messages(frame: Frame) -> list[Message]:
         case ConversationFrame():
             return [_ours("conversation", lines=[{"who": who, "text": text} for who, text in frame.lines])]
         case InterruptionDecisionFrame():
-            return [_ours("interruption-decision", decision=frame.decision)]
+            return [_ours("interruption-decision", decision=frame.decision.as_dict())]
         case CallErrorFrame():
             # "message" is the name that the field had before protocol 1.0.
             return [_message("error", {"error": frame.message, "message": frame.message, "fatal": frame.fatal})]

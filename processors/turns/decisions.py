@@ -1,8 +1,8 @@
 """Keeps the decision on the last sound over the bot's voice, and finds out whether it was right."""
 
+from contracts.interruption_decision import Outcome, Verdict
 from processors.turns.events import PublishDecision
 from processors.turns.floor import Floor
-from processors.turns.interruption_decision import Outcome, Verdict
 from processors.turns.states import Timer
 
 
@@ -16,7 +16,7 @@ def close_decision(floor: Floor, verdict: Verdict, reason: str, confidence: floa
     if sound.silent_since is not None and verdict == "resume":
         decision.silence_ms = round((floor.now - sound.silent_since) * 1000)
     decision.text = floor.transcript.text()
-    floor.do(PublishDecision(decision.as_dict()))
+    floor.do(PublishDecision(decision.copy()))
     floor.wait(Timer.REVIEW, floor.params.review_secs)
 
 
@@ -25,7 +25,7 @@ def note_wrong(floor: Floor, *, wrong: bool) -> None:
     decision = floor.judging.decision
     if decision is not None and decision.verdict in ("resume", "cancel") and decision.wrong is None:
         decision.wrong = wrong
-        floor.do(PublishDecision(decision.as_dict()))
+        floor.do(PublishDecision(decision.copy()))
     floor.clear(Timer.REVIEW)
 
 

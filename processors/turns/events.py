@@ -8,6 +8,8 @@ Times are never inside an event: the machine is told ``now`` beside it.
 from dataclasses import dataclass
 from enum import Enum
 
+from contracts.interruption_decision import InterruptionDecision
+
 # --- events: from the caller's audio --------------------------------------------------------------
 
 
@@ -464,10 +466,10 @@ class PublishDecision:
     """An interruption decision is new, or the next seconds have told whether it was wrong.
 
     Attributes:
-        decision: Plain JSON-able values; see ``interruption_decision.py``.
+        decision: As it is now; it does not change with the machine's.
     """
 
-    decision: dict[str, object]
+    decision: InterruptionDecision
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Handlers while both want the floor: a sound over the bot's voice is judged. Barge-in, and false interruptions."""
 
+from contracts.interruption_decision import InterruptionDecision
 from contracts.modes import InterruptionMode
 from processors.turns.asking import ask
 from processors.turns.decisions import close_decision, note_wrong, settle_decision
@@ -24,7 +25,6 @@ from processors.turns.events import (
     Words,
 )
 from processors.turns.floor import ROUNDING_SECS, Floor
-from processors.turns.interruption_decision import InterruptionDecision
 from processors.turns.meaning import Meaning
 from processors.turns.replies import cancel, drop_filler, note_end, note_playing
 from processors.turns.sound import Sound

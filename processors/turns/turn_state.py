@@ -8,8 +8,8 @@ Its parts are named after what they describe. Times are the machine's seconds.
 import math
 from dataclasses import dataclass, field
 
+from contracts.interruption_decision import InterruptionDecision
 from processors.turns.events import Phrase
-from processors.turns.interruption_decision import InterruptionDecision
 from processors.turns.partner import PartnerWatch
 from processors.turns.sound import Sound
 from processors.turns.states import State, Timer

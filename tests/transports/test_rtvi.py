@@ -20,7 +20,10 @@ from contracts.frames import (
     UserTextFrame,
     WordHeardFrame,
 )
+from contracts.interruption_decision import InterruptionDecision
 from transports import rtvi
+
+DECISION = InterruptionDecision(1, "duck", 2.5)
 
 
 def parse(type_, data=None, **more):
@@ -191,7 +194,7 @@ def plain(frame):
         (ReplyPlayingFrame(reply_id=2), [("bot-started-speaking", None)]),
         (WordHeardFrame(2, "Hello "), [("word-heard", {"reply_id": 2, "text": "Hello "})]),
         (InterruptionFrame(), [("bot-interrupted", None)]),
-        (InterruptionDecisionFrame({"sound_id": 1}), [("interruption-decision", {"decision": {"sound_id": 1}})]),
+        (InterruptionDecisionFrame(DECISION), [("interruption-decision", {"decision": DECISION.as_dict()})]),
         (PlayoutPauseFrame(), []),
         (
             ReplyPlayedFrame(reply_id=2, heard="Hello ", unheard="there.", cut=True),

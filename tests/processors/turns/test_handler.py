@@ -111,7 +111,7 @@ async def test_a_stop_over_the_voice_pauses_then_cancels_and_waits_for_history(v
         await chain.push(TranscriptFrame("Stop, my card.", "", "t", segment=1))
         await chain.until(InterruptionFrame)
         (decision,) = [frame.decision for frame in chain.down(InterruptionDecisionFrame)]
-        assert (decision["verdict"], decision["mode"], decision["text"]) == ("cancel", "pause", "Stop, my card.")
+        assert (decision.verdict, decision.mode, decision.text) == ("cancel", "pause", "Stop, my card.")
         await up(chain, ReplyCommittedFrame(1))
         await hear(chain, 5, 0.0)
         await asyncio.sleep(1)

@@ -64,7 +64,7 @@ def test_after_a_hold_of_any_length_everything_goes_on_as_if_it_had_not_been(hol
 
 def kind(action: ev.Action) -> object:
     """The action; of an interruption decision, its verdict (its times are rounded)."""
-    return action.decision["verdict"] if isinstance(action, ev.PublishDecision) else action
+    return action.decision.verdict if isinstance(action, ev.PublishDecision) else action
 
 
 def test_what_happens_meanwhile_waits_in_its_order() -> None:

@@ -160,7 +160,7 @@ def test_a_content_sound_that_was_let_go_still_cancels_by_its_words() -> None:
     world = World(Params(reply_ms=8000)).run(scene, 20_000)
     assert [ask.text for ask in world.asked][1:] == ["stop there"]
     decisions = [action.decision for _, action in world.actions(ev.PublishDecision)]
-    assert any(decision["wrong"] is True for decision in decisions)
+    assert any(decision.wrong is True for decision in decisions)
 
 
 @pytest.mark.parametrize(

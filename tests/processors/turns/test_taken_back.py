@@ -31,7 +31,7 @@ def outcome(world: World) -> tuple[str | None, int]:
         action.decision for _, action in world.actions(ev.PublishDecision) if isinstance(action, ev.PublishDecision)
     ]
     last = decisions[-1]
-    return last["outcome"], last["silence_ms"]  # pyright: ignore[reportReturnType]
+    return last.outcome, last.silence_ms
 
 
 def went_on(world: World, *, length_ms: int = 9000) -> bool:
@@ -217,8 +217,8 @@ def test_one_reply_is_taken_back_so_often_and_then_goes_on_through_sounds() -> N
         scene += cut(3000 + 2500 * number, 3500 + 2500 * number, "", sound_id=number + 1)
     world = World(Params(reply_ms=14_000)).run(scene, 40_000)
     assert went_on(world, length_ms=14_000)
-    decisions = {a.decision["sound_id"]: a.decision for _, a in world.actions(ev.PublishDecision)}  # pyright: ignore
-    assert [decision["outcome"] for decision in decisions.values()] == ["taken_back"] * 3 + [None] * 3
+    decisions = {a.decision.sound_id: a.decision for _, a in world.actions(ev.PublishDecision)}  # pyright: ignore
+    assert [decision.outcome for decision in decisions.values()] == ["taken_back"] * 3 + [None] * 3
 
 
 def test_words_end_a_reply_that_was_taken_back_often() -> None:

@@ -1,6 +1,6 @@
 """Interruption decisions: what was decided about one sound over the bot's voice, on what, and whether it was right."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 Verdict = Literal["pending", "cancel", "resume", "drained"]
@@ -44,11 +44,15 @@ class InterruptionDecision:
     silence_ms: int = 0
     sound_ms: int | None = None
     text: str = ""
-    scores: list[tuple[int, float]] = field(default_factory=list)
+    scores: list[tuple[int, float]] = field(default_factory=list[tuple[int, float]])
     judge_ms: float = 0.0
     question_heard: bool = False
     outcome: Outcome | None = None
     wrong: bool | None = None
+
+    def copy(self) -> "InterruptionDecision":
+        """A copy that does not change when this one does."""
+        return replace(self, scores=[*self.scores])
 
     def as_dict(self) -> dict[str, object]:
         """Plain values for logs, messages and files."""
