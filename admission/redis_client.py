@@ -10,17 +10,17 @@ SENTINEL_SCHEME: Final = "redis+sentinel"
 SENTINEL_PORT: Final = 26379
 
 
-def redis_client(url: str) -> Any:
+def redis_client(url: str, wait_secs: float = WAIT_SECS) -> Any:
     """An asyncio client of the ``redis`` package; nothing is connected yet.
 
     Args:
         url: ``redis://``, ``rediss://`` or ``unix://``; or ``redis+sentinel://[USER:PASSWORD@]HOST:PORT,HOST:PORT/NAME/DB``
             with the addresses of Sentinels, the name that they know the primary by, and the database's number.
+        wait_secs: How long an answer, or a connection, is waited for.
     """
     import redis.asyncio  # 0.2 s that only those pay who share
 
-    # A script that is sent twice is harmless: all of ours may be repeated.
-    options: dict[str, Any] = {"socket_timeout": WAIT_SECS, "socket_connect_timeout": WAIT_SECS}
+    options: dict[str, Any] = {"socket_timeout": wait_secs, "socket_connect_timeout": wait_secs}
     parts = urlsplit(url)
     if parts.scheme != SENTINEL_SCHEME:
         return redis.asyncio.from_url(url, **options)

@@ -25,11 +25,17 @@ TOGETHER_SECS: Final = 0.005
 LAST_WORD_SECS: Final = 0.03
 """So long after the last packet its words are told."""
 
+LEAVE_TRIES: Final = 3
+
 FLUSH_SECS: Final = 0.5
 """How long something that changes the world waits until it is known outside."""
 
 FAILURES_TOLD: Final = 2
 """So many failures in a row are told in the log."""
+
+ANSWER_SECS: Final = 1.0
+"""A store that does not answer within this is away. Longer than where each caller waits: here only one who comes back
+does, and whose call is lost if it is given up too soon."""
 
 AWAY_SECS: Final = 1.0
 """How long a store that did not answer is left alone."""
@@ -153,13 +159,12 @@ class CallKeeper:
         """Say nothing more, and write down how far the call has come; False: that could not be written."""
         self._leaves = True
         await asyncio.sleep(LAST_WORD_SECS)  # what has left is told
-        try:
-            async with asyncio.timeout(FLUSH_SECS):
-                await self._write(whole=True)
-        except TimeoutError:
-            self._health.away = True
-        self._leaves = not self._health.away
-        return self._leaves
+        for _ in range(LEAVE_TRIES):
+            await self._write(whole=True)
+            if not self._health.away:
+                return True
+        self._leaves = False
+        return False
 
     def may_speak(self) -> bool:
         """Whether the call's voice may be heard from here."""
@@ -254,7 +259,8 @@ class CallKeeper:
     async def _ask(self, asked: Any) -> Any:
         """The store's answer; None while it is away."""
         try:
-            answer = await asked
+            async with asyncio.timeout(ANSWER_SECS):
+                answer = await asked
         except Exception as error:  # noqa: BLE001 - a boundary: whatever the client raises, calls go on
             self._health.failed(error)
             return None

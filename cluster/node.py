@@ -14,7 +14,7 @@ from pipecat.processors.frame_processor import FrameProcessor
 from admission.redis_client import redis_client
 from cluster.call_state import CallState, StateError
 from cluster.call_watch import CallParts, CallWatch
-from cluster.keeper import CallKeeper, KeptAs, StoreHealth
+from cluster.keeper import ANSWER_SECS, CallKeeper, KeptAs, StoreHealth
 from cluster.ownership import Answer, Ownership
 from cluster.routing import Asked, Route, Way, freest, new_node, route
 from cluster.sealing import unseal
@@ -92,7 +92,7 @@ class ClusterNode:
     @classmethod
     def at(cls, url: str, info: Callable[[], NodeInfo]) -> "ClusterNode":
         """At a Redis' URL; nothing is connected yet."""
-        return cls(RedisStore(redis_client(url)), info)
+        return cls(RedisStore(redis_client(url, ANSWER_SECS)), info)
 
     @property
     def store_failures(self) -> int:
@@ -125,10 +125,11 @@ class ClusterNode:
         for _, ownership in owned:
             ownership.at_work(now)
         try:
-            newest = await self._store.check({keeper.kept_as.call: own.fence for keeper, own in owned})
-            await self._store.register(replace(self._info(), node=self.name), LEASE_SECS)
-            if not self.secret:
-                self.secret = await self._store.secret(secrets.token_urlsafe(32))
+            async with asyncio.timeout(ANSWER_SECS):
+                newest = await self._store.check({keeper.kept_as.call: own.fence for keeper, own in owned})
+                await self._store.register(replace(self._info(), node=self.name), LEASE_SECS)
+                if not self.secret:
+                    self.secret = await self._store.secret(secrets.token_urlsafe(32))
         except Exception as error:  # noqa: BLE001 - a boundary: whatever the client raises, calls go on
             self._health.failed(error)
             for keeper, _ in owned:
@@ -148,7 +149,8 @@ class ClusterNode:
 
     async def _asked(self, asked: Any) -> Any:
         try:
-            answer = await asked
+            async with asyncio.timeout(ANSWER_SECS):
+                answer = await asked
         except Exception as error:  # noqa: BLE001 - a boundary: whatever the client raises, this node goes on alone
             self._health.failed(error)
             return None

@@ -35,6 +35,8 @@ SETTINGS: Final = {
     "MAX_CALLS": "100",
     "HOLD_SECS": "30",
     "DRAIN_SECS": "15",
+    "OFFERS_PER_MINUTE": "0",
+    "CALLS_PER_ADDRESS": "0",
 }
 PLACE_AT_ONCE: Final = 5
 """Calls that are set up at the same time."""
