@@ -13,7 +13,7 @@ from loadtest.bot_process import RealBot, real_bot
 from tests.calls.baresip import free_port, need, phone
 from tests.calls.conftest import DATA, SECS
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timed]  # alone: sound is heard as it comes
 
 CALLS = 20
 """Calls of sipp's at once; many more are held on a machine that does nothing else."""
@@ -101,7 +101,7 @@ async def test_sipp_holds_many_calls_and_one_more_is_told_to_come_later(sip_bot:
 
     async def sipp(calls: int, *options: str) -> asyncio.subprocess.Process:
         # -r is calls a second, -l those at once, -m those in all, -d how long each is held, in milliseconds.
-        many = ("-m", str(calls), "-l", str(calls), "-r", str(calls), "-timeout", "60", "-nostdin")
+        many = ("-m", str(calls), "-l", str(calls), "-r", str(calls), "-timeout", "120", "-nostdin")
         return await asyncio.create_subprocess_exec(
             *(program, "-sn", "uac", *many, *options, "-i", "127.0.0.1", sip_address(sip_bot)),
             cwd=tmp_path,
@@ -109,7 +109,7 @@ async def test_sipp_holds_many_calls_and_one_more_is_told_to_come_later(sip_bot:
             stderr=asyncio.subprocess.DEVNULL,
         )
 
-    holding = await sipp(CALLS, "-d", "6000")
+    holding = await sipp(CALLS, "-d", "12000")
     await sip_bot.until_calls(CALLS, 2 * SECS)
     assert await holding.wait() == 0  # every one was taken, held and ended as the scenario wants
     await sip_bot.until_calls(0)
