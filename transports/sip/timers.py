@@ -1,4 +1,4 @@
-"""Timers without a clock: whoever owns them is told the time, and asks when to come again. Pure."""
+"""Timers without a clock: their owner tells them the time, and asks when to come again. Pure."""
 
 import heapq
 import itertools
