@@ -36,10 +36,11 @@ def ask(floor: Floor, *, announce: bool = True, again: bool = False) -> State:
     if again and turn.asked_again:
         return say(floor, Phrase.REPEAT)
     turn.asked_again = again
+    extends = turn.is_open
     if not turn.is_open:
         turn.turn_id += 1
         turn.is_open = True
-    suspicion = Suspicion.NONE if again else _suspicion(floor, text)
+    suspicion = Suspicion.NONE if again else _suspicion(floor, text, extends=extends)
     if suspicion is not Suspicion.NONE:
         return _answer_machine(floor, suspicion, text)
     return _ask_model(floor, text)
@@ -107,9 +108,9 @@ def speak_unconfirmed(floor: Floor) -> State:
 # --- no person on the line ---------------------------------------------------------------------
 
 
-def _suspicion(floor: Floor, text: str) -> Suspicion:
+def _suspicion(floor: Floor, text: str, *, extends: bool) -> Suspicion:
     """Whether a machine seems to be on the line."""
-    return floor.course.partner.note(text) if floor.transcript.is_spoken() else Suspicion.NONE
+    return floor.course.partner.note(text, extends=extends) if floor.transcript.is_spoken() else Suspicion.NONE
 
 
 def _answer_machine(floor: Floor, suspicion: Suspicion, text: str) -> State:

@@ -44,13 +44,21 @@ class PartnerWatch:
         self._turns: deque[frozenset[tuple[str, ...]]] = deque(maxlen=REMEMBERED_TURNS)
         self._repeats = 0
         self._asked = False
+        self._repeats_before = 0
+        self._kept_last = False
 
-    def note(self, text: str) -> Suspicion:
+    def note(self, text: str, *, extends: bool = False) -> Suspicion:
         """Take a spoken turn.
 
         Args:
             text: All its words.
+            extends: Whether it is the turn that was taken last, with more words: who goes on repeats nothing.
         """
+        if extends:
+            self._repeats = self._repeats_before
+            if self._kept_last and self._turns:
+                self._turns.pop()
+        self._repeats_before, self._kept_last = self._repeats, False
         words = normalised(text)
         phrases = frozenset(zip(*(words[start:] for start in range(PHRASE_WORDS)), strict=False))
         if not self._limit:
@@ -61,6 +69,7 @@ class PartnerWatch:
         known = frozenset().union(*self._turns) if self._turns else frozenset()
         repeats = len(phrases & known) >= KNOWN_SHARE * len(phrases)
         self._turns.append(phrases)
+        self._kept_last = True
         if not repeats:
             self._repeats = 0
             return Suspicion.NONE

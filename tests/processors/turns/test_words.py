@@ -139,6 +139,15 @@ def test_every_final_word_stands_in_exactly_one_turn(
     assert in_turns == Counter(expected)
 
 
+def test_who_goes_on_and_on_in_one_turn_repeats_nothing() -> None:
+    scene: Scene = []
+    for number in range(14):
+        scene.append((number * 1000, ev.Words(f"table{number} for six", number, True, 0.9)))
+    world = World(Params(llm_ms=4000)).run(scene, 40_000)
+    assert world.actions(ev.KeepTurn) == []
+    assert turns(world) == [" ".join(f"table{number} for six" for number in range(14))]
+
+
 # --- the order of time ------------------------------------------------------------------------------
 
 
