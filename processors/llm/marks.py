@@ -202,10 +202,11 @@ _LABELS: Final = {
 }
 """Who speaks in a written dialogue, and the steps of the ReAct pattern."""
 
-_CALLERS_LABELS: Final = (
-    *("User:", "Human:", "Caller:", "Customer:", "### Human:", "### User:", "### Instruction:", "### Input:"),
+_CALLERS_HEADINGS: Final = (
+    *("### Human:", "### User:", "### Instruction:", "### Input:"),
     *("**User:**", "**Human:**", "**Caller:**", "**Customer:**"),
 )
+_CALLERS_LABELS: Final = ("User:", "Human:", "Caller:", "Customer:", *_CALLERS_HEADINGS)
 _OBSERVED: Final = "Observation:"
 """What a model invents as a tool's result."""
 
@@ -397,7 +398,7 @@ def _label(here: str, so_far: str) -> Look:
     begins = not so_far.strip()
     if not begins and not so_far.rstrip(" ").endswith("\n"):
         return None
-    dropped = (_OBSERVED,) if begins else (_OBSERVED, *_CALLERS_LABELS)
+    dropped = (_OBSERVED, *(_CALLERS_HEADINGS if begins else _CALLERS_LABELS))
     if any(here.startswith(each) for each in dropped):
         return Opened(Place.DROPPED)
     return UNDECIDED if _begins(here, dropped) else _fixed(here, _LABELS)
