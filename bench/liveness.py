@@ -70,6 +70,10 @@ EVENTS: Final[dict[str, Callable[[TurnMachine], ev.Event]]] = {
     "stale": lambda m: ev.ReplyPlayed(m.known.bot.last_reply_id - 1, heard="", error="late"),
     "failed": lambda m: ev.ReplyPlayed(m.known.bot.last_reply_id, error="no audio"),
     "broke off": lambda m: ev.ReplyPlayed(m.known.bot.last_reply_id, heard="words", error="closed"),
+    "model goes on": lambda m: ev.GoOnDecided(m.known.bot.last_question, True),
+    "model answers": lambda m: ev.GoOnDecided(m.known.bot.last_question, False),
+    "model goes on late": lambda m: ev.GoOnDecided(m.known.bot.last_question - 1, True),
+    "strange words": lambda m: ev.Words("jumping jehoshaphat", m.known.judging.last_sound_id, True, 0.9),
     "committed": lambda m: ev.ReplyCommitted(m.known.bot.committing_id or 0),
     "stalled": lambda m: ev.PlayoutStalled(m.known.bot.speaking_id or 0, True),
     "flows again": lambda m: ev.PlayoutStalled(m.known.bot.speaking_id or 0, False),
@@ -100,7 +104,7 @@ EVERYTHING: Final[dict[str, Any]] = {
 """Parameters with which the machine does all that it can."""
 
 GAPS_SECS = (0.0, 0.4)
-SPEAKS = (ev.AskReply, ev.Say, ev.Resume, ev.TellClient)
+SPEAKS = (ev.AskReply, ev.AskToGoOn, ev.Say, ev.Resume, ev.TellClient)
 
 MOMENTS: Final = ("_at", "_since", "_until")
 """Ends of the names of fields that hold a moment of the machine's clock."""
@@ -113,7 +117,7 @@ NUMBERS_OF_SOUNDS: Final = frozenset({"sound_id"})
 SEGMENTS: Final = frozenset({"segment", "_early_from", "_relied_on"})
 """Numbers of segments of speech, which here are those of sounds."""
 
-COUNTERS: Final = frozenset({"last_reply_id", "last_sound_id", "last_probe", "turn_id"})
+COUNTERS: Final = frozenset({"last_reply_id", "last_sound_id", "last_probe", "last_question", "turn_id"})
 """Numbers that only grow: what matters is how far behind them another number is."""
 
 
@@ -133,6 +137,8 @@ def _plain(name: str, value: Any, state: TurnState) -> object:
             return value - state.bot.last_reply_id
         case int() if name in NUMBERS_OF_SOUNDS or name in SEGMENTS:
             return value - state.judging.last_sound_id
+        case int() if name == "question":
+            return value - state.bot.last_question
         case int() if name == "probes":
             return value - state.preemptive.last_probe
         case float() if name.endswith(MOMENTS) or name in CLOCK:

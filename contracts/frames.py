@@ -128,7 +128,8 @@ class UserTurnFrame(DataFrame):
         text: All the words of the turn.
         wants_reply: False for a turn that is only to be remembered.
         doubted: Whether the turn cut a reply, and may be no more than an exclamation: the model is told what was not
-            heard of that reply, and may go on with it.
+            heard of that reply, and may go on with it. What it was asked by a :class:`UserDoubtFrame` is not asked
+            again.
     """
 
     turn_id: int
@@ -137,6 +138,37 @@ class UserTurnFrame(DataFrame):
     wants_reply: bool = True
     doubted: bool = False
     interruptible: bool = field(default=False, init=False)  # the words stay said
+
+
+@dataclass
+class UserDoubtFrame(DataFrame):
+    """The user's turn is over that cut a reply, and nobody knows whether its words mean anything: the model is asked
+    for its answer, which may be that the reply goes on.
+
+    Parameters:
+        question: Number of the question.
+        turn_id: The turn.
+        reply_id: The reply that was cut; it is kept meanwhile.
+        text: All words of the turn; empty: no answer is wanted any more.
+    """
+
+    question: int
+    turn_id: int
+    reply_id: int
+    text: str
+
+
+@dataclass
+class GoOnFrame(SystemFrame):
+    """The model has begun its answer to a :class:`UserDoubtFrame`. Upstream to the turn machine.
+
+    Parameters:
+        question: Number of the question.
+        goes_on: Whether the reply that was cut goes on; else its answer is another one, and waits to be asked for.
+    """
+
+    question: int
+    goes_on: bool
 
 
 @dataclass

@@ -256,7 +256,8 @@ def run_clip(clip: Labelled, bot: Bot) -> Row:
                 loaded[0].judge = Judge(SoundModel.read(Path(bot.weights)))
         loaded[0].verdict_policy = Unschooled(clip.unheard) if clip.unheard else bot.policy
         if bot.labels:
-            loaded[0].recogniser = lambda code="": LabelReader(clip.transcript)
+            first, last = loud_span(samples)
+            loaded[0].recogniser = lambda code="": LabelReader(clip.transcript, last - first)
         async with calling(loaded[0]) as call:
             first, last = await play_over(call, samples)
             return judge_call(call, first, last, clip.name, clip.class_)

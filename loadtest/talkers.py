@@ -5,6 +5,7 @@ from typing import Final
 
 from contracts.llm import Delta, Finish, Message, TextDelta, ToolSpec
 from contracts.tts import Voice, VoiceChunk
+from processors.llm import go_on, scripted
 
 MONOLOGUE: Final = (
     "Our branches are open from Monday to Friday, from nine in the morning until five in the afternoon, and on the "
@@ -19,7 +20,10 @@ MONOLOGUE: Final = (
 
 
 class Talker:
-    """A :class:`~contracts.llm.LanguageModel` that holds its monologue, and then answers with one word."""
+    """A :class:`~contracts.llm.LanguageModel` that holds its monologue, and then answers with one word.
+
+    Whether words want it to stop it knows as the scripted model does: by what that has an answer to.
+    """
 
     name = "talker"
 
@@ -27,9 +31,11 @@ class Talker:
         """Nothing to warm."""
 
     async def stream(self, messages: Sequence[Message], tools: Sequence[ToolSpec] = ()) -> AsyncIterator[Delta]:
-        """The monologue first, then "All right."."""
+        """The monologue first; then "All right.", or what says that a cut reply goes on."""
         answered = any(message["role"] == "assistant" for message in messages)
-        yield TextDelta("All right." if answered else MONOLOGUE)
+        said = [str(message["content"]) for message in messages if message["role"] == "user"]
+        goes_on = go_on.is_asked(messages) and scripted.answer(said, [MONOLOGUE]) == scripted.UNKNOWN
+        yield TextDelta(go_on.GO_ON if goes_on else "All right." if answered else MONOLOGUE)
         yield Finish("stop")
 
     async def close(self) -> None:

@@ -14,9 +14,10 @@ from typing import Final
 
 import numpy as np
 
+from audio.pcm import mean_square
 from contracts.frames import INPUT_SAMPLE_RATE_HZ, OUTPUT_SAMPLE_RATE_HZ, WINDOW_SAMPLES
 from processors.audio_filter.delay import HEARD_SAMPLES, LONGEST_SECS, SPAN_SAMPLES, find_delay
-from processors.audio_filter.echo_path import TAIL_FRAMES, EchoPath, Excitation
+from processors.audio_filter.echo_path import ROOM_DECAY, TAIL_FRAMES, EchoPath, Excitation
 from processors.audio_filter.played import PlayedAudio
 from processors.audio_filter.spectra import HEARD, PLAYED
 
@@ -28,6 +29,12 @@ KEPT_WINDOWS: Final = 64
 
 MOST_FRAMES: Final = 2 * KEPT_WINDOWS + TAIL_FRAMES
 """Frames of the reference that are kept."""
+
+PLAIN_WINDOWS: Final = 40
+"""Windows of which it is learned how loud an echo's windows are."""
+
+ROOM_SAMPLES: Final = round(0.1 * OUTPUT_SAMPLE_RATE_HZ)
+"""How far back a loud block may still be the loudest, at :data:`ROOM_DECAY`."""
 
 ROOM_SECS: Final = 0.3
 """How long a room goes on sounding."""
@@ -53,14 +60,19 @@ class EchoParams:
         heard_prob: Windows below this speech probability are not asked about.
         sharp: Sharpness from which a delay is one.
         agreeing: Sharpness from which it is one if the window before told the same.
-        doubtful: Sharpness from which it may be one: the next window will tell.
+        doubtful: Sharpness from which it may be one, if the next window tells the same.
+        likely: Sharpness from which that next window is waited for. 95 of 100 first windows of an echo are sharper than
+            10; of 100 first windows of a caller, who is let wait by that, 25 are sharper than 8.5.
         agree_secs: How far two delays may be apart to be the same.
         unsure_windows: Voiced windows of one sound that are held back at most while that is doubtful.
         tries: Voiced windows of one sound in which a delay is looked for.
         near_share: What of a window must be unexplained.
         near_bands: In how many bands.
+        plain_percentile: Windows of an echo are no louder than this share (in percent) of those that were heard before;
+            such a window is not looked at band by band, as long as nobody else is heard.
         near_windows: Windows for which somebody who was heard is taken to go on.
         refresh_windows: Voiced windows after which a path is measured anew: the first times, and then always.
+        doubt_windows: It is measured anew as well when somebody seems to speak, unless so few windows have passed.
         lost_after: Measurements in a row that find no echo, after which the path is forgotten.
     """
 
@@ -68,13 +80,16 @@ class EchoParams:
     sharp: float = 12.0
     agreeing: float = 8.5
     doubtful: float = 6.5
+    likely: float = 8.5
     agree_secs: float = 0.002
-    unsure_windows: int = 3
+    unsure_windows: int = 2
     tries: int = 8
     near_share: float = 0.4
     near_bands: int = 4
     near_windows: int = 5
-    refresh_windows: tuple[int, ...] = (3, 6, 12, 24)
+    plain_percentile: float = 65.0
+    refresh_windows: tuple[int, ...] = (3, 6, 12, 24, 48, 120)
+    doubt_windows: int = 6
     lost_after: int = 3
 
 
@@ -106,6 +121,8 @@ class EchoGuard:
         self._excitation = Excitation()
         self._excited_to: int | None = None
         self._recent: list[np.ndarray] = []
+        self._plain_gain = 0.0
+        """Up to this share of what was played, a window's power is plainly that of the echo."""
 
     # --- the face ----------------------------------------------------------------------
 
@@ -157,7 +174,7 @@ class EchoGuard:
             self._refreshes = 0
             self._lock(shift, arrived)
             return self._locked(arrived)
-        if sharpness >= params.doubtful and self._tries <= params.unsure_windows:
+        if sharpness >= params.likely and self._tries <= params.unsure_windows:
             return Source.UNSURE
         return Source.NEAR
 
@@ -184,10 +201,32 @@ class EchoGuard:
         if self.path is None:
             self.path = EchoPath(heard[sounding], excited[sounding]) if sounding.any() else None
             return
+        self._learn_plain()
         mine = np.repeat(np.array(self._echoes), 2)[1:] & sounding
         if np.count_nonzero(mine) >= 8:
             self.path.noise = np.percentile(heard, 15, axis=0)
             self.path.learn(heard[mine], excited[mine])
+
+    def _learn_plain(self) -> None:
+        """How loud the echo's windows are, beside what was played."""
+        ratios = [
+            mean_square(self._windows[-back]) / excited
+            for back in range(1, min(len(self._windows), PLAIN_WINDOWS) + 1)
+            if self._echoes[-back] and (excited := self._loudest(self._count - back)) > 0
+        ]
+        self._plain_gain = float(np.percentile(ratios, self._params.plain_percentile)) if len(ratios) >= 8 else 0.0
+
+    def _loudest(self, index: int) -> float:
+        """The most that may have sounded in a window: mean square of what was played."""
+        start = index * WINDOW_PLAYED + self._shift
+        near = WINDOW_PLAYED // 2
+        return self._played.loudest(start - near, start + WINDOW_PLAYED + near, ROOM_SAMPLES, ROOM_DECAY)
+
+    def _is_plain(self) -> bool:
+        """Whether the last window is no louder than the echo mostly is."""
+        if not self._plain_gain:
+            return False
+        return mean_square(self._windows[-1]) <= self._plain_gain * self._loudest(self._count - 1)
 
     # --- the path is known -----------------------------------------------------------------
 
@@ -199,18 +238,28 @@ class EchoGuard:
             self._refresh(arrived)
             if self.path is None:
                 return Source.NEAR
-        assert self.path is not None
-        last = 2 * self._count - 2
-        heard = self._heard_frames(1)
-        excited = self._excited(last - 1, last + 1)
-        found = self.path.unexplained(heard.sum(axis=0), excited.sum(axis=0))
-        if found.share >= params.near_share and found.bands >= params.near_bands:
+        if self._near_left == 0 and self._is_plain():
+            return Source.ECHO
+        if self._is_near():
+            if self._near_left == 0 and self._since_refresh >= params.doubt_windows:
+                self._refresh(arrived)  # or the path is another by now
+                if self.path is not None and not self._is_near():
+                    return Source.ECHO
             self._near_left = params.near_windows
             return Source.NEAR
         if self._near_left > 0:
             self._near_left -= 1
             return Source.NEAR
         return Source.ECHO
+
+    def _is_near(self) -> bool:
+        """Whether there is more in the last window than the path explains."""
+        assert self.path is not None
+        last = 2 * self._count - 2
+        heard = self._heard_frames(1)
+        excited = self._excited(last - 1, last + 1)
+        found = self.path.unexplained(heard.sum(axis=0), excited.sum(axis=0))
+        return found.share >= self._params.near_share and found.bands >= self._params.near_bands
 
     def _refresh(self, arrived: int) -> None:
         self._since_refresh = 0
@@ -236,7 +285,7 @@ class EchoGuard:
 
     def _excited(self, first: int, end: int) -> np.ndarray:
         """What the reference may make sound from frame ``first`` to before ``end``, by the microphone's hops."""
-        if self._excited_to is None or not first - MOST_FRAMES <= self._excited_to <= end:
+        if self._excited_to is None or not first - TAIL_FRAMES <= self._excited_to <= end:
             self._excited_to = first - TAIL_FRAMES
             self._excitation = Excitation()
         hop, begin = PLAYED.hop, self._excited_to

@@ -21,8 +21,10 @@ from contracts.frames import (
     PreemptiveTurnFrame,
     ReplyCommittedFrame,
     ReplyPlayedFrame,
+    UserDoubtFrame,
     UserTurnFrame,
     UserWordsFrame,
+    WordHeardFrame,
 )
 from contracts.overtaking import OvertakingInterruptions
 from processors.context.prompt_size import BYTES_PER_TOKEN, Earlier, fit
@@ -30,16 +32,6 @@ from processors.turns.transcript import beyond
 
 CUT_MARK = " …[interrupted]"
 """Ends what was heard of a reply that the user cut."""
-
-UNHEARD_CHARS = 1_000
-"""So much of what was not heard of a cut reply is shown to the model."""
-
-GO_ON = (
-    "You were cut off, and the caller has not heard the rest of your answer: {unheard!r}. If the caller's last words "
-    "ask for nothing, as an exclamation does, go on with that rest in the same words, without an apology. "
-    "If they ask for something, answer that instead."
-)
-"""Stands behind a turn that may have been none."""
 
 BROKE_OFF = (
     "The line broke off while you were answering. The caller has heard your last words above, and nothing after them. "
@@ -267,11 +259,19 @@ class Conversation:
         messages[0]["content"] = "\n\n".join(filter(None, (self.system_prompt, earlier.text, self._told())))
         return messages
 
-    def messages_with(self, turn_id: int, text: str) -> list[Message]:
-        """The prompt if the user's turn were this, which it may become."""
+    def messages_with(self, turn_id: int, text: str, cut: tuple[int | None, int, str] | None = None) -> list[Message]:
+        """The prompt if the user's turn were this, which it may become.
+
+        Args:
+            turn_id: The turn.
+            text: Its words.
+            cut: A reply that would be cut by it: its turn, the reply, and what was heard of it.
+        """
         other = copy.copy(self)
         other._turns = copy.deepcopy(self._turns)  # noqa: SLF001 - its own copy
         other.earlier = self.earlier.with_lines(())
+        if cut is not None:
+            other.reply(*cut, cut=True)
         other.user_turn(turn_id, text)
         return other.messages()
 
@@ -410,10 +410,29 @@ class ReplyContextFrame(LLMContextFrame):
     Parameters:
         reply_id: The reply.
         turn_id: The turn that it answers.
+        doubted: Whether the turn cut a reply, and may be none; see :mod:`processors.llm.go_on`.
     """
 
     reply_id: int = 0
     turn_id: int = 0
+    doubted: bool = False
+
+
+@dataclass
+class ReplyDoubtFrame(DataFrame):
+    """A prompt whose answer may be that a reply goes on, which is kept meanwhile; see :mod:`processors.llm.go_on`.
+
+    Parameters:
+        question: Number of the question.
+        turn_id: The turn that it answers.
+        reply_id: The reply that was cut.
+        messages: The prompt; empty: no answer is wanted any more.
+    """
+
+    question: int
+    turn_id: int
+    reply_id: int
+    messages: list[Message]
 
 
 @dataclass
@@ -455,8 +474,8 @@ class ContextPair:
     def __init__(self, conversation: Conversation) -> None:
         self.conversation = conversation
         self._turn_of_reply: dict[int, int] = {}
-        self._unheard = ""
-        """What was not heard of the reply that was cut last; empty if another was heard to its end since."""
+        self._sounding = (0, "")
+        """The reply that sounded last, and what was heard of it so far."""
         self.goes_on_with: int | None = None
         """The turn whose answer broke off when the call lost its process: the model is told to go on with it."""
 
@@ -482,22 +501,29 @@ class ContextPair:
         """A reply has been played to its end, or was cut."""
         if frame.remember:
             self.conversation.reply(self.turn_of(frame.reply_id), frame.reply_id, frame.heard, frame.cut)
-        self._unheard = frame.unheard.strip() if frame.cut and frame.heard else ""
 
-    def prompt(self, *, doubted: bool, turn_id: int | None = None) -> list[Message]:
+    def prompt(self, turn_id: int | None = None) -> list[Message]:
         """The next prompt.
 
         Args:
-            doubted: Whether the last turn may be none, so that the model may go on with the reply that it cut.
             turn_id: The turn that is to be answered.
         """
         messages = self.conversation.messages()
         goes_on, self.goes_on_with = self.goes_on_with, None
         if goes_on is not None and goes_on == turn_id:
             messages.append({"role": "system", "content": BROKE_OFF})
-        if doubted and self._unheard:
-            messages.append({"role": "system", "content": GO_ON.format(unheard=self._unheard[:UNHEARD_CHARS])})
         return messages
+
+    def note_word(self, frame: WordHeardFrame) -> None:
+        """A word of a reply was heard, which may be cut yet."""
+        reply_id, heard = self._sounding
+        self._sounding = (frame.reply_id, (heard if reply_id == frame.reply_id else "") + frame.text)
+
+    def prompt_if_cut(self, turn_id: int, reply_id: int, text: str) -> list[Message]:
+        """The prompt if the user's turn were this, and the reply had ended with the last word that was heard."""
+        sounding_id, heard = self._sounding
+        cut = (self.turn_of(reply_id), reply_id, heard) if sounding_id == reply_id else None
+        return self.conversation.messages_with(turn_id, text, cut)
 
 
 class _UserContext(OvertakingInterruptions):
@@ -510,6 +536,10 @@ class _UserContext(OvertakingInterruptions):
         if isinstance(frame, PreemptiveTurnFrame):
             messages = self._pair.conversation.messages_with(frame.turn_id, frame.text) if frame.text else []
             await self.push_frame(PreemptiveContextFrame(messages))
+            return
+        if isinstance(frame, UserDoubtFrame):
+            messages = self._pair.prompt_if_cut(frame.turn_id, frame.reply_id, frame.text) if frame.text else []
+            await self.push_frame(ReplyDoubtFrame(frame.question, frame.turn_id, frame.reply_id, messages))
             return
         if isinstance(frame, UserWordsFrame):
             await self.push_frame(PromptSoFarFrame(self._pair.conversation.messages_with(frame.turn_id, frame.text)))
@@ -526,8 +556,10 @@ class _UserContext(OvertakingInterruptions):
         self._pair.asked(frame.reply_id, frame.turn_id)
         # A reply that was called off before it was asked for is not asked for; its words stay said.
         if not self.overtaken:
-            context = LLMContext(self._pair.prompt(doubted=frame.doubted, turn_id=frame.turn_id))  # pyright: ignore[reportArgumentType] - plain dicts
-            await self.push_frame(ReplyContextFrame(context, reply_id=frame.reply_id, turn_id=frame.turn_id))
+            context = LLMContext(self._pair.prompt(frame.turn_id))  # pyright: ignore[reportArgumentType] - plain dicts
+            await self.push_frame(
+                ReplyContextFrame(context, reply_id=frame.reply_id, turn_id=frame.turn_id, doubted=frame.doubted)
+            )
 
 
 class _AssistantContext(FrameProcessor):
@@ -540,4 +572,6 @@ class _AssistantContext(FrameProcessor):
         if isinstance(frame, ReplyPlayedFrame) and direction is FrameDirection.DOWNSTREAM:
             self._pair.note_played(frame)
             await self.push_frame(ReplyCommittedFrame(frame.reply_id), FrameDirection.UPSTREAM)
+        elif isinstance(frame, WordHeardFrame) and direction is FrameDirection.DOWNSTREAM:
+            self._pair.note_word(frame)
         await self.push_frame(frame, direction)

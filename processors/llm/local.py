@@ -18,6 +18,7 @@ from typing import Any
 from loguru import logger
 
 from contracts.llm import Delta, Finish, LanguageModelError, Message, TextDelta, ToolSpec, Usage
+from processors.llm.go_on import in_words
 from processors.llm.llama_server import CONTEXT_TOKENS, END_OF_MESSAGE, PARALLEL, LlamaServer, Request, chat, free, load
 from processors.llm.plain_chat import offer, plain
 from processors.llm.prompt_state import PromptState
@@ -102,7 +103,7 @@ class LocalModel:
 
     def stream(self, messages: Sequence[Message], tools: Sequence[ToolSpec] = ()) -> AsyncIterator[Delta]:
         """Answer; see :meth:`~contracts.llm.LanguageModel.stream`. Tool calls come as text."""
-        return self._stream(messages, tools, self._max_tokens)
+        return self._stream(in_words(messages), tools, self._max_tokens)
 
     def read_ahead(self, messages: Sequence[Message], tools: Sequence[ToolSpec] = ()) -> None:
         """Read a prompt whose last words are still being spoken; see :mod:`processors.llm.reading`.

@@ -13,6 +13,7 @@ from pipecat.processors.frame_processor import FrameDirection
 
 from contracts.frames import (
     CallHoldFrame,
+    GoOnFrame,
     PlayoutStalledFrame,
     ReplyEndFrame,
     ReplyEndsCallFrame,
@@ -44,8 +45,15 @@ from contracts.llm import (
 from contracts.overtaking import OvertakingInterruptions
 from contracts.transfer import Transfer, not_transferred
 from languages.catalogue import language as known_language
-from processors.context.aggregators import PreemptiveContextFrame, PromptSoFarFrame, ReplyContextFrame
+from processors.context.aggregators import (
+    PreemptiveContextFrame,
+    PromptSoFarFrame,
+    ReplyContextFrame,
+    ReplyDoubtFrame,
+)
 from processors.context.prompt_size import Earlier, shorter, tokens
+from processors.llm import go_on
+from processors.llm.go_on import GoOnFilter, GoOnQuestion
 from processors.llm.machine_text import MachineTextFilter, Rest
 from processors.llm.meant import described
 from processors.llm.parts import ReplyParts
@@ -168,6 +176,9 @@ class LLMProcessor(OvertakingInterruptions):
         self._hangs_up_after: Reply | None = None
         self._reply: Reply | None = None
         self._on_hold = False
+        self._cut: Reply | None = None
+        """The reply that was stopped last."""
+        self._question: GoOnQuestion | None = None
         self._task: asyncio.Task[None] | None = None
         self._left_behind: set[asyncio.Task[None]] = set()
 
@@ -192,6 +203,9 @@ class LLMProcessor(OvertakingInterruptions):
             case PreemptiveContextFrame():
                 if self._preparations is not None and not self._on_hold:
                     await self._preparations.prepare(frame.messages, self._specs)
+                return
+            case ReplyDoubtFrame():
+                self._ask_to_go_on(frame)
                 return
             case PromptSoFarFrame():
                 if isinstance(self._model, ReadsAlong):
@@ -220,6 +234,7 @@ class LLMProcessor(OvertakingInterruptions):
         """End the reply; let tools that change something finish."""
         await super().cleanup()
         await self._stop()
+        self._drop_question()
         if self._preparations is not None:
             await self._preparations.drop()
         if self._recap is not None:
@@ -241,8 +256,35 @@ class LLMProcessor(OvertakingInterruptions):
     def _specs(self) -> list[ToolSpec]:
         return self._tools.specs if self._tools is not None else []
 
-    async def _stream(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> AsyncIterator[Delta]:
-        """What was prepared, if it is what is wanted; else ask."""
+    def _ask_to_go_on(self, frame: ReplyDoubtFrame) -> None:
+        """Ask for an answer that may be that the reply goes on; the reply itself is left as it is."""
+        self._drop_question()
+        if not frame.messages:
+            return
+        cut = self._reply
+        rest = cut.unheard if cut is not None and cut.reply_id == frame.reply_id else ""
+
+        async def decided(goes_on: bool) -> None:
+            await self.push_frame(GoOnFrame(frame.question, goes_on), FrameDirection.UPSTREAM)
+
+        self._question = GoOnQuestion(
+            self._model, [*frame.messages, go_on.note(rest)], self._specs, frame.turn_id, decided, self._on_usage
+        )
+
+    def _drop_question(self) -> None:
+        question, self._question = self._question, None
+        if question is not None:
+            question.drop()
+
+    async def _stream(
+        self, reply: Reply, messages: Sequence[Message], tools: Sequence[ToolSpec]
+    ) -> AsyncIterator[Delta]:
+        """What has been asked already, or prepared, if it is what is wanted; else ask."""
+        question, self._question = self._question, None
+        if question is not None:
+            if reply.rest and question.answers(reply.turn_id, messages, tools):
+                return question.stream()
+            question.drop()
         prepared = await self._preparations.take(messages, tools) if self._preparations is not None else None
         return prepared.stream() if prepared is not None else self._model.stream(messages, tools)
 
@@ -252,6 +294,8 @@ class LLMProcessor(OvertakingInterruptions):
         self._hangs_up_after = None
         parts = ReplyParts(self._params.part_chars, self._params.language)
         self._reply = Reply(frame.reply_id, frame.turn_id, parts)
+        if frame.doubted and self._cut is not None:
+            self._reply.rest = self._cut.unheard
         self._task = asyncio.create_task(self._run(self._reply, frame.context), name=f"reply {frame.reply_id}")
 
     async def _stop(self) -> None:
@@ -259,6 +303,7 @@ class LLMProcessor(OvertakingInterruptions):
             if not self._reply.any_heard and self._preemptive_budget is not None and self._reply.cost_tokens:
                 self._preemptive_budget.note_unheard(self._reply.cost_tokens)
             self._reply.end()
+            self._cut = self._reply
         task, self._task, self._reply = self._task, None, None
         if task is None or task.done():
             return
@@ -274,6 +319,8 @@ class LLMProcessor(OvertakingInterruptions):
         cause = Cause.FAULT
         try:
             messages: list[Message] = [dict(message) for message in context.get_messages()]  # pyright: ignore
+            if reply.rest:
+                messages.append(go_on.note(reply.rest))
             await self._generate(reply, await self._with_outcome(reply, messages))
         except _ReplyOver:
             return
@@ -359,12 +406,13 @@ class LLMProcessor(OvertakingInterruptions):
         """
         calls: list[ToolCallDelta] = []
         filter_ = MachineTextFilter(self._specs)
+        mark = GoOnFilter() if reply.rest else None
         reason = "stop"
         said_before = len(reply.said)
         reply.cost_tokens += prompt_tokens(messages, described(messages, tools))
-        async with aclosing(as_generator(await self._stream(messages, tools))) as stream:
+        async with aclosing(as_generator(await self._stream(reply, messages, tools))) as stream:
             wait_secs = self._params.first_token_secs if self._hangs_up_after is not reply else FAREWELL_SECS
-            while not reply.parts.full:
+            while not (reply.parts.full or (mark is not None and mark.found)):
                 delta = await _within(anext(stream, None), wait_secs)
                 wait_secs = self._params.next_token_secs
                 match delta:
@@ -375,7 +423,8 @@ class LLMProcessor(OvertakingInterruptions):
                         said = filter_.feed(text)
                         if filter_.took_back():
                             await self._withdraw(reply, said_before)
-                        await self._say(reply, reply.parts.feed(said))
+                            mark = GoOnFilter() if mark is not None else None
+                        await self._say(reply, reply.parts.feed(said if mark is None else mark.feed(said)))
                     case ToolCallDelta():
                         calls.append(delta)
                     case Finish(reason, usage):
@@ -387,6 +436,11 @@ class LLMProcessor(OvertakingInterruptions):
         rest = filter_.finish(cut=reason == "length")
         if filter_.took_back():
             await self._withdraw(reply, said_before)
+            mark = GoOnFilter() if mark is not None else None
+        if mark is not None:
+            rest = replace(rest, text=mark.feed(rest.text) + mark.finish())
+            if mark.found:  # the reply that was cut is over: its rest is spoken anew
+                rest, reply.rest = Rest(rest.text + reply.rest), ""
         return await self._round_over(reply, calls, rest, reason, said_before)
 
     async def _withdraw(self, reply: Reply, said_before: int) -> None:

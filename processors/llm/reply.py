@@ -23,6 +23,7 @@ class Reply:
     Attributes:
         started: Whether any of its text has been passed on.
         said: Its text so far.
+        rest: What was not heard of the reply that the turn cut, if the model may go on with that.
         waits: Whether tools run for it, or the model has been asked again and has said nothing yet.
         cost_tokens: About what its prompts have cost.
     """
@@ -34,6 +35,7 @@ class Reply:
         self._lead = ""
         self.started = False
         self.said = ""
+        self.rest = ""
         self.waits = False
         self.cost_tokens = 0.0
         self._heard = ""
@@ -63,6 +65,18 @@ class Reply:
             return ""
         lead, self._lead = self._lead.lstrip(), ""
         return lead
+
+    @property
+    def unheard(self) -> str:
+        """What of its text so far has not been heard."""
+        left = _letters(self._heard)
+        if not left:
+            return self.said
+        for at, char in enumerate(self.said):
+            left -= not char.isspace()
+            if not left:
+                return self.said[at + 1 :].lstrip()
+        return ""
 
     def end(self) -> None:
         """It is complete, or was cut."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from contracts.llm import Delta, Finish, LanguageModelError, Message, TextDelta, ToolCallDelta, ToolSpec
 from processors.context.aggregators import CANCELLED
-from processors.llm import scripted_tools
+from processors.llm import go_on, scripted_tools
 
 SIMILARITY = 0.82
 """Words at least this alike (0 to 1) are taken for the same, if they have five letters or more."""
@@ -119,6 +119,8 @@ class ScriptedModel:
             raise LanguageModelError("there is nothing to answer", retryable=False)
         replies = [str(m["content"]) for m in messages if m["role"] == "assistant" and m.get("content")]
         reply = _with_tools(messages, said, {tool.name for tool in tools}) or answer(said, replies)
+        if reply == UNKNOWN and go_on.is_asked(messages):
+            reply = go_on.GO_ON
         if isinstance(reply, scripted_tools.Call):
             yield ToolCallDelta("", reply.name, json.dumps(reply.arguments))
             yield Finish("tool_calls")

@@ -4,7 +4,6 @@ from typing import Final
 
 from processors.turns.events import AnnounceUserStopped, AskReply, KeepTurn, Pause, Phrase, TurnEndedEarly, Words
 from processors.turns.floor import Floor
-from processors.turns.meaning import Meaning, meaning
 from processors.turns.partner import Suspicion
 from processors.turns.replies import say, think
 from processors.turns.states import State, Timer
@@ -48,9 +47,10 @@ def ask(floor: Floor, *, announce: bool = True, again: bool = False) -> State:
 
 def _ask_model(floor: Floor, text: str) -> State:
     turn, bot = floor.turn, floor.bot
-    doubted = turn.doubted and meaning(text, floor.params.verdict.language) is not Meaning.CLEAR
+    doubted = bool(turn.doubted) and floor.same(text, turn.doubted)
     turn.asked_text = text
-    turn.unanswered_cut = turn.doubted = False
+    turn.unanswered_cut = False
+    turn.doubted = ""
     turn.cut_asks += 1
     floor.transcript.mark_asked()
     floor.course.times_asked = 0

@@ -5,7 +5,7 @@ from processors.turns.events import AnnounceUserStarted
 from processors.turns.floor import Floor
 from processors.turns.preparing import patience_secs, prepare_early, prepare_reply
 from processors.turns.states import State, Timer
-from processors.turns.suspended import arm_take_back
+from processors.turns.suspended import arm_take_back, ask_to_go_on
 
 
 def take_floor(floor: Floor) -> State:
@@ -87,3 +87,4 @@ def arm_end_of_turn(floor: Floor) -> None:
             prepare_reply(floor, text)
         floor.clear(Timer.TRANSCRIPT)
     floor.wait_until(Timer.END_OF_TURN, ended_at + max(secs, patience_secs(floor)))
+    ask_to_go_on(floor)

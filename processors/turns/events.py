@@ -164,6 +164,19 @@ class ReplyPlayed:
 
 
 @dataclass(frozen=True, slots=True)
+class GoOnDecided:
+    """The language model has begun its answer to words that cut a reply; see :class:`AskToGoOn`.
+
+    Attributes:
+        question: Number of the question.
+        goes_on: Whether the reply goes on; else its answer is another one.
+    """
+
+    question: int
+    goes_on: bool
+
+
+@dataclass(frozen=True, slots=True)
 class WaitsForTools:
     """The reply waits for tools, or has waited.
 
@@ -284,6 +297,7 @@ Event = (
     | KeyPressed
     | ReplyPlaying
     | ReplyPlayed
+    | GoOnDecided
     | WaitsForTools
     | WaitsInQueue
     | Refused
@@ -363,6 +377,24 @@ class AskReply:
     reply_id: int
     text: str
     doubted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AskToGoOn:
+    """The turn may be over that cut a reply, and nobody knows whether its words mean anything: the model is asked for
+    its answer to them, which may be that the reply goes on. The reply is kept meanwhile.
+
+    Attributes:
+        question: Number of the question.
+        turn_id: The turn.
+        reply_id: The reply that was cut.
+        text: All words of the turn; empty: no answer is wanted any more.
+    """
+
+    question: int
+    turn_id: int
+    reply_id: int = 0
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -502,6 +534,7 @@ Action = (
     | Resume
     | Cancel
     | AskReply
+    | AskToGoOn
     | KeepTurn
     | PrepareReply
     | TurnEndedEarly

@@ -38,6 +38,7 @@ from contracts.frames import (
     CallHoldFrame,
     ClientReadyFrame,
     EarlyTranscriptFrame,
+    GoOnFrame,
     InterimTranscriptFrame,
     InterruptionDecisionFrame,
     PlayoutDuckFrame,
@@ -57,6 +58,7 @@ from contracts.frames import (
     ToolsRunningFrame,
     TranscriptFrame,
     TurnStateFrame,
+    UserDoubtFrame,
     UserTextFrame,
     UserTurnFrame,
     UserWordsFrame,
@@ -257,6 +259,9 @@ class InterruptionHandler(InlineAudio, FrameProcessor):
             case ReplyEndsCallFrame():
                 await self._feed(ev.EndsCall(frame.reply_id))
                 return
+            case GoOnFrame():
+                await self._feed(ev.GoOnDecided(frame.question, frame.goes_on))
+                return
             case ReplyRefusedFrame():
                 await self._feed(ev.Refused(frame.reply_id, APOLOGIES.get(frame.cause, Phrase.APOLOGY)))
                 return
@@ -390,6 +395,8 @@ class InterruptionHandler(InlineAudio, FrameProcessor):
                 await self.push_frame(ReplyCutFrame(unsaid=unsaid))
             case ev.AskReply(turn_id, reply_id, text, doubted):
                 await self.push_frame(UserTurnFrame(turn_id, reply_id, text, doubted=doubted))
+            case ev.AskToGoOn(question, turn_id, reply_id, text):
+                await self.push_frame(UserDoubtFrame(question, turn_id, reply_id, text))
             case ev.KeepTurn(turn_id, text):
                 await self.push_frame(UserTurnFrame(turn_id, 0, text, wants_reply=False))
             case ev.PrepareReply(_, text) if text and self._hold_comes:

@@ -77,6 +77,20 @@ def meaning(text: str, language: str = "en", *, answers: bool = False) -> Meanin
     return Meaning.CLEAR if heard and answers else Meaning.NONE
 
 
+def is_command(text: str, language: str = "en") -> bool:
+    """Whether a text holds nothing but stop words ("wait, hang on"), beside words without meaning."""
+    known = _lists(language)
+    heard = [known.unstretched(word) for word in words(_NOTE.sub(" ", text))]
+    index, stopped = 0, False
+    while index < len(heard):
+        stop, nothing = _phrase_at(heard, index, known.stops), _phrase_at(heard, index, known.nothing)
+        if not (stop or nothing or heard[index] in known.fillers or HUM.fullmatch(heard[index])):
+            return False
+        stopped = stopped or stop > nothing
+        index += max(stop, nothing, 1)
+    return stopped
+
+
 class _Lists:
     """A language's words, by what they are worth."""
 

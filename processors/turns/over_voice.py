@@ -29,7 +29,7 @@ from processors.turns.meaning import Meaning
 from processors.turns.replies import cancel, drop_filler, note_end, note_playing
 from processors.turns.sound import Sound
 from processors.turns.states import HASH, State, Timer
-from processors.turns.suspended import cut, is_spent, new_meaning
+from processors.turns.suspended import cut, is_spent, meaning_of_words, new_meaning, score_of_words
 from processors.turns.taken_back import voice_goes_on
 from processors.turns.user_speaks import take_floor_by_key
 from processors.turns.verdict.policy import Evidence, Verdict
@@ -91,13 +91,13 @@ def speech_over_voice(floor: Floor, event: SpeechStarted) -> State:
 
 
 def escalate(floor: Floor) -> State:
-    """A lowered voice falls silent, unless the sound is likely nothing; then only if it lasts much longer."""
+    """A lowered voice falls silent, unless the sound is likely nothing, and stays so; but not under a long one."""
     sound = floor.judging.sound
     if sound is None or sound.silent_since is not None:
         return State.PAUSED
     patient_until = sound.started_at + floor.params.patience_secs
     if floor.now < patient_until - ROUNDING_SECS and floor.policy.has_patience(_evidence(floor, sound)):
-        floor.timers[Timer.ESCALATE] = patient_until
+        floor.timers[Timer.ESCALATE] = min(floor.now + floor.params.escalate_secs, patient_until)
     else:
         _fall_silent(floor, sound)
     return State.PAUSED
@@ -209,7 +209,7 @@ def force_verdict(floor: Floor) -> State:
 
 
 def _cancel_verdict(floor: Floor, reason: str, confidence: float) -> State:
-    if is_spent(floor) and new_meaning(floor) is not Meaning.CLEAR:
+    if is_spent(floor) and meaning_of_words(floor) is not Meaning.CLEAR:
         if floor.state is State.PAUSED:
             return _resume_verdict(floor, "nothing but words ends this reply any more", confidence)
         return floor.state
@@ -259,7 +259,7 @@ def words_over_voice(floor: Floor, event: Words) -> State:
     text = floor.transcript.text_since_asked()
     if not text:
         return State.SPEAKING
-    worthless, score = new_meaning(floor) is Meaning.NONE, _score_of_words(floor)
+    worthless, score = new_meaning(floor) is Meaning.NONE, score_of_words(floor)
     takes = floor.policy.is_content(text, event.confidence, floor.bot.question_heard, event.final, score)
     if takes and not worthless:
         note_wrong(floor, wrong=True)
@@ -270,17 +270,6 @@ def words_over_voice(floor: Floor, event: Words) -> State:
     if event.final and floor.transcript.is_settled():
         floor.acknowledge(text)
     return State.SPEAKING
-
-
-def _score_of_words(floor: Floor) -> float | None:
-    """What the judge thought of the sound that words are of which come now; None: it has heard no such sound."""
-    if floor.judging.sound is not None:
-        return floor.judging.sound.score
-    sound = floor.judging.last_sound
-    if sound is None:
-        return None
-    known_until = sound.started_at if sound.ended_at is None else sound.ended_at
-    return sound.score if floor.now - known_until <= floor.params.late_words_secs else None
 
 
 def drained(floor: Floor, event: ReplyPlayed) -> State:

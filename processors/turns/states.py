@@ -42,6 +42,7 @@ class Timer(Enum):
     CALL_LIMIT = "call_limit"
     HANG_UP = "hang_up"
     TAKE_BACK = "take_back"
+    GO_ON = "go_on"
 
 
 @dataclass(frozen=True)
@@ -97,8 +98,11 @@ class TurnParams:
             any recogniser takes that works.
         take_back_secs: A reply that a sound has cut goes on when no words have come this long after the sound.
         unvoiced_secs: The same after a sound in which the VAD heard no speech.
-        wordless_secs: The same, counted from the cut, while the sound lasts and no words come.
+        wordless_secs: It goes on so long after the cut while a sound lasts of which no words come, if the recogniser
+            tells words as they are said.
         settle_secs: Words that mean nothing and are not final are believed when no others come for this long.
+        stable_secs: Such words are believed so long after they came, though the sound lasts.
+        go_on_secs: How long the model may think about whether a reply goes on that was cut; then the cut stands.
         kept_secs: So long after the cut a reply goes on at the latest, unless words mean something.
         take_backs: How often one reply goes on so; after that nothing but words ends it. 0: a cut is final.
         step_back: Resume from the start of the cut word instead of from the very next sample.
@@ -106,7 +110,7 @@ class TurnParams:
 
     mode: InterruptionMode = InterruptionMode.DUCK
     escalate_secs: float = 0.25
-    patience_secs: float = 0.5
+    patience_secs: float = 1.2
     verdict_secs: float = 2.0
     transcript_secs: float = 2.2
     overdue_words_secs: float = 0.9
@@ -147,8 +151,10 @@ class TurnParams:
     confirm_secs: float = 1.5
     take_back_secs: float = 0.9
     unvoiced_secs: float = 0.4
-    wordless_secs: float = 2.0
+    wordless_secs: float = 1.1
     settle_secs: float = 0.3
+    stable_secs: float = 0.6
+    go_on_secs: float = 2.5
     kept_secs: float = 4.0
     take_backs: int = 3
     step_back: bool = False

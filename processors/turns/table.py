@@ -24,6 +24,7 @@ from processors.turns.events import (
     ClientReady,
     EarlyWords,
     Event,
+    GoOnDecided,
     HungUp,
     KeyPressed,
     PlayoutStalled,
@@ -62,7 +63,7 @@ from processors.turns.over_voice import (
     words_over_voice,
 )
 from processors.turns.states import State, Timer
-from processors.turns.taken_back import kept_over, take_back_due
+from processors.turns.taken_back import go_on_decided, go_on_undecided, kept_over, take_back_due
 from processors.turns.user_speaks import (
     ask_noisy_caller,
     bot_plays_on,
@@ -155,7 +156,9 @@ _on(_L, TextTyped, take_typed, _T, _U)
 
 _on(_U, SpeechStarted, user_goes_on, _U)
 _on(_U, ReplyPlaying, bot_plays_on, _U)
-_on(_U, ReplyPlayed, kept_over, _U)
+_on(_U, ReplyPlayed, kept_over, _T, _U)
+_on(_U, GoOnDecided, go_on_decided, _S, _T, _L, _U)
+_due(_U, Timer.GO_ON, go_on_undecided, _T, _U)
 _due(_U, Timer.IDLE, ask_noisy_caller, _T)
 _due(_U, Timer.TAKE_BACK, take_back_due, _S, _T, _L, _U)
 _on(_U, SpeechEnded, speech_ends, _U)

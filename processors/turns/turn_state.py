@@ -53,7 +53,7 @@ class UserTurn:
         ask_waits: Whether it is over, and the reply is asked for when history holds what was heard before.
         again_waits: Whether the request that waits is a second one.
         cut_asks: Requests in a row whose replies were cut before they said much.
-        doubted: Whether it cut a reply, and may have meant nothing.
+        doubted: Its words, if it cut a reply and may have meant nothing.
         unanswered_cut: Whether a sound has cut a reply, which is owed if the sound was nothing.
         relies_on_early: Whether its end was found by the early recogniser's words.
         unconfirmed: Whether it ended so, and the voice is held back for the final words.
@@ -66,7 +66,7 @@ class UserTurn:
     ask_waits: bool = False
     again_waits: bool = False
     cut_asks: int = 0
-    doubted: bool = False
+    doubted: str = ""
     unanswered_cut: bool = False
     relies_on_early: bool = False
     unconfirmed: bool = False
@@ -154,11 +154,23 @@ class Suspended:
         cut_at: When the caller got the floor.
         silent_since: Since when the voice is silent.
         by_voice: Whether the VAD has heard speech in the sound.
+        question: Number of the question, if the model has been asked whether the reply goes on.
+        asked: The words that it has been asked about.
+        stands: Whether it answers something else, or has not answered in time.
+        waits: Whether the turn is over, and only the model is waited for.
+        said: Words without meaning that are known.
+        said_at: Since when.
     """
 
     cut_at: float
     silent_since: float
     by_voice: bool = True
+    question: int | None = None
+    asked: str = ""
+    stands: bool = False
+    waits: bool = False
+    said: str = ""
+    said_at: float = 0.0
 
 
 @dataclass
@@ -169,6 +181,7 @@ class BotTurn:
         reply: The one reply that is wanted.
         filler: A sentence that covers the wait for it.
         suspended: Why the reply is kept in silence, if it is.
+        last_question: Number of the newest question whether a reply goes on.
         last_reply_id: Number of the newest reply or filler.
         has_spoken: Whether it has said anything since the call began, or was taken up by this process.
         fillers_said: How often the wait has been covered.
@@ -183,6 +196,7 @@ class BotTurn:
     reply: Reply | None = None
     filler: Reply | None = None
     suspended: Suspended | None = None
+    last_question: int = 0
     last_reply_id: int = 0
     has_spoken: bool = False
     fillers_said: int = 0

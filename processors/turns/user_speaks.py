@@ -25,7 +25,7 @@ from processors.turns.free_floor import BURSTS_SECS, ask_silent_caller, listen
 from processors.turns.preparing import prepare_early, prepare_reply, prepare_while_speaking
 from processors.turns.replies import note_playing, say
 from processors.turns.states import HASH, State, Timer
-from processors.turns.suspended import arm_take_back, end_suspended
+from processors.turns.suspended import arm_take_back, end_suspended, withdraw_question
 from processors.turns.taken_back import take_back_empty_turn, weigh_cut
 
 LONG_SOUND_SECS: Final = 3.0
@@ -72,6 +72,7 @@ def _go_on_before_request(floor: Floor) -> None:
     if floor.turn.ask_waits:
         floor.turn.ask_waits = False
         floor.do(AnnounceUserStarted())
+    withdraw_question(floor)
 
 
 def ask_noisy_caller(floor: Floor) -> State:

@@ -3,11 +3,12 @@
 import json
 import tracemalloc
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.frames import ReplyCommittedFrame, ReplyPlayedFrame, UserTurnFrame
-from processors.context.aggregators import CUT_MARK, ContextPair, Conversation, ReplyContextFrame
+from contracts.frames import ReplyCommittedFrame, ReplyPlayedFrame, UserDoubtFrame, UserTurnFrame, WordHeardFrame
+from processors.context.aggregators import CUT_MARK, ContextPair, Conversation, ReplyContextFrame, ReplyDoubtFrame
 from tests.processors.chain import running
 
 SYSTEM = {"role": "system", "content": "Be brief."}
@@ -244,19 +245,27 @@ async def test_a_user_turn_becomes_a_prompt_and_what_was_heard_is_in_the_next_on
         assert prompt.context.get_messages() == [SYSTEM, user("Hi"), bot("Good mor" + CUT_MARK), user("Stop")]
 
 
-async def test_the_model_may_go_on_with_a_reply_that_a_doubtful_turn_has_cut():
+@pytest.mark.parametrize("doubted", [False, True])
+async def test_the_model_is_told_whether_a_turn_is_doubted(doubted):
+    async with running(ContextPair(conversation()).user()) as chain:
+        await chain.push(UserTurnFrame(turn_id=2, reply_id=5, text="Blimey", doubted=doubted))
+        assert (await chain.until(ReplyContextFrame)).doubted == doubted
+
+
+async def test_whether_a_cut_reply_goes_on_is_asked_with_what_was_heard_of_it_and_nothing_is_kept_of_the_question():
     pair = ContextPair(conversation())
     async with running(pair.user()) as before, running(pair.assistant()) as after:
-        for doubted in (False, True):
-            await before.push(UserTurnFrame(turn_id=1, reply_id=4, text="Hi"))
-            await after.push(ReplyPlayedFrame(reply_id=4, heard="We open ", unheard="at nine.", cut=True))
-            await after.until(ReplyPlayedFrame)
-            await before.push(UserTurnFrame(turn_id=2, reply_id=5, text="Blimey", doubted=doubted))
-            prompt = await before.until(ReplyContextFrame, 4 if doubted else 2)
-            *history, last = prompt.context.get_messages()
-            assert ("at nine." in last["content"]) == doubted
-        assert "Blimey" in history[-1]["content"]
-    assert "at nine." not in str(pair.conversation.messages()), "the history is what was heard"
+        await before.push(UserTurnFrame(turn_id=1, reply_id=4, text="Hi"))
+        await after.push(WordHeardFrame(4, "We "), WordHeardFrame(4, "open "))
+        await after.until(WordHeardFrame, 2)
+        await before.push(UserDoubtFrame(question=1, turn_id=2, reply_id=4, text="Blimey"))
+        asked = await before.until(ReplyDoubtFrame)
+        assert (asked.question, asked.turn_id, asked.reply_id) == (1, 2, 4)
+        assert asked.messages == [SYSTEM, user("Hi"), bot("We open" + CUT_MARK), user("Blimey")]
+        assert pair.conversation.messages() == [SYSTEM, user("Hi")]
+
+        await before.push(UserDoubtFrame(question=1, turn_id=2, reply_id=4, text=""))
+        assert (await before.until(ReplyDoubtFrame, 2)).messages == []
 
 
 async def test_words_that_are_not_to_be_remembered_are_committed_as_nothing():

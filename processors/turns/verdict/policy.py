@@ -71,7 +71,7 @@ class VerdictParams:
     resume_score: float = -2.5
     end_score: float = 0.0
     silence_score: float = 0.2
-    patience_score: float = -0.7
+    patience_score: float = -0.2
     interim_confidence: float = 0.55
     final_confidence: float = 0.45
     sure_score: float = 1.0

@@ -111,7 +111,8 @@ def test_without_an_echo_the_caller_is_heard_as_ever(bot_voice, at):
     told, guard = call(bot_voice, near=[(at, recorded("stop"))], secs=6.0)
     alone, _ = call(bot_voice[:0], near=[(at, recorded("stop"))], secs=6.0)
     missed = set(passes(alone)) - set(passes(told))
-    assert len(missed) <= 3
+    assert len(missed) <= 2
+    assert passes(told)[0] - passes(alone)[0] <= 1, "the voice is lowered at the first voiced window, or the next"
 
 
 def test_a_pause_and_a_resume_change_nothing(bot_voice):

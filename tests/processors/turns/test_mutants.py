@@ -238,6 +238,16 @@ REFERENCES: dict[str, tuple[Scene, Params, TurnParams]] = {
         Params(reply_ms=8000),
         TurnParams(),
     ),
+    "the model goes on": (
+        [*QUESTION, *speech(4000, 4700, "jumping jehoshaphat", segment=1), (4232, ev.Scored(6.0, 200, 1))],
+        Params(reply_ms=8000, goes_on=True),
+        TurnParams(),
+    ),
+    "the model does not decide": (
+        [*QUESTION, *speech(4000, 4700, "jumping jehoshaphat", segment=1), (4232, ev.Scored(6.0, 200, 1))],
+        Params(reply_ms=8000, goes_on=None),
+        TurnParams(),
+    ),
     "a kept reply begins": (
         [
             *QUESTION,

@@ -208,6 +208,85 @@ def test_of_words_that_no_list_knows_the_model_is_told_what_they_cut(text: str, 
     assert [(ask.text, ask.doubted) for ask in world.asked] == [("what is my balance", False), (text, doubted)]
 
 
+# --- the model decides ----------------------------------------------------------------------------
+
+STRANGE: Scene = [*QUESTION, *cut(4000, 4700, "jumping jehoshaphat"), (4950, ev.TurnScored(0.95))]
+
+
+def test_of_words_that_nobody_knows_the_model_may_say_that_the_reply_goes_on() -> None:
+    world = World(Params(llm_ms=600, reply_ms=9000, goes_on=True)).run(STRANGE, 24_000)
+    assert went_on(world)
+    ((asked_at, _),) = world.actions(ev.AskToGoOn)
+    ((resumed_at, _),) = world.actions(ev.Resume)
+    assert resumed_at == asked_at + 600
+    assert outcome(world)[0] == "taken_back"
+
+
+def test_what_the_model_answers_instead_is_heard_as_soon_as_if_nothing_had_been_kept() -> None:
+    kept = World(LONG).run(STRANGE, 24_000)
+    final = World(LONG, TurnParams(take_backs=0)).run(STRANGE, 24_000)
+    assert [ask.text for ask in kept.asked] == [ask.text for ask in final.asked]
+    assert [start for start, _, reply, _ in kept.sounded if reply == 2] == pytest.approx(
+        [start for start, _, reply, _ in final.sounded if reply == 2], abs=10
+    )
+    assert outcome(kept)[0] == "interrupted"
+
+
+def test_a_model_that_does_not_decide_in_time_is_not_waited_for() -> None:
+    world = World(Params(reply_ms=9000, goes_on=None)).run(STRANGE, 40_000)
+    ((asked_at, _),) = world.actions(ev.AskToGoOn)
+    ((cut_at, _),) = world.actions(ev.Cancel)
+    assert cut_at == asked_at + 2500
+    assert world.asked[1].doubted
+    assert world.completed == [2]
+
+
+@pytest.mark.parametrize("text", ["it was him", "well where's Conway please", "you can know it"])
+@pytest.mark.parametrize(("score", "asks"), [(0.2, True), (6.0, False)])
+def test_the_words_of_a_sound_that_the_judge_doubts_may_be_a_mishearing(score: float, asks: bool, text: str) -> None:
+    said = speech(4000, 4900, text, segment=1)
+    scene = [*QUESTION, *said, (4232, ev.Scored(score, 200, 1)), (5150, ev.TurnScored(0.95))]
+    for goes_on in (True, False):
+        world = World(Params(reply_ms=9000, goes_on=goes_on)).run(scene, 24_000)
+        assert bool(world.actions(ev.AskToGoOn)) == asks
+        assert went_on(world) == (asks and goes_on)
+        assert [ask.doubted for ask in world.asked[1:]] == ([] if asks and goes_on else [asks])
+
+
+@pytest.mark.parametrize("text", ["stop", "wait wait", "no", "oh, hang on", "okay stop"])
+def test_a_stop_word_needs_no_decision(text: str) -> None:
+    said = speech(4000, 4900, text, segment=1)
+    scene = [*QUESTION, *said, (4232, ev.Scored(0.2, 200, 1)), (5150, ev.TurnScored(0.95))]
+    world = World(Params(reply_ms=9000, goes_on=True)).run(scene, 24_000)
+    assert not world.actions(ev.AskToGoOn)
+    assert world.completed == [2]
+
+
+def test_who_goes_on_while_the_model_decides_is_heard_out() -> None:
+    scene = [*STRANGE, *speech(5500, 6300, "tell me about my card", segment=2), (6550, ev.TurnScored(0.95))]
+    world = World(Params(reply_ms=9000, goes_on=True, llm_ms=900)).run(scene, 30_000)
+    asked, withdrawn = (action for _, action in world.actions(ev.AskToGoOn))
+    assert isinstance(asked, ev.AskToGoOn)
+    assert isinstance(withdrawn, ev.AskToGoOn)
+    assert (asked.text, withdrawn.text) == ("jumping jehoshaphat", "")
+    assert world.asked[1].text == "jumping jehoshaphat tell me about my card"
+    assert world.completed == [2]
+
+
+@pytest.mark.parametrize("event", [ev.TextTyped("hello"), ev.KeyPressed("1")])
+def test_a_typed_text_and_a_key_need_no_decision(event: ev.Event) -> None:
+    world = World(Params(reply_ms=9000, goes_on=True, llm_ms=900)).run([*STRANGE, (5500, event)], 30_000)
+    assert world.completed == [2]
+    assert len(world.actions(ev.Cancel)) == 1
+
+
+def test_the_words_of_a_turn_of_which_the_model_decides_may_be_told_twice() -> None:
+    again = ev.Words("Jumping Jehoshaphat.", 1, True, 0.9)
+    world = World(Params(reply_ms=9000, goes_on=True, llm_ms=900)).run([*STRANGE, (5600, again)], 24_000)
+    assert went_on(world)
+    assert len(world.actions(ev.AskToGoOn)) == 1
+
+
 # --- nothing is taken back for ever ---------------------------------------------------------------
 
 
@@ -262,6 +341,7 @@ WORDS = st.sampled_from(
         "stop",
         "what about my card",
         "blimey",
+        "jumping jehoshaphat",
         "yes sir",
         "twenty two",
         "and",
@@ -296,11 +376,16 @@ def scene_of(pieces: Sequence[tuple[int, int, str, int | None, bool, float]]) ->
 
 
 @settings(max_examples=150, deadline=None)
-@given(pieces=PIECES, mode=st.sampled_from([InterruptionMode.DUCK, InterruptionMode.PAUSE]))
+@given(
+    pieces=PIECES,
+    mode=st.sampled_from([InterruptionMode.DUCK, InterruptionMode.PAUSE]),
+    goes_on=st.sampled_from([True, False, None]),
+)
 def test_whatever_is_heard_nothing_is_lost_and_nobody_waits(
-    pieces: list[tuple[int, int, str, int | None, bool, float]], mode: InterruptionMode
+    pieces: list[tuple[int, int, str, int | None, bool, float]], mode: InterruptionMode, goes_on: bool | None
 ) -> None:
-    world = World(Params(reply_ms=7000), TurnParams(mode=mode)).run(scene_of(pieces), 90_000)
+    params = Params(reply_ms=7000, goes_on=goes_on)
+    world = World(params, TurnParams(mode=mode)).run(scene_of(pieces), 90_000)
     assert world.machine.state is State.LISTENING
     assert world.machine.known.bot.suspended is None
     heard = [(start, reply) for start, _, reply, _ in world.sounded]

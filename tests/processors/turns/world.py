@@ -37,6 +37,8 @@ class Params:
     phrase_length_ms: int = 1500
     commit_ms: int | None = 4
     question: bool = False
+    goes_on: bool | None = False
+    """What the model says when it is asked whether a reply goes on that was cut; None: nothing, ever."""
 
 
 @dataclass
@@ -70,6 +72,7 @@ class World:
         self._ducked = False
         self._speaking_user = False
         self._quiet_since: int | None = None
+        self._asked_to_go_on: dict[str, int] = {}
 
     # --- running -----------------------------------------------------------------------
 
@@ -174,7 +177,16 @@ class World:
             case ev.AskReply():
                 self.asked.append(action)
                 if self.params.llm_ms is not None:
-                    self._voices.append(Voice(action.reply_id, self.params.reply_ms, self.now_ms + self.params.llm_ms))
+                    since = self._asked_to_go_on.pop(action.text, self.now_ms)
+                    ready_at = max(self.now_ms, since + self.params.llm_ms)
+                    self._voices.append(Voice(action.reply_id, self.params.reply_ms, ready_at))
+            case ev.AskToGoOn(question, _, _, text):
+                self._asked_to_go_on.clear()
+                if text:
+                    self._asked_to_go_on[text] = self.now_ms
+                if text and self.params.llm_ms is not None and self.params.goes_on is not None:
+                    decided = ev.GoOnDecided(question, self.params.goes_on)
+                    self._later(self.now_ms + self.params.llm_ms, decided)
             case ev.Say():
                 if self.params.phrase_ms is not None:
                     self._voices.append(
