@@ -149,7 +149,8 @@ def test_early_words_do_nothing_where_they_are_not_wanted():
 
 
 def test_no_short_order_of_events_leaves_the_caller_stuck():
-    for path, machine in explore(3, EARLY):
+    """Orders of three take minutes: ``python -m bench.liveness`` looks at them."""
+    for path, machine in explore(2, EARLY):
         assert stuck(machine) is None, path
 
 
