@@ -74,14 +74,14 @@ def telling(_):
 @pytest.mark.parametrize("after_secs", [0.06, 1.7])
 async def test_a_reply_goes_on_at_the_first_word_that_was_not_heard(virtual, after_secs):
     model = ToolModel(telling)
-    async with nodes(model) as house:
-        async with house.first() as c:
+    async with nodes(model) as cluster:
+        async with cluster.first() as c:
             await c.type("When do you open?")
             await c.until_state("speaking")
             await c.listen(after_secs)
-            left, before = house.store.copied(), words(c)
+            left, before = cluster.store.copied(), words(c)
         heard = sum(len(word) for word in before)
-        async with house.next(left, (c.told("word-heard")[-1]["reply_id"], heard) if before else None) as d:
+        async with cluster.next(left, (c.told("word-heard")[-1]["reply_id"], heard) if before else None) as d:
             await d.until_state("speaking")
             await d.until_state("listening", timeout_secs=30)
             assert before + words(d) == TELL.split()
@@ -98,13 +98,13 @@ async def test_a_reply_goes_on_at_the_first_word_that_was_not_heard(virtual, aft
 
 async def test_a_question_that_was_open_is_answered(virtual):
     model = ToolModel(telling, think_secs=1.0)
-    async with nodes(model) as house:
-        async with house.first() as c:
+    async with nodes(model) as cluster:
+        async with cluster.first() as c:
             await c.type("When do you open?")
             await c.until_state("thinking")
             await c.listen(0.3)
-            left = house.store.copied()
-        async with house.next(left) as d:
+            left = cluster.store.copied()
+        async with cluster.next(left) as d:
             await d.until_state("speaking")
             await d.until_state("listening", timeout_secs=30)
             assert words(d) == TELL.split()
@@ -126,14 +126,14 @@ async def test_a_reply_that_was_half_written_is_gone_on_with(virtual):
     model = Slowly(
         lambda messages: ["On Saturday we close at one."] if BROKE_OFF in str(messages) else ["We open at nine. "]
     )
-    async with nodes(model) as house:
-        async with house.first() as c:
+    async with nodes(model) as cluster:
+        async with cluster.first() as c:
             await c.type("When do you open?")
             await c.until_state("speaking")
             await c.listen(1.0)
-            left, before = house.store.copied(), words(c)
+            left, before = cluster.store.copied(), words(c)
         assert before == ["We", "open", "at", "nine."][: len(before)]
-        async with house.next(left) as d:
+        async with cluster.next(left) as d:
             await d.until_state("speaking")
             await d.listen(4.0)
             assert words(d)[:6] == ["On", "Saturday", "we", "close", "at", "one."]
@@ -176,15 +176,15 @@ async def test_what_was_being_done_is_done_once_and_the_truth_is_told(virtual, a
     made, asked, died = [], [], []
     model = ToolModel(asks_for_it)
     book = booking(made, asked, dead=lambda: bool(died), can_tell=can_tell)
-    async with nodes(model, [book]) as house:
-        async with house.first() as c:
+    async with nodes(model, [book]) as cluster:
+        async with cluster.first() as c:
             await c.type("Book it, please.")
             await c.listen(after_secs)
-            left = house.store.copied()
+            left = cluster.store.copied()
             died.append(True)
             began = len(model.prompts)
         died.clear()
-        async with house.next(left) as d:
+        async with cluster.next(left) as d:
             await d.until_state("speaking", timeout_secs=30)
             await d.until_state("listening", timeout_secs=30)
             told = " ".join(words(d)).removeprefix("One moment, please. ")
@@ -201,44 +201,44 @@ async def test_what_was_being_done_is_done_once_and_the_truth_is_told(virtual, a
 
 async def test_where_nothing_is_open_nothing_is_said(virtual):
     model = ToolModel(telling)
-    async with nodes(model) as house:
-        async with house.first() as c:
+    async with nodes(model) as cluster:
+        async with cluster.first() as c:
             await c.type("Hello.")
             await c.until_state("speaking")
             await c.until_state("listening", timeout_secs=30)
-            left = house.store.copied()
-        async with house.next(left) as d:
+            left = cluster.store.copied()
+        async with cluster.next(left) as d:
             await d.listen(1.0)
             assert words(d) == [], "nobody is greeted twice, and nothing is said again"
             assert d.state == "listening"
 
 
 async def test_a_stale_process_says_nothing_more(virtual):
-    async with nodes(ToolModel(telling)) as house, house.first() as c:
+    async with nodes(ToolModel(telling)) as cluster, cluster.first() as c:
         await c.type("When do you open?")
         await c.until_state("speaking")
-        other = ClusterNode(house.store, lambda: NodeInfo("", ""))
+        other = ClusterNode(cluster.store, lambda: NodeInfo("", ""))
         assert await other.take_up(CALLER) is not None
         async with asyncio.timeout(5):
             await c.closed.wait()
 
 
 async def test_what_is_over_is_forgotten(virtual):
-    async with nodes(ToolModel(telling)) as house:
-        async with house.first() as c:
+    async with nodes(ToolModel(telling)) as cluster:
+        async with cluster.first() as c:
             await c.type("When do you open?")
             await c.until_state("speaking")
-            assert house.store.entries[CALLER.digest.hex()].state is not None
-        assert house.store.entries[CALLER.digest.hex()].state is None
+            assert cluster.store.entries[CALLER.digest.hex()].state is not None
+        assert cluster.store.entries[CALLER.digest.hex()].state is None
 
 
 async def test_a_store_that_is_away_costs_the_call_nothing(virtual):
-    async with nodes(ToolModel(telling)) as house, house.first() as c:
-        house.store.away = True
+    async with nodes(ToolModel(telling)) as cluster, cluster.first() as c:
+        cluster.store.away = True
         await c.type("When do you open?")
         await c.until_state("speaking")
         await c.until_state("listening", timeout_secs=30)
         assert words(c) == TELL.split()
-        house.store.away = False
+        cluster.store.away = False
         await c.listen(2.0)
-        assert house.store.entries[CALLER.digest.hex()].state is not None, "it is written when the store is back"
+        assert cluster.store.entries[CALLER.digest.hex()].state is not None, "it is written when the store is back"
