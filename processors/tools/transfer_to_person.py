@@ -20,7 +20,8 @@ MEANT_BY = MeantBy(
         "en": (
             "person, human, people, somebody, someone, anybody, anyone, agent*, operator, representative*, colleague*, "
             "employee*, staff, adviser*, advisor*, supervisor*, manager*, real, transfer*, connect*, put me through, "
-            "through, forward me, speak, talk, speaking, talking, not a bot, bot, robot*, machine, help*"
+            "through, forward me, speak, talk, speaking, talking, not a bot, no bot*, no robot*, to a machine, "
+            "this machine, help*"
         ),
         "de": (
             "mensch*, person*, jemand*, mitarbeiter*, berater*, kolleg*, vorgesetzt*, chef*, verbind*, durchstell*, "
