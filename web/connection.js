@@ -69,8 +69,12 @@ export class Connection {
    * @throws {import("./signalling.js").Refused} The server said no. @throws {Error} It did not answer.
    */
   async open(previousId, signal) {
+    // What is asked of a closed RTCPeerConnection is never answered: whoever hangs up meanwhile would wait for ever.
+    const closed = this.over.then((reason) => {
+      throw new Error(`The connection was closed: ${reason}`);
+    });
     try {
-      await this.#negotiate(previousId ? { pc_id: previousId, restart_pc: true } : {}, signal);
+      await Promise.race([this.#negotiate(previousId ? { pc_id: previousId, restart_pc: true } : {}, signal), closed]);
     } catch (error) {
       this.close();
       throw error;

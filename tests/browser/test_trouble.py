@@ -34,6 +34,14 @@ const real = window.fetch;
 window.fetch = (...request) => (window.up ? real(...request) : Promise.reject(new TypeError("Failed to fetch")));
 """
 
+NEVER_NEGOTIATES = """
+RTCPeerConnection.prototype.setLocalDescription = () => {
+    window.negotiating = true;
+    return new Promise(() => {});
+};
+"""
+"""What a browser answers when a connection is closed meanwhile."""
+
 
 async def test_a_refused_microphone_is_explained_and_typing_still_works(
     refusing_browser: Browser, bot: StubBot
@@ -95,6 +103,14 @@ async def test_hanging_up_ends_the_wait_for_a_dead_server(browser: Browser, bot:
         await v.page.keyboard.press("Escape")
         await v.until_state("idle")
         await expect(v.part("message")).to_be_hidden()
+
+
+async def test_hanging_up_ends_a_negotiation_that_is_never_answered(browser: Browser, bot: StubBot) -> None:
+    async with visit(browser, bot.url, script=NEVER_NEGOTIATES) as v:
+        await v.talk()
+        await v.until("window.negotiating")
+        await v.page.keyboard.press("Escape")
+        await v.until_state("idle")
 
 
 async def test_a_page_whose_server_is_down_says_so_until_it_is_up(browser: Browser, bot: StubBot) -> None:
