@@ -236,8 +236,8 @@ class EchoGuard:
         if self._since_refresh >= params.refresh_windows[min(self._refreshes, len(params.refresh_windows) - 1)]:
             self._refreshes += 1
             self._refresh(arrived)
-            if self.path is None:
-                return Source.NEAR
+        if self.path is None:  # nothing of the playout sounds in what was kept
+            return Source.NEAR
         if self._near_left == 0 and self._is_plain():
             return Source.ECHO
         if self._is_near():

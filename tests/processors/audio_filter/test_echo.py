@@ -8,7 +8,8 @@ import soxr
 
 from loadtest.clips import read_wav
 from loadtest.echo_room import EchoRoom, EchoSetup
-from processors.audio_filter.delay import HEARD_SAMPLES, SPAN_SAMPLES, find_delay
+from processors.audio_filter import echo
+from processors.audio_filter.delay import HEARD_SAMPLES, SPAN_SAMPLES, Delay, find_delay
 from processors.audio_filter.echo import EchoGuard, Source
 from processors.audio_filter.played import PlayedAudio
 from processors.vad.silero import WINDOW_BYTES, SileroStream
@@ -160,3 +161,17 @@ def test_the_delay_is_found(bot_voice, delay_ms):
 
 def test_silence_has_no_delay():
     assert find_delay(np.zeros(HEARD_SAMPLES, np.float32), np.zeros(SPAN_SAMPLES, np.float32)).sharpness == 0
+
+
+def test_a_delay_before_anything_was_played_is_none(monkeypatch):
+    """Chance may find one: the bot has just begun to speak, and what is heard is the caller."""
+    monkeypatch.setattr(echo, "find_delay", lambda heard, played: Delay(0.4, 20.0))
+    played, noise = PlayedAudio(), np.random.default_rng(1)
+    guard = EchoGuard(played)
+    sources = []
+    for window in range(12):
+        block = noise.standard_normal(768) * (8000 if window >= 4 else 0)
+        played.push(block.astype(np.int16).tobytes())
+        guard.arrive()
+        sources.append(guard.judge((noise.standard_normal(512) * 1000).astype(np.int16).tobytes(), 0.95))
+    assert Source.ECHO not in sources[:6]
