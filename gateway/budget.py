@@ -26,6 +26,11 @@ REQUESTS: Final = frozenset({Quota.REQUESTS_PER_MINUTE, Quota.REQUESTS_PER_DAY})
 DAILY: Final = frozenset({Quota.REQUESTS_PER_DAY, Quota.TOKENS_PER_DAY})
 
 
+def requests_within(lines: Iterable[tuple[float, float]], secs: float) -> float:
+    """How many requests all limits let through in a time, by :meth:`Budget.servable_lines`; infinite without any."""
+    return max(0.0, min((at_once + secs * per_sec for at_once, per_sec in lines), default=float("inf")))
+
+
 class Bucket:
     """One limit over one window.
 
@@ -125,20 +130,18 @@ class Budget:
         worst = max(waits, key=lambda quota: waits[quota], default=None)
         return worst if worst is not None and waits[worst] > 0 else None
 
-    def servable(self, tokens: float, within_secs: float, now: float, *, counted: float | None = None) -> float:
-        """How many requests of so many tokens each can be sent within a time; infinite without limits.
+    def servable(self, tokens: float, now: float) -> float:
+        """How many requests of so many tokens each can be sent at once; infinite without limits."""
+        return requests_within(self.servable_lines(tokens, now), 0.0)
+
+    def servable_lines(self, tokens: float, now: float, *, counted: float | None = None) -> list[tuple[float, float]]:
+        """What :func:`requests_within` needs: of each limit, the requests at once, and those more each second.
 
         Args:
             tokens: What must be left for a request to be taken.
-            within_secs: The time.
             now: Seconds.
             counted: What of that still counts when it is over, since the vendor had the rest in its cache; None: all.
         """
-        lines = self.servable_lines(tokens, now, counted=counted)
-        return max(0.0, min((at_once + within_secs * per_sec for at_once, per_sec in lines), default=float("inf")))
-
-    def servable_lines(self, tokens: float, now: float, *, counted: float | None = None) -> list[tuple[float, float]]:
-        """The same for any time: of each limit, how many can be sent at once, and how many more each second."""
         lines = []
         for quota, bucket in self._buckets.items():
             needed, used = (max(_amount(quota, 1, each), 1e-9) for each in (tokens, counted or tokens))

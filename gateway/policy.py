@@ -23,7 +23,7 @@ from typing import Any, Final
 
 from admission.capacity import Limit, Supply, supply
 from contracts.llm import Allowance, Cause, Quota, Usage
-from gateway.budget import DAILY, REQUESTS, Budget
+from gateway.budget import DAILY, REQUESTS, Budget, requests_within
 from gateway.circuit_breaker import CircuitBreaker, CircuitBreakerParams, CircuitState
 
 HORIZON_SECS: Final = 3600.0
@@ -498,7 +498,7 @@ class Policy:
         """Whether a request like this one more or less makes no difference to a model."""
         if model.circuit.state(now) is not CircuitState.CLOSED or model.budget.in_flight >= model.choice.in_flight:
             return False
-        return model.budget.servable(self._counted(model, ticket), 0.0, now) >= self.params.hedge_requests
+        return model.budget.servable(self._counted(model, ticket), now) >= self.params.hedge_requests
 
     # --- decisions -----------------------------------------------------------------------
 
@@ -729,11 +729,7 @@ class Policy:
 
 def _servable(supply_of: Iterable[_SupplyLines], within_secs: float) -> float:
     """How many requests all models together can take within a time."""
-    total = 0.0
-    for opens_in_secs, lines in supply_of:
-        if opens_in_secs <= within_secs:
-            total += max(0.0, min((at_once + within_secs * per_sec for at_once, per_sec in lines), default=math.inf))
-    return total
+    return sum(requests_within(lines, within_secs) for opens_in, lines in supply_of if opens_in <= within_secs)
 
 
 def _counted_tokens(model: _Model) -> float | None:
