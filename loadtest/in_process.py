@@ -11,16 +11,14 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 from pipecat.frames.frames import Frame
-from pipecat.processors.frame_processor import FrameProcessor
 
 import bot
 from cluster.node import ClusterNode
 from contracts.caller_identity import CallerIdentity
 from contracts.frames import INPUT_SAMPLE_RATE_HZ, OUTPUT_SAMPLE_RATE_HZ, ClientReadyFrame, UserTextFrame
 from loadtest.audio import Samples
+from loadtest.offline_call import OfflineCall
 from services.services import Services
-from transports.call_input import CallInput
-from transports.output import PlayoutOutput
 from transports.playout import PlayoutEngine
 from transports.takeover import CallerId
 
@@ -56,7 +54,7 @@ class PlayoutTick(NamedTuple):
         return self.content == 0 and self.pending > 0
 
 
-class InProcessCall:
+class InProcessCall(OfflineCall):
     """One call; :func:`calling` runs it.
 
     Args:
@@ -73,10 +71,9 @@ class InProcessCall:
     """
 
     def __init__(self, pc_id: str = "in-process", room_rms: float = ROOM_RMS) -> None:
-        self.closed = asyncio.Event()
-        self.pc_id = pc_id
+        self._engine = PlayoutEngine(sample_rate_hz=OUTPUT_SAMPLE_RATE_HZ)
+        super().__init__(pc_id, self._engine)
         self._room_rms = room_rms
-        self.close_reason = ""
         self.quality: dict[str, float] = {}
         self.identity: CallerIdentity | None = None
         self.request_data: dict[str, Any] = {}
@@ -87,9 +84,6 @@ class InProcessCall:
         self.messages: list[tuple[float, str, dict[str, Any]]] = []
         self.caller: CallerId | None = None
         self.may_speak: Callable[[], bool] = lambda: True
-        self._input = CallInput()
-        self._engine = PlayoutEngine(sample_rate_hz=OUTPUT_SAMPLE_RATE_HZ)
-        self._output = PlayoutOutput(self.send_message, self._engine)
         self._room = np.random.default_rng(seed=1)
         self._saying = np.empty(0, np.int16)
         self._changed = asyncio.Event()
@@ -98,24 +92,6 @@ class InProcessCall:
     def now(self) -> float:
         """Seconds of audio that have passed since the call began."""
         return len(self.heard) * TICK_SECS
-
-    def input(self) -> FrameProcessor:
-        """The pipeline's first node."""
-        return self._input
-
-    def output(self) -> PlayoutOutput:
-        """The pipeline's mouth."""
-        return self._output
-
-    def hang_up(self) -> None:
-        """The bot ends the call."""
-        self.end("the bot hung up")
-
-    def end(self, reason: str) -> None:
-        """The call is over."""
-        if not self.closed.is_set():
-            self.close_reason = reason
-            self.closed.set()
 
     def lose(self) -> None:
         """The call goes on elsewhere."""

@@ -12,6 +12,7 @@ import numpy as np
 import bot
 from contracts.caller_identity import CallerIdentity
 from loadtest import virtual_time
+from loadtest.offline_call import OfflineCall
 from loadtest.virtual_time import VirtualTimeLoop
 from recording.container import Entry
 from recording.entries import NOISE, PACKET, PULL, Kind, frame_of, from_json
@@ -19,15 +20,13 @@ from replay.guesswork import STEP_SECS, Guesswork, Order, until
 from replay.record import Record, Trace
 from replay.services import ReplayServices, settings_of
 from settings import Settings
-from transports.call_input import CallInput
-from transports.output import PlayoutOutput
 from transports.receive import FRAME_BYTES, AudioReceiver
 
 MORE_SECS: Final = 60.0
 """A replay ends at the latest so much after its call."""
 
 
-class ReplayedCall:
+class ReplayedCall(OfflineCall):
     """A :class:`~transports.call.Call` without a network.
 
     Args:
@@ -38,33 +37,11 @@ class ReplayedCall:
     def __init__(self, record: Record, trace: Trace) -> None:
         header = record.header
         identity = header["identity"]
-        self.closed = asyncio.Event()
-        self.pc_id = str(header["call_id"])
-        self.close_reason = ""
+        super().__init__(str(header["call_id"]))
         self.quality: Mapping[str, float] = {}
         self.identity = CallerIdentity(identity["subject"], identity["claims"]) if identity is not None else None
         self.request_data: Mapping[str, Any] = header["request_data"]
         self._trace = trace
-        self._input = CallInput()
-        self._output = PlayoutOutput(self.send_message)
-
-    def input(self) -> CallInput:
-        """The pipeline's first node."""
-        return self._input
-
-    def output(self) -> PlayoutOutput:
-        """The pipeline's mouth."""
-        return self._output
-
-    def hang_up(self) -> None:
-        """The bot ends the call."""
-        self.end("the bot hung up")
-
-    def end(self, reason: str) -> None:
-        """The call is over."""
-        if not self.closed.is_set():
-            self.close_reason = reason
-            self.closed.set()
 
     def send_message(self, message: dict[str, Any]) -> None:
         """Note what the client is told."""
